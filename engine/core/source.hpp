@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What the engine asks of the world outside: rasters to read, products to write. Implemented in io/, or in memory.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/dtype.hpp"
+#include "core/features.hpp"
+#include "core/grid.hpp"
+#include "core/unit.hpp"
+#include "core/window.hpp"
+
+namespace fulmar {
+
+/// One band as it is stored. A cell is missing if it equals `nodata` (compared in the stored type, before scaling), is
+/// NaN or infinite, or if the band's mask says so; otherwise its value is stored * scale + offset.
+struct StoredBand {
+  DType dtype = DType::f32;
+  std::optional<double> nodata;
+  /// The nodata value of 64-bit integer bands, which a double cannot hold.
+  std::optional<std::int64_t> nodata_i64;
+  double scale = 1.0;
+  double offset = 0.0;
+  bool has_mask = false;  ///< read_mask() tells which cells are valid (mask band, alpha)
+  Unit unit;              ///< of the value after scaling
+  std::string description;
+};
+
+/// A handle for one thread at a time.
+class RasterReader {
+ public:
+  virtual ~RasterReader() = default;
+  /// Copies the stored cells of a window that lies inside the raster. Rows are `stride` cells apart in `cells`.
+  virtual void read(int band, const Window& window, void* cells, std::int64_t stride) = 0;
+  /// Validity of the same cells: 0 missing, anything else valid. Called only where the band has a mask.
+  virtual void read_mask(int band, const Window& window, std::uint8_t* cells, std::int64_t stride) = 0;
+};
+
+/// A raster that can be read window by window by several threads, each with its own reader.
+class RasterSource {
+ public:
+  virtual ~RasterSource() = default;
+  [[nodiscard]] virtual const std::string& name() const = 0;  ///< as the user wrote it
+  [[nodiscard]] virtual const Grid& grid() const = 0;
+  [[nodiscard]] virtual const std::vector<StoredBand>& bands() const = 0;
+  /// The size of the blocks in which the file is stored: reads aligned to it decode nothing twice.
+  [[nodiscard]] virtual Window block() const = 0;
+  /// Readers that may work at once: 1 where the library below holds one lock for all.
+  [[nodiscard]] virtual int parallel_readers() const { return 1 << 16; }
+  /// True for a source that computes its cells: it is asked block by block, where the cells are used, and never kept.
+  [[nodiscard]] virtual bool computed() const { return false; }
+  /// Metadata to hand on to products made from this raster (acquisition time, sensor...).
+  [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
+  /// True if a short look at the cells finds the values of a band mostly negative: a sign of decibels.
+  [[nodiscard]] virtual bool looks_negative(int band) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<RasterReader> reader() const = 0;
+};
+
+/// Options of one source or product, as the user gave them: open options, creation options, band choice...
+struct FileOptions {
+  std::vector<std::string> open_options;      ///< --oo NAME=VALUE
+  std::vector<std::string> creation_options;  ///< --co
+  std::vector<std::string> layer_options;     ///< --lco
+  std::string format;                         ///< --of: driver name, or empty to go by the file's extension
+  std::string unit;                           ///< --unit: what the file should have said
+  std::string layer;                          ///< --layer of a vector file
+  bool overwrite = false;
+  int threads = 1;  ///< that an encoder may use
+};
+
+/// A band as a product stores it.
+struct ProductBand {
+  std::string name;
+  DType dtype = DType::f32;
+  std::optional<double> nodata;
+  Unit unit;
+};
+
+/// Provenance and metadata of a product, as text pairs.
+using Metadata = std::map<std::string, std::string>;
+
+/// A raster product that is being written, by one thread. Without commit() nothing appears under the final name.
+class RasterSink {
+ public:
+  virtual ~RasterSink() = default;
+  /// Cells of one window, in the band's own type. Windows come in raster order of tiles and never overlap.
+  virtual void write(int band, const Window& window, const void* cells, std::int64_t stride) = 0;
+  virtual void commit() = 0;
+};
+
+/// A product made of features, and for pictures also of the raster they were found in.
+class FeatureSink {
+ public:
+  virtual ~FeatureSink() = default;
+  /// True if the sink wants the raster beneath the features (a picture).
+  [[nodiscard]] virtual bool wants_raster() const { return false; }
+  /// f32 cells of the raster beneath, missing as NaN. Only called where wants_raster().
+  virtual void write_raster(const Window&, const float* /*cells*/, std::int64_t /*stride*/) {}
+  virtual void write(const FeatureTable& table) = 0;
+  virtual void commit() = 0;
+};
+
+enum class ProductKind : std::uint8_t { raster, features, picture };
+
+/// A value of an operator's parameter that concerns a file beside the scene (a land mask, a calibration table).
+struct CompanionRequest {
+  std::string kind;                           ///< the schema's word: "outlines", "calibration"
+  std::string path;                           ///< as the user wrote it; may be empty where it can be found beside the scene
+  std::string scene;                          ///< name of the scene it accompanies
+  std::map<std::string, std::string> values;  ///< the operator's parameters, as text
+  FileOptions options;
+};
+
+/// The door between the engine and files. All names are as the user wrote them.
+class Io {
+ public:
+  virtual ~Io() = default;
+  [[nodiscard]] virtual std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const = 0;
+  /// A raster on `grid`, computed from a companion file of any grid or shape.
+  [[nodiscard]] virtual std::shared_ptr<const RasterSource> companion(const CompanionRequest&, const Grid& grid) const = 0;
+  /// What a product of that name would be; fails where no driver fits, or where it exists and may not be replaced.
+  [[nodiscard]] virtual ProductKind product_kind(const std::string& path, const FileOptions&) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&,
+                                                                  const Grid&, const std::vector<ProductBand>&,
+                                                                  const Metadata&) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&,
+                                                                     const Grid&, const std::vector<Column>&,
+                                                                     const Metadata&) const = 0;
+  /// Bytes that the library below keeps for itself (a block cache), to be counted within the memory budget.
+  virtual void limit_cache(std::int64_t /*bytes*/) const {}
+};
+
+}  // namespace fulmar

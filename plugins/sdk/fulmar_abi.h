@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.0.
+ * Append only: a member's meaning and place never change. Each struct the operator hands over starts with its size
+ * as the operator's author saw it, and the engine reads no further.
+ */
+#ifndef FULMAR_ABI_H
+#define FULMAR_ABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FULMAR_ABI_MAJOR 1
+#define FULMAR_ABI_MINOR 0
+
+/** Types of a cell. */
+enum {
+  FULMAR_U8 = 1,
+  FULMAR_I8 = 2,
+  FULMAR_U16 = 3,
+  FULMAR_I16 = 4,
+  FULMAR_U32 = 5,
+  FULMAR_I32 = 6,
+  FULMAR_U64 = 7,
+  FULMAR_I64 = 8,
+  FULMAR_F32 = 9,
+  FULMAR_F64 = 10
+};
+
+/** How an operator looks at one of its inputs. */
+enum {
+  FULMAR_VIEW_CELL = 0,   /**< the cell alone */
+  FULMAR_VIEW_NEAR = 1,   /**< the cell and its neighbours, outer_x by outer_y around it */
+  FULMAR_VIEW_BOX = 2,    /**< count, sum and sum of squares over the box of half widths outer_x, outer_y */
+  FULMAR_VIEW_RING = 3,   /**< the same over the outer box without the inner box */
+  FULMAR_VIEW_WITHIN = 4, /**< u8: 1 where any cell that is set lies within `reach` metres, 0 elsewhere */
+  FULMAR_VIEW_BANDS = 5   /**< this and all further inputs, cell by cell */
+};
+
+/** What shape of work an operator is. */
+enum {
+  FULMAR_KIND_CELLWISE = 0,
+  FULMAR_KIND_FOCAL = 1,
+  FULMAR_KIND_WINDOWED = 2,
+  FULMAR_KIND_LABELLING = 3,
+  FULMAR_KIND_DETECTING = 4
+};
+
+/** Filled by a function that returns non-zero. The code is an exit code of the command line (1 run-time, 2 usage...). */
+typedef struct fulmar_error {
+  int32_t code;
+  char message[1020];
+} fulmar_error;
+
+/** One parameter, checked against the schema before the operator sees it. */
+typedef struct fulmar_value {
+  const char* name;
+  double number;    /**< number, boolean (0 or 1), or index of a choice */
+  const char* text; /**< the text of a text parameter, or NULL */
+  int32_t cells;    /**< for a length: 1 if `number` counts cells, 0 if metres */
+  int32_t reserved;
+} fulmar_value;
+
+/** Ground size of a cell in metres at the centre of the raster; 0 where it is unknown. */
+typedef struct fulmar_ground {
+  double dx, dy;
+} fulmar_ground;
+
+/** One band over one window, in host or device memory. Never owns. */
+typedef struct fulmar_plane {
+  void* cells;                 /**< the first cell of the window; NULL for an output nobody asked for */
+  int64_t stride;              /**< cells from a row to the next */
+  int64_t layer;               /**< BOX, RING: f64 cells from the counts to the sums, and to the sums of squares */
+  int64_t x, y, width, height; /**< the window in cells of the raster, without the halo */
+  int32_t dtype, device;       /**< one of FULMAR_U8...; -1 host, else the device's number */
+} fulmar_plane;
+
+/** What one argument of the operator's function is. */
+typedef struct fulmar_view {
+  uint32_t input;            /**< which input port */
+  uint32_t kind;             /**< one of FULMAR_VIEW_... */
+  int32_t inner_x, inner_y;  /**< half widths of the guard box (RING) */
+  int32_t outer_x, outer_y;  /**< half widths, or the halo (NEAR) */
+  double reach;              /**< metres (WITHIN) */
+  uint32_t sampled;          /**< 1: the engine passes the cells through `sample` before it sums them */
+  uint32_t reserved;
+} fulmar_view;
+
+/** One call: the same window on every plane. Planes stand in the order of the views. */
+typedef struct fulmar_call {
+  uint32_t size, inputs, outputs, reserved;
+  const fulmar_plane* input;
+  const fulmar_plane* output;
+  const double* table;  /**< what `table` made at bind time, or NULL */
+  const double* ground; /**< dx, dy in metres, two for each row of the window */
+} fulmar_call;
+
+/** A connected object, as the engine measured it. Lengths in metres, or cells where the ground size is unknown. */
+typedef struct fulmar_object {
+  uint32_t size, reserved;
+  int64_t cells;
+  double area, length, width;
+} fulmar_object;
+
+/** An operator. Every function is pure and may be called from several threads at once. */
+typedef struct fulmar_operator {
+  uint32_t size;
+  uint32_t kind;
+  const char* schema; /**< JSON: what command line, documentation, tests and benchmarks read */
+  uint32_t params_size, params_align;
+  /** Fills `params` from all the values the schema names; lengths become cells by `ground`. */
+  int (*parse)(const fulmar_value* values, uint32_t count, const fulmar_ground* ground, void* params, fulmar_error*);
+  /** Writes the views of the operator's arguments, at most `capacity`; returns how many there are. */
+  uint32_t (*views)(const void* params, fulmar_view* views, uint32_t capacity);
+  /** Returns how many doubles the operator's table holds, and fills them where `table` is not NULL. */
+  uint64_t (*table)(const void* params, double* table);
+  int (*run)(const void* params, const fulmar_call* call, fulmar_error*);
+  int (*sample)(const void* params, const fulmar_call* call, fulmar_error*); /**< NULL: cells are summed as they are */
+  int (*keep)(const void* params, const fulmar_object* object);              /**< LABELLING: 0 drops the object */
+  int (*run_cuda)(const void* params, const fulmar_call* call, void* stream, fulmar_error*); /**< NULL: host only */
+  /* end of 1.0 */
+} fulmar_operator;
+
+typedef struct fulmar_plugin {
+  uint32_t size, abi_major, abi_minor;
+  const char *name, *version, *license, *origin, *cuda_archs;
+  uint32_t count;
+  const fulmar_operator* const* operators;
+} fulmar_plugin;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* FULMAR_ABI_H */
