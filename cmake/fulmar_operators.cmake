@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+# fulmar_operators(GROUP NAME...): makes operators of the headers plugins/GROUP/NAME.hpp. Each header holds the class
+# fulmar::ops::Name, CamelCase of its file name. One small generated file compiles it and gives it its C table.
+function(fulmar_operators group)
+  foreach(name IN LISTS ARGN)
+    string(REPLACE "_" ";" words "${name}")
+    set(class "")
+    foreach(word IN LISTS words)
+      string(SUBSTRING "${word}" 0 1 first)
+      string(SUBSTRING "${word}" 1 -1 rest)
+      string(TOUPPER "${first}" first)
+      string(APPEND class "${first}${rest}")
+    endforeach()
+    set(FULMAR_GROUP "${group}")
+    set(FULMAR_NAME "${name}")
+    set(FULMAR_CLASS "${class}")
+    configure_file(${PROJECT_SOURCE_DIR}/plugins/twin.cpp.in ${CMAKE_CURRENT_BINARY_DIR}/twins/${name}.cpp @ONLY)
+    set_property(GLOBAL APPEND PROPERTY FULMAR_TWINS ${CMAKE_CURRENT_BINARY_DIR}/twins/${name}.cpp)
+    set_property(GLOBAL APPEND PROPERTY FULMAR_NAMES ${name})
+    set_property(GLOBAL APPEND PROPERTY FULMAR_HEADERS ${group}/${name}.hpp)
+    set_property(GLOBAL APPEND PROPERTY FULMAR_CLASSES ${class})
+  endforeach()
+endfunction()

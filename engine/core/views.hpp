@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What an operator's function may ask for: the types of its parameters. Each is a small value, made by the engine for
+/// one cell; the function never sees a tile, an edge or another thread.
+#pragma once
+
+#include <cstdint>
+
+#include "core/host_device.hpp"
+#include "core/missing.hpp"
+
+namespace fulmar {
+
+/// A cell and its neighbours: near(dx, dy), within the halo the operator declares. Beyond the raster: missing.
+template <class T>
+struct Near {
+  const T* centre = nullptr;
+  std::int64_t stride = 0;
+
+  FULMAR_HD T operator()(std::int64_t dx, std::int64_t dy) const { return centre[dy * stride + dx]; }
+};
+
+/// Count, sum and sum of squares of the valid cells of a window. Sums are f64; see decision 5 of the architecture.
+struct WindowSums {
+  double n = 0;   ///< valid cells
+  double s1 = 0;  ///< their sum
+  double s2 = 0;  ///< the sum of their squares
+
+  /// NaN where no cell is valid.
+  FULMAR_HD double mean() const { return s1 / n; }
+  /// Population variance (ddof 0), never negative; NaN where no cell is valid.
+  FULMAR_HD double variance() const {
+    const double m = s1 / n, v = s2 / n - m * m;
+    return v < 0 ? 0 : v;
+  }
+};
+
+/// Sums over the box of the half widths that the operator's box() returns.
+struct Moments : WindowSums {};
+/// Sums over the ring between the guard and the background that the operator's ring() returns.
+struct RingMoments : WindowSums {};
+
+/// Half widths of a box, in cells.
+struct Box {
+  std::int32_t x = 0, y = 0;
+};
+/// A box without the box at its middle.
+struct RingShape {
+  Box guard, background;
+  FULMAR_HD double cells() const {
+    return static_cast<double>(2 * background.x + 1) * (2 * background.y + 1) -
+           static_cast<double>(2 * guard.x + 1) * (2 * guard.y + 1);
+  }
+};
+
+/// Whether any cell that is set lies within the operator's reach() of metres, centre to centre.
+struct Within {
+  bool any = false;
+};
+
+/// The operator's own table, made once when the graph is bound.
+struct Table {
+  const double* values = nullptr;
+  FULMAR_HD double operator[](std::int64_t i) const { return values[i]; }
+};
+
+/// Where the cell is, and how large it is on the ground in metres (0 where unknown).
+struct Here {
+  std::int64_t x = 0, y = 0;
+  double dx = 0, dy = 0;
+};
+
+/// All bands of the cell, or of a pack of cells.
+template <class V>
+struct Bands {
+  const V* values = nullptr;
+  std::int32_t count = 0;
+  FULMAR_HD const V& operator[](std::int32_t i) const { return values[i]; }
+};
+
+/// Two outputs of one cell.
+template <class A, class B>
+struct Both {
+  A first;
+  B second;
+};
+
+/// A full width that the user gives in metres or in cells, made an odd number of cells by rounding up.
+struct Width {
+  double value = 0;          ///< as given, or the default in metres
+  bool in_cells = false;
+  std::int32_t x = 1, y = 1;  ///< cells along a row and a column, both odd
+
+  FULMAR_HD Box half() const { return {(x - 1) / 2, (y - 1) / 2}; }
+};
+
+/// A distance on the ground that the user gives in metres or in cells.
+struct Distance {
+  double metres = 0;
+};
+
+}  // namespace fulmar

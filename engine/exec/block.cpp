@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/block.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/missing.hpp"
+#include "exec/cells.hpp"
+#include "exec/windows.hpp"
+
+namespace fulmar {
+namespace {
+
+std::int64_t bytes_of(DType type) { return static_cast<std::int64_t>(size_of(type)); }
+
+/// Makes the cells of a plane outside `inside` missing: the border is data.
+void fill_border(const PlaneRef& p, const Window& inside) {
+  const auto fill = [&](std::int64_t x, std::int64_t y, std::int64_t count) {
+    if (count <= 0) return;
+    if (p.type == DType::f32) std::fill_n(p.at<float>(x, y), count, missing<float>);
+    else std::fill_n(p.at<std::uint8_t>(x, y), count, missing<std::uint8_t>);
+  };
+  for (std::int64_t y = p.window.y; y < p.window.bottom(); ++y) {
+    if (inside.empty() || y < inside.y || y >= inside.bottom()) {
+      fill(p.window.x, y, p.window.width);
+    } else {
+      fill(p.window.x, y, inside.x - p.window.x);
+      fill(inside.right(), y, p.window.right() - inside.right());
+    }
+  }
+}
+
+void copy_cells(const PlaneRef& from, const PlaneRef& to, const Window& window) {
+  const auto size = bytes_of(from.type);
+  for (std::int64_t y = window.y; y < window.bottom(); ++y)
+    std::memcpy(to.cells + ((y - to.window.y) * to.stride + (window.x - to.window.x)) * size,
+                from.cells + ((y - from.window.y) * from.stride + (window.x - from.window.x)) * size,
+                static_cast<std::size_t>(window.width * size));
+}
+
+fulmar_plane abi_plane(const PlaneRef& p, const Window& own) {
+  fulmar_plane plane{};
+  plane.cells = p.cells + ((own.y - p.window.y) * p.stride + (own.x - p.window.x)) * bytes_of(p.type);
+  plane.stride = p.stride;
+  plane.x = own.x, plane.y = own.y, plane.width = own.width, plane.height = own.height;
+  plane.dtype = static_cast<std::int32_t>(p.type);
+  plane.device = -1;
+  return plane;
+}
+
+void move_down(fulmar_plane& plane, std::int64_t rows) {
+  if (plane.cells != nullptr)
+    plane.cells = static_cast<std::byte*>(plane.cells) + rows * plane.stride * bytes_of(static_cast<DType>(plane.dtype));
+  plane.y += rows;
+}
+
+}  // namespace
+
+std::vector<int> labelling_nodes(const Graph& graph) {
+  std::vector<int> nodes;
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+    if (graph.nodes[n].labels()) nodes.push_back(static_cast<int>(n));
+  return nodes;
+}
+
+void check_call(int status, const fulmar_error& error, const Node& node, const Window& window) {
+  if (status == 0) return;
+  Error e{error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code),
+          error.message[0] != '\0' ? error.message : "the operator failed without saying why"};
+  throw e.within("operator " + node.op->name() + " of plugin " + node.op->plugin() + ", cells " + std::to_string(window.x) +
+                 "," + std::to_string(window.y) + " + " + std::to_string(window.width) + " x " +
+                 std::to_string(window.height));
+}
+
+BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows)
+    : graph_{graph},
+      plan_{plan},
+      arena_{arena},
+      ground_rows_{ground_rows},
+      ground_{graph.grid.ground()},
+      readers_(graph.sources.size()),
+      planes_(graph.nodes.size()),
+      used_(graph.nodes.size()) {
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    planes_[n].resize(graph.nodes[n].outputs.size());
+    for (std::size_t k = 0; k < graph.nodes[n].outputs.size(); ++k)
+      used_[n].push_back(k == 0 || is_used(graph, {static_cast<int>(n), static_cast<int>(k)}) ? 1 : 0);
+  }
+}
+
+PlaneRef BlockRunner::plane(const Window& window, DType type) {
+  const auto cells = window.cells();
+  auto* memory = type == DType::f32 ? reinterpret_cast<std::byte*>(arena_.take<float>(cells))
+                                    : reinterpret_cast<std::byte*>(arena_.take<std::uint8_t>(cells));
+  return {memory, window.width, window, type};
+}
+
+PlaneRef BlockRunner::result_memory(std::size_t stage, Edge edge, const TileContext& tile) const {
+  const auto& results = plan_.stages[stage].results;
+  const auto it = std::find(results.begin(), results.end(), edge);
+  if (it == results.end()) return {};
+  return tile.results[stage][static_cast<std::size_t>(it - results.begin())];
+}
+
+void BlockRunner::run(std::size_t stage, const Window& block, std::size_t index, TileContext& tile) {
+  arena_.clear();
+  const Stage& s = plan_.stages[stage];
+  for (std::size_t k = 0; k < s.nodes.size(); ++k) {
+    const int n = s.nodes[k];
+    const Window own = grow(block, s.margins[k]);
+    if (graph_.nodes[static_cast<std::size_t>(n)].source >= 0) load(n, own, tile);
+    else apply(stage, n, own, index, tile);
+  }
+  for (const Edge& e : s.results) {
+    const PlaneRef to = result_memory(stage, e, tile);
+    const PlaneRef& from = planes_[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)];
+    if (from.cells != to.cells) copy_cells(from, to, block);
+  }
+}
+
+void BlockRunner::load(int n, const Window& own, TileContext& tile) {
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  const auto s = static_cast<std::size_t>(node.source);
+  const RasterSource& source = *graph_.sources[s];
+  const PlaneRef to = plane(own, node.outputs[0].type);
+  const Window inside = intersect(own, graph_.grid.window());
+  fill_border(to, inside);
+  planes_[static_cast<std::size_t>(n)][0] = to;
+  if (inside.empty()) return;
+  if (source.computed()) {
+    if (!readers_[s]) readers_[s] = source.reader();
+    void* cells = to.type == DType::f32 ? static_cast<void*>(to.at<float>(inside.x, inside.y))
+                                        : static_cast<void*>(to.at<std::uint8_t>(inside.x, inside.y));
+    readers_[s]->read(node.band, inside, cells, to.stride);
+    return;
+  }
+  const auto use = std::find_if(plan_.sources.begin(), plan_.sources.end(), [&](const SourceUse& u) { return u.source == node.source; });
+  const auto band = std::find(use->bands.begin(), use->bands.end(), node.band) - use->bands.begin();
+  const auto& stored = tile.sources[static_cast<std::size_t>(use - plan_.sources.begin())][static_cast<std::size_t>(band)];
+  const StoredBand& description = source.bands()[static_cast<std::size_t>(node.band)];
+  const auto* cells = stored.cells.cells + ((inside.y - stored.cells.window.y) * stored.cells.stride +
+                                            (inside.x - stored.cells.window.x)) * bytes_of(description.dtype);
+  const std::uint8_t* mask = stored.mask.cells == nullptr ? nullptr : stored.mask.at<std::uint8_t>(inside.x, inside.y);
+  widen(description, cells, stored.cells.stride, mask, stored.mask.stride, inside.width, inside.height,
+        to.at<float>(inside.x, inside.y), to.stride);
+}
+
+PlaneRef BlockRunner::fetch(std::size_t stage, Edge edge, const Window& needed, DType type, const TileContext& tile) {
+  const auto& nodes = plan_.stages[stage].nodes;
+  PlaneRef from;
+  if (std::binary_search(nodes.begin(), nodes.end(), edge.node)) {
+    from = planes_[static_cast<std::size_t>(edge.node)][static_cast<std::size_t>(edge.output)];
+  } else {
+    PlaneRef kept;
+    for (std::size_t s = stage; s-- > 0 && kept.cells == nullptr;) kept = result_memory(s, edge, tile);
+    from = plane(needed, kept.type);
+    const Window inside = intersect(needed, kept.window);
+    fill_border(from, inside);
+    if (!inside.empty()) copy_cells(kept, from, inside);
+  }
+  if (from.type == type) return from;
+  const PlaneRef to = plane(needed, type);
+  if (type == DType::f32)
+    to_floats(from.at<std::uint8_t>(needed.x, needed.y), from.stride, needed.width, needed.height, to.at<float>(needed.x, needed.y), to.stride);
+  else
+    to_flags(from.at<float>(needed.x, needed.y), from.stride, needed.width, needed.height, to.at<std::uint8_t>(needed.x, needed.y), to.stride);
+  return to;
+}
+
+void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t index, TileContext& tile) {
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  const fulmar_operator& table = node.op->table();
+
+  std::vector<PlaneRef> inputs(node.inputs.size());
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (!node.inputs[i].connected()) continue;
+    const DType type = node.op->variadic() ? DType::f32 : node.op->inputs()[i].type;
+    inputs[i] = fetch(stage, node.inputs[i], grow(own, node.halo(i, ground_)), type, tile);
+  }
+
+  std::vector<fulmar_plane> outputs(std::max<std::size_t>(1, node.outputs.size()));
+  for (std::size_t k = 0; k < node.outputs.size(); ++k) {
+    if (used_[static_cast<std::size_t>(n)][k] == 0) continue;
+    PlaneRef to = result_memory(stage, {n, static_cast<int>(k)}, tile);
+    // Computed straight into the tile where nothing beyond the block is asked of it.
+    const bool whole = to.cells != nullptr && intersect(own, to.window) == own && node.outputs[k].type == to.type;
+    const auto& nodes = plan_.stages[stage].nodes;
+    const auto place = static_cast<std::size_t>(std::lower_bound(nodes.begin(), nodes.end(), n) - nodes.begin());
+    if (!whole || !(plan_.stages[stage].margins[place] == Halo{})) to = plane(own, node.labels() ? DType::u8 : node.outputs[k].type);
+    planes_[static_cast<std::size_t>(n)][k] = to;
+    outputs[k] = abi_plane(to, own);
+  }
+
+  std::vector<fulmar_plane> planes;
+  std::vector<WindowRows> sums;
+  std::vector<std::size_t> sum_planes;
+  for (const fulmar_view& v : node.views) {
+    const PlaneRef& in = inputs[v.input];
+    switch (v.kind) {
+      case FULMAR_VIEW_BANDS:
+        for (const PlaneRef& p : inputs) planes.push_back(abi_plane(p, own));
+        break;
+      case FULMAR_VIEW_WITHIN: {
+        const Halo reach = node.halo(v.input, ground_);
+        auto* distance = arena_.take<std::uint16_t>((own.height + 2 * reach.y) * own.width);
+        const PlaneRef flags = plane(own, DType::u8);
+        within(in.at<std::uint8_t>(own.x, own.y), in.stride, own.width, own.height, reach.x, reach.y,
+               ground_.dx > 0 ? ground_.dx : 1, ground_.dy > 0 ? ground_.dy : 1, v.reach, distance,
+               flags.at<std::uint8_t>(own.x, own.y));
+        planes.push_back(abi_plane(flags, own));
+        break;
+      }
+      case FULMAR_VIEW_BOX:
+      case FULMAR_VIEW_RING: {
+        PlaneRef cells = in;
+        if (v.sampled != 0) {
+          const Window wide = grow(own, {v.outer_x, v.outer_y});
+          cells = plane(wide, DType::f32);
+          const fulmar_plane from = abi_plane(in, wide), to = abi_plane(cells, wide);
+          const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr};
+          fulmar_error error{};
+          check_call(table.sample(node.params.data(), &call, &error), error, node, wide);
+        }
+        sums.emplace_back(v, cells.at<float>(own.x, own.y), cells.stride, own.width, own.height, arena_);
+        sum_planes.push_back(planes.size());
+        fulmar_plane p = abi_plane(cells, own);
+        p.cells = const_cast<double*>(sums.back().cells());
+        p.stride = sums.back().stride();
+        p.layer = sums.back().layer();
+        p.dtype = FULMAR_F64;
+        planes.push_back(p);
+        break;
+      }
+      default: planes.push_back(abi_plane(in, own));
+    }
+  }
+
+  // Sums come a few rows at a time, so that they never leave the nearest cache; everything else in one call.
+  double* ground = arena_.take<double>(2 * own.height);
+  for (std::int64_t y = 0; y < own.height; ++y) {
+    const auto row = static_cast<std::size_t>(std::clamp<std::int64_t>(own.y + y, 0, graph_.grid.height - 1));
+    ground[2 * y] = ground_rows_[2 * row], ground[2 * y + 1] = ground_rows_[2 * row + 1];
+  }
+  const std::int64_t step = sums.empty() ? own.height : window_rows;
+  fulmar_call call{sizeof(fulmar_call),
+                   static_cast<std::uint32_t>(planes.size()),
+                   static_cast<std::uint32_t>(node.outputs.size()),
+                   0,
+                   planes.data(),
+                   outputs.data(),
+                   node.table.empty() ? nullptr : node.table.data(),
+                   ground};
+  fulmar_error error{};
+  for (std::int64_t y = 0; y < own.height; y += step) {
+    const std::int64_t rows = std::min(step, own.height - y);
+    for (auto& s : sums) s.advance(rows);
+    for (auto& p : planes) p.height = rows;
+    for (auto& p : outputs) p.height = rows;
+    call.ground = ground + 2 * y;
+    check_call(table.run(node.params.data(), &call, &error), error, node, own);
+    for (std::size_t i = 0; i < planes.size(); ++i)
+      if (std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end()) move_down(planes[i], rows);
+      else planes[i].y += rows;
+    for (auto& p : outputs) move_down(p, rows);
+  }
+  if (node.labels()) gather(n, own, index, tile, inputs);
+}
+
+void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContext& tile, const std::vector<PlaneRef>& inputs) {
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  const auto nodes = labelling_nodes(graph_);
+  const auto which = static_cast<std::size_t>(std::find(nodes.begin(), nodes.end(), n) - nodes.begin());
+  // A block that an odd tiling cuts is computed whole by both tiles, but each of its cells belongs to one.
+  const Window mine = intersect(own, tile.tile);
+  if (mine.empty()) return;
+  LabelPlanes planes;
+  const PlaneRef& set = planes_[static_cast<std::size_t>(n)][0];
+  planes.set = set.at<std::uint8_t>(mine.x, mine.y);
+  planes.set_stride = set.stride;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].cells == nullptr) continue;
+    if (node.op->inputs()[i].name == "intensity") {
+      planes.intensity = inputs[i].at<float>(mine.x, mine.y);
+      planes.intensity_stride = inputs[i].stride;
+    } else if (node.op->inputs()[i].name == "background") {
+      planes.background = inputs[i].at<float>(mine.x, mine.y);
+      planes.background_stride = inputs[i].stride;
+    }
+  }
+  collect(mine, graph_.grid.window(), planes, tile.runs[which][index]);
+}
+
+}  // namespace fulmar

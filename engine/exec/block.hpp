@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// One stage on one block: load the sources, run the nodes in order, keep the results. Everything stays in the cache of
+/// the thread that does it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "exec/label.hpp"
+#include "exec/pool.hpp"
+#include "plan/plan.hpp"
+
+namespace fulmar {
+
+/// The memory of one band over one window.
+struct PlaneRef {
+  std::byte* cells = nullptr;
+  std::int64_t stride = 0;
+  Window window;
+  DType type = DType::f32;
+
+  template <class T>
+  [[nodiscard]] T* at(std::int64_t x, std::int64_t y) const {
+    return reinterpret_cast<T*>(cells) + (y - window.y) * stride + (x - window.x);
+  }
+};
+
+/// A tile in flight: what was decoded for it, what its stages leave behind, and the objects seen in it.
+struct TileContext {
+  struct Stored {
+    PlaneRef cells;
+    PlaneRef mask;  ///< cells is null where the band has no mask
+  };
+  Window tile;
+  std::vector<std::vector<Stored>> sources;     ///< by Plan::sources, then band
+  std::vector<std::vector<PlaneRef>> results;   ///< by stage, then result
+  std::vector<std::vector<BlockRuns>> runs;     ///< by labelling node of the graph (in node order), then block
+  std::vector<std::vector<Part>> parts;         ///< by labelling node
+  Arena memory;
+};
+
+/// The labelling nodes of a graph, in order.
+std::vector<int> labelling_nodes(const Graph& graph);
+
+/// Runs blocks for one thread.
+class BlockRunner {
+ public:
+  BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows);
+
+  /// Computes a stage on `block`, a part of the stage's window; `index` is the block's place among the tile's blocks.
+  void run(std::size_t stage, const Window& block, std::size_t index, TileContext& tile);
+
+ private:
+  PlaneRef plane(const Window& window, DType type);
+  void load(int node, const Window& own, TileContext& tile);
+  void apply(std::size_t stage, int node, const Window& own, std::size_t index, TileContext& tile);
+  PlaneRef fetch(std::size_t stage, Edge edge, const Window& needed, DType type, const TileContext& tile);
+  PlaneRef result_memory(std::size_t stage, Edge edge, const TileContext& tile) const;
+  void gather(int node, const Window& own, std::size_t index, TileContext& tile, const std::vector<PlaneRef>& inputs);
+
+  const Graph& graph_;
+  const Plan& plan_;
+  Arena arena_;
+  const std::vector<double>& ground_rows_;
+  Ground ground_;
+  std::vector<std::unique_ptr<RasterReader>> readers_;  ///< of computed sources
+  std::vector<std::vector<PlaneRef>> planes_;           ///< by node, then output
+  std::vector<std::vector<char>> used_;
+};
+
+/// Checks the status of an operator's call.
+void check_call(int status, const fulmar_error& error, const Node& node, const Window& window);
+
+}  // namespace fulmar

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/label.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "core/missing.hpp"
+#include "exec/measure.hpp"
+
+namespace fulmar {
+namespace {
+
+/// The first set cell at or after x, or end. Eight cells are looked at in one go, since almost none is set.
+std::int64_t next_set(const std::uint8_t* row, std::int64_t x, std::int64_t end) {
+  for (; x + 8 <= end; x += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, row + x, 8);
+    if (word != 0) return x + std::countr_zero(word) / 8;
+  }
+  while (x < end && row[x] == 0) ++x;
+  return x;
+}
+
+/// True if a cell around the run, within the raster, has no value.
+bool beside_gap(const Run& run, const Window& window, const Window& raster, const LabelPlanes& p) {
+  for (std::int64_t y = run.y - 1; y <= run.y + 1; ++y)
+    for (std::int64_t x = run.x0 - 1; x <= run.x1; ++x)
+      if (raster.contains(x, y) &&
+          is_missing(p.intensity[(y - window.y) * p.intensity_stride + (x - window.x)]))
+        return true;
+  return false;
+}
+
+}  // namespace
+
+void collect(const Window& window, const Window& raster, const LabelPlanes& p, BlockRuns& out) {
+  for (std::int64_t y = 0; y < window.height; ++y) {
+    const std::uint8_t* row = p.set + y * p.set_stride;
+    for (std::int64_t x = next_set(row, 0, window.width); x < window.width; x = next_set(row, x, window.width)) {
+      BlockRuns::Piece piece;
+      piece.first = std::max(out.intensity.size(), out.background.size());
+      const std::int64_t begin = x;
+      while (x < window.width && row[x] != 0) ++x;
+      piece.run = {window.y + y, window.x + begin, window.x + x};
+      if (p.intensity != nullptr) {
+        const float* from = p.intensity + y * p.intensity_stride;
+        out.intensity.insert(out.intensity.end(), from + begin, from + x);
+        piece.at_mask = beside_gap(piece.run, window, raster, p);
+      }
+      if (p.background != nullptr) {
+        const float* from = p.background + y * p.background_stride;
+        out.background.insert(out.background.end(), from + begin, from + x);
+      }
+      out.pieces.push_back(piece);
+    }
+  }
+}
+
+void Part::merge(Part&& other) {
+  if (other.runs.size() > runs.size()) std::swap(runs, other.runs);
+  runs.insert(runs.end(), other.runs.begin(), other.runs.end());
+  other.runs = {};
+  intensity.merge(other.intensity);
+  background.merge(other.background);
+  weighted_x.merge(other.weighted_x);
+  weighted_y.merge(other.weighted_y);
+  cells += other.cells;
+  with_intensity += other.with_intensity;
+  with_background += other.with_background;
+  maximum = std::max(maximum, other.maximum);
+  at_edge |= other.at_edge;
+  at_mask |= other.at_mask;
+}
+
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight) {
+  struct Entry {
+    Run run;
+    const BlockRuns* block;
+    const BlockRuns::Piece* piece;
+  };
+  std::vector<Entry> entries;
+  for (const auto& block : blocks)
+    for (const auto& piece : block.pieces) entries.push_back({piece.run, &block, &piece});
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return a.run.y != b.run.y ? a.run.y < b.run.y : a.run.x0 < b.run.x0;
+  });
+
+  std::vector<int> parent(entries.size());
+  std::iota(parent.begin(), parent.end(), 0);
+  const auto root = [&](int i) {
+    while (parent[static_cast<std::size_t>(i)] != i)
+      i = parent[static_cast<std::size_t>(i)] = parent[static_cast<std::size_t>(parent[static_cast<std::size_t>(i)])];
+    return i;
+  };
+  const auto join = [&](std::size_t a, std::size_t b) {
+    const int ra = root(static_cast<int>(a)), rb = root(static_cast<int>(b));
+    parent[static_cast<std::size_t>(std::max(ra, rb))] = std::min(ra, rb);
+  };
+  const std::int64_t reach = eight ? 1 : 0;
+  std::size_t above = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const Run& r = entries[i].run;
+    if (i > 0 && entries[i - 1].run.y == r.y && entries[i - 1].run.x1 == r.x0) join(i - 1, i);  // a block's seam
+    while (above < i && (entries[above].run.y < r.y - 1 ||
+                         (entries[above].run.y == r.y - 1 && entries[above].run.x1 + reach <= r.x0)))
+      ++above;
+    for (std::size_t j = above; j < i && entries[j].run.y == r.y - 1 && entries[j].run.x0 < r.x1 + reach; ++j) join(j, i);
+  }
+
+  std::vector<Part> parts;
+  std::vector<int> place(entries.size(), -1);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const auto r = static_cast<std::size_t>(root(static_cast<int>(i)));
+    if (place[r] < 0) {
+      place[r] = static_cast<int>(parts.size());
+      parts.emplace_back();
+    }
+    Part& part = parts[static_cast<std::size_t>(place[r])];
+    const auto& [run, block, piece] = entries[i];
+    if (!part.runs.empty() && part.runs.back().y == run.y && part.runs.back().x1 == run.x0)
+      part.runs.back().x1 = run.x1;
+    else
+      part.runs.push_back(run);
+    part.cells += run.x1 - run.x0;
+    part.at_mask |= piece->at_mask;
+    part.at_edge |= run.y == 0 || run.x0 == 0 || run.y + 1 == raster.bottom() || run.x1 == raster.right();
+    for (std::int64_t x = run.x0; x < run.x1; ++x) {
+      const std::size_t k = piece->first + static_cast<std::size_t>(x - run.x0);
+      if (!block->intensity.empty() && std::isfinite(block->intensity[k])) {
+        const float v = block->intensity[k];
+        part.intensity.add(v);
+        part.weighted_x.add(v, 2 * x + 1);
+        part.weighted_y.add(v, 2 * run.y + 1);
+        part.maximum = std::max(part.maximum, v);
+        ++part.with_intensity;
+      }
+      if (!block->background.empty() && std::isfinite(block->background[k])) {
+        part.background.add(block->background[k]);
+        ++part.with_background;
+      }
+    }
+  }
+  return parts;
+}
+
+Labeller::Labeller(const Grid& grid, bool eight, Keep keep, std::int64_t most_bytes)
+    : grid_{grid}, eight_{eight}, keep_{std::move(keep)}, most_bytes_{most_bytes} {}
+
+std::vector<Column> Labeller::columns() { return object_columns(); }
+
+int Labeller::root(int part) {
+  auto& p = parent_;
+  while (p[static_cast<std::size_t>(part)] != part)
+    part = p[static_cast<std::size_t>(part)] = p[static_cast<std::size_t>(p[static_cast<std::size_t>(part)])];
+  return part;
+}
+
+void Labeller::join(int a, int b) {
+  a = root(a), b = root(b);
+  if (a == b) return;
+  if (a > b) std::swap(a, b);
+  parent_[static_cast<std::size_t>(b)] = a;
+  parts_[static_cast<std::size_t>(a)].merge(std::move(parts_[static_cast<std::size_t>(b)]));
+}
+
+void Labeller::add(const Window& tile, std::vector<Part> parts) {
+  const std::int64_t reach = eight_ ? 1 : 0;
+  const bool columns_of_tiles = tile.width < grid_.width;
+  if (tile.y == 0) {
+    bottom_.clear();
+    if (columns_of_tiles) {
+      left_ = std::move(right_);
+      right_.assign(static_cast<std::size_t>(grid_.height), -1);
+    }
+  }
+  const int first_new = static_cast<int>(parts_.size());
+  for (auto& part : parts) {
+    parent_.push_back(static_cast<int>(parts_.size()));
+    parts_.push_back(std::move(part));
+  }
+
+  // What touches the tile above and the tiles to the left; what this tile shows to the next ones. Runs are read before
+  // any are moved by a join.
+  struct Touch {
+    int a, b;
+  };
+  std::vector<Touch> touches;
+  std::vector<BottomRun> bottom;
+  for (int id = first_new; id < static_cast<int>(parts_.size()); ++id)
+    for (const Run& r : parts_[static_cast<std::size_t>(id)].runs) {
+      if (r.y == tile.y && tile.y > 0) {
+        auto b = std::partition_point(bottom_.begin(), bottom_.end(),
+                                      [&](const BottomRun& x) { return x.x1 + reach <= r.x0; });
+        for (; b != bottom_.end() && b->x0 < r.x1 + reach; ++b) touches.push_back({b->part, id});
+      }
+      if (r.x0 == tile.x && tile.x > 0)
+        for (std::int64_t y = r.y - reach; y <= r.y + reach; ++y)
+          if (y >= 0 && y < grid_.height && left_[static_cast<std::size_t>(y)] >= 0)
+            touches.push_back({left_[static_cast<std::size_t>(y)], id});
+      if (r.y + 1 == tile.bottom() && tile.bottom() < grid_.height) bottom.push_back({r.x0, r.x1, id});
+      if (r.x1 == tile.right() && tile.right() < grid_.width) right_[static_cast<std::size_t>(r.y)] = id;
+    }
+  std::sort(bottom.begin(), bottom.end(), [](const BottomRun& a, const BottomRun& b) { return a.x0 < b.x0; });
+  bottom_ = std::move(bottom);
+  for (const auto& t : touches) join(t.a, t.b);
+  close(tile);
+}
+
+void Labeller::close(const Window& tile) {
+  const bool end_of_column = tile.bottom() >= grid_.height;
+  std::vector<char> open(parts_.size(), 0);
+  for (const auto& b : bottom_) open[static_cast<std::size_t>(root(b.part))] = 1;
+  for (const int id : right_)
+    if (id >= 0) open[static_cast<std::size_t>(root(id))] = 1;
+  if (!end_of_column)
+    for (const int id : left_)
+      if (id >= 0) open[static_cast<std::size_t>(root(id))] = 1;
+
+  // What stays open moves together, so that memory follows the objects that are open and not those that were.
+  std::vector<int> moved(parts_.size(), -1);
+  std::vector<Part> kept;
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    if (parent_[i] != static_cast<int>(i)) continue;
+    if (open[i] != 0) {
+      moved[i] = static_cast<int>(kept.size());
+      kept.push_back(std::move(parts_[i]));
+    } else {
+      measure(parts_[i]);
+    }
+  }
+  const auto now = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(root(id))]; };
+  for (auto& b : bottom_) b.part = now(b.part);
+  for (auto& id : right_) id = now(id);
+  if (end_of_column)
+    std::fill(left_.begin(), left_.end(), -1);
+  else
+    for (auto& id : left_) id = now(id);
+  parts_ = std::move(kept);
+  parent_.resize(parts_.size());
+  std::iota(parent_.begin(), parent_.end(), 0);
+}
+
+void Labeller::measure(Part& part) {
+  std::sort(part.runs.begin(), part.runs.end(),
+            [](const Run& a, const Run& b) { return a.y != b.y ? a.y < b.y : a.x0 < b.x0; });
+  std::size_t last = 0;  // runs that a seam cut in two become one again
+  for (std::size_t i = 1; i < part.runs.size(); ++i) {
+    if (part.runs[last].y == part.runs[i].y && part.runs[last].x1 == part.runs[i].x0)
+      part.runs[last].x1 = part.runs[i].x1;
+    else
+      part.runs[++last] = part.runs[i];
+  }
+  part.runs.resize(last + 1);
+  const ObjectShape shape = shape_of(part.runs, grid_);
+  const fulmar_object object{sizeof(fulmar_object), 0, part.cells, shape.area, shape.length, shape.width};
+  if (!keep_(object)) return;
+  Feature feature = object_feature(part, shape, grid_);
+  bytes_ += static_cast<std::int64_t>(sizeof(Found) + feature.values.size() * sizeof(double));
+  for (const auto& polygon : feature.polygons)
+    for (const auto& ring : polygon) bytes_ += static_cast<std::int64_t>(64 + ring.size() * sizeof(Corner));
+  if (bytes_ > most_bytes_)
+    fail(Errc::runtime, "the objects found need more memory than the budget leaves for features (" +
+                            std::to_string(most_bytes_ >> 20) + " MiB): raise --memory, or drop small objects with " +
+                            "objects --min-area");
+  found_.push_back({part.runs.front(), std::move(feature)});
+}
+
+FeatureTable Labeller::finish() {
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    if (parent_[i] == static_cast<int>(i)) measure(parts_[i]);
+  parts_.clear();
+  parent_.clear();
+  std::sort(found_.begin(), found_.end(), [](const Found& a, const Found& b) {
+    return a.first.y != b.first.y ? a.first.y < b.first.y : a.first.x0 < b.first.x0;
+  });
+  FeatureTable table{grid_, columns(), {}};
+  table.rows.reserve(found_.size());
+  for (auto& f : found_) {
+    f.feature.values.front() = static_cast<double>(table.rows.size() + 1);
+    table.rows.push_back(std::move(f.feature));
+  }
+  found_.clear();
+  return table;
+}
+
+}  // namespace fulmar

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Connected objects across blocks, tiles and panels, and their measures. Nothing here depends on where a seam lies:
+/// sums are exact, objects are numbered by their first cell, outlines are made from whole objects.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "core/exact_sum.hpp"
+#include "core/features.hpp"
+#include "core/window.hpp"
+#include "exec/outline.hpp"
+#include "fulmar_abi.h"
+
+namespace fulmar {
+
+/// The set cells of one block, in raster order, with what was measured there.
+struct BlockRuns {
+  struct Piece {
+    Run run;
+    std::size_t first = 0;  ///< place of the run's first cell among the values
+    bool at_mask = false;
+  };
+  std::vector<Piece> pieces;
+  std::vector<float> intensity, background;  ///< one for each set cell; empty where not measured
+
+  void clear() { pieces.clear(), intensity.clear(), background.clear(); }
+};
+
+/// Planes of a labelling node over one block. The intensity reaches one cell further on every side.
+struct LabelPlanes {
+  const std::uint8_t* set = nullptr;
+  std::int64_t set_stride = 0;
+  const float* intensity = nullptr;  ///< may be null
+  std::int64_t intensity_stride = 0;
+  const float* background = nullptr;  ///< may be null
+  std::int64_t background_stride = 0;
+};
+
+/// Gathers the set cells of a window; planes start at the window's first cell. `raster` tells a raster's edge from a gap.
+void collect(const Window& window, const Window& raster, const LabelPlanes& planes, BlockRuns& out);
+
+/// An object, or what has been seen of it so far.
+struct Part {
+  std::vector<Run> runs;
+  ExactSum intensity, background, weighted_x, weighted_y;
+  std::int64_t cells = 0, with_intensity = 0, with_background = 0;
+  float maximum = -std::numeric_limits<float>::infinity();
+  bool at_edge = false, at_mask = false;
+
+  void merge(Part&& other);
+};
+
+/// Objects within one tile.
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight);
+
+/// Joins the parts of all tiles. Tiles come column of tiles by column of tiles, each from the top. One thread.
+class Labeller {
+ public:
+  using Keep = std::function<bool(const fulmar_object&)>;
+  Labeller(const Grid& grid, bool eight, Keep keep, std::int64_t most_bytes);
+
+  void add(const Window& tile, std::vector<Part> parts);
+  /// All objects kept, in order of their first cells, numbered from 1.
+  FeatureTable finish();
+  [[nodiscard]] bool eight() const { return eight_; }
+
+  static std::vector<Column> columns();
+
+ private:
+  struct BottomRun {
+    std::int64_t x0, x1;
+    int part;
+  };
+  int root(int part);
+  void join(int a, int b);
+  void close(const Window& tile);
+  void measure(Part& part);
+
+  Grid grid_;
+  bool eight_;
+  Keep keep_;
+  std::int64_t most_bytes_, bytes_ = 0;
+  std::vector<Part> parts_;
+  std::vector<int> parent_;
+  std::vector<BottomRun> bottom_;        ///< last row of the tile above
+  std::vector<int> left_, right_;        ///< last column of the tiles to the left, and of this column of tiles; -1 none
+  struct Found {
+    Run first;
+    Feature feature;
+  };
+  std::vector<Found> found_;
+};
+
+}  // namespace fulmar

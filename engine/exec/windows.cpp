@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/windows.hpp"
+
+#include <algorithm>
+
+#include "core/missing.hpp"
+
+namespace fulmar {
+namespace {
+
+bool any_missing(const float* cells, std::int64_t stride, std::int64_t width, std::int64_t height) {
+  for (std::int64_t y = 0; y < height; ++y) {
+    const float* row = cells + y * stride;
+    int found = 0;
+    for (std::int64_t x = 0; x < width; ++x) found |= is_missing(row[x]) ? 1 : 0;
+    if (found != 0) return true;
+  }
+  return false;
+}
+
+/// Adds a row to the column sums.
+template <bool gaps>
+void add_row(const float* __restrict row, std::int64_t width, double* __restrict s1, double* __restrict s2,
+             double* __restrict n) {
+  for (std::int64_t x = 0; x < width; ++x) {
+    const bool absent = gaps && is_missing(row[x]);
+    const double v = absent ? 0.0 : static_cast<double>(row[x]);
+    s1[x] += v;
+    s2[x] += v * v;
+    if constexpr (gaps) n[x] += absent ? 0.0 : 1.0;
+  }
+}
+
+/// Moves the column sums down by one row: one row enters, one leaves.
+template <bool gaps>
+void move_rows(const float* __restrict enter, const float* __restrict leave, std::int64_t width, double* __restrict s1,
+               double* __restrict s2, double* __restrict n) {
+  for (std::int64_t x = 0; x < width; ++x) {
+    const bool absent_in = gaps && is_missing(enter[x]), absent_out = gaps && is_missing(leave[x]);
+    const double in = absent_in ? 0.0 : static_cast<double>(enter[x]);
+    const double out = absent_out ? 0.0 : static_cast<double>(leave[x]);
+    s1[x] += in - out;
+    s2[x] += in * in - out * out;
+    if constexpr (gaps) n[x] += (absent_in ? 0.0 : 1.0) - (absent_out ? 0.0 : 1.0);
+  }
+}
+
+double sum(const double* values, std::int64_t count) {
+  double total = 0;
+  for (std::int64_t i = 0; i < count; ++i) total += values[i];
+  return total;
+}
+
+/// What the horizontal sums change by from each cell to the next; the first is the whole sum.
+void differences(const double* __restrict o, std::int64_t ox, const double* __restrict g, std::int64_t gx,
+                 std::int64_t width, double* __restrict d) {
+  d[0] = sum(o, 2 * ox + 1);
+  if (g == nullptr) {
+    for (std::int64_t x = 1; x < width; ++x) d[x] = o[x + 2 * ox] - o[x - 1];
+    return;
+  }
+  d[0] -= sum(g, 2 * gx + 1);
+  for (std::int64_t x = 1; x < width; ++x) d[x] = (o[x + 2 * ox] - o[x - 1]) - (g[x + 2 * gx] - g[x - 1]);
+}
+
+/// Running sums along several rows at once: each row is a chain of dependent additions, and the chains overlap.
+template <int rows>
+void accumulate(double* d, std::int64_t stride, std::int64_t width) {
+  double total[rows] = {};
+  for (std::int64_t x = 0; x < width; ++x)
+    for (int r = 0; r < rows; ++r) d[r * stride + x] = total[r] += d[r * stride + x];
+}
+
+void accumulate_rows(double* d, std::int64_t stride, std::int64_t width, std::int64_t rows) {
+  if (rows == 4) return accumulate<4>(d, stride, width);
+  for (std::int64_t r = 0; r < rows; ++r) accumulate<1>(d + r * stride, stride, width);
+}
+
+}  // namespace
+
+WindowRows::WindowRows(const fulmar_view& view, const float* cells, std::int64_t stride, std::int64_t width,
+                       std::int64_t height, Arena& arena)
+    : cells_{cells},
+      stride_{stride},
+      width_{width},
+      height_{height},
+      ox_{view.outer_x},
+      oy_{view.outer_y},
+      gx_{view.inner_x},
+      gy_{view.inner_y},
+      ring_{view.kind == FULMAR_VIEW_RING} {
+  const std::int64_t outer = width + 2 * ox_, inner = width + 2 * gx_;
+  o1_ = arena.take<double>(outer);
+  o2_ = arena.take<double>(outer);
+  on_ = arena.take<double>(outer);
+  g1_ = arena.take<double>(inner);
+  g2_ = arena.take<double>(inner);
+  gn_ = arena.take<double>(inner);
+  out_ = arena.take<double>(3 * window_rows * width);
+  full_ = static_cast<double>((2 * ox_ + 1) * (2 * oy_ + 1));
+  if (ring_) full_ -= static_cast<double>((2 * gx_ + 1) * (2 * gy_ + 1));
+  gaps_ = any_missing(cells_ - oy_ * stride_ - ox_, stride_, outer, height + 2 * oy_);
+  gaps_ ? begin<true>() : begin<false>();
+}
+
+template <bool gaps>
+void WindowRows::begin() {
+  const std::int64_t outer = width_ + 2 * ox_, inner = width_ + 2 * gx_;
+  std::fill_n(o1_, outer, 0.0), std::fill_n(o2_, outer, 0.0), std::fill_n(on_, outer, 0.0);
+  std::fill_n(g1_, inner, 0.0), std::fill_n(g2_, inner, 0.0), std::fill_n(gn_, inner, 0.0);
+  for (std::int64_t y = -oy_; y <= oy_; ++y) add_row<gaps>(cells_ + y * stride_ - ox_, outer, o1_, o2_, on_);
+  if (ring_)
+    for (std::int64_t y = -gy_; y <= gy_; ++y) add_row<gaps>(cells_ + y * stride_ - gx_, inner, g1_, g2_, gn_);
+  if constexpr (!gaps) std::fill_n(out_, window_rows * width_, full_);
+}
+
+void WindowRows::advance(std::int64_t rows) { gaps_ ? step<true>(rows) : step<false>(rows); }
+
+template <bool gaps>
+void WindowRows::step(std::int64_t rows) {
+  double* counts = out_;
+  double* sums = out_ + layer();
+  double* squares = sums + layer();
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t y = next_row_ + r;
+    if (y > 0) {
+      const float* row = cells_ + y * stride_;
+      move_rows<gaps>(row + oy_ * stride_ - ox_, row - (oy_ + 1) * stride_ - ox_, width_ + 2 * ox_, o1_, o2_, on_);
+      if (ring_)
+        move_rows<gaps>(row + gy_ * stride_ - gx_, row - (gy_ + 1) * stride_ - gx_, width_ + 2 * gx_, g1_, g2_, gn_);
+    }
+    differences(o1_, ox_, ring_ ? g1_ : nullptr, gx_, width_, sums + r * width_);
+    differences(o2_, ox_, ring_ ? g2_ : nullptr, gx_, width_, squares + r * width_);
+    if constexpr (gaps) differences(on_, ox_, ring_ ? gn_ : nullptr, gx_, width_, counts + r * width_);
+  }
+  accumulate_rows(sums, width_, width_, rows);
+  accumulate_rows(squares, width_, width_, rows);
+  if constexpr (gaps) accumulate_rows(counts, width_, width_, rows);
+  next_row_ += rows;
+}
+
+}  // namespace fulmar

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "op/operator.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace fulmar {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array kind_names{"cellwise", "focal", "windowed", "labelling", "detecting"};
+constexpr std::array type_names{"number", "integer", "boolean", "length", "choice", "text", "file"};
+/// Whole numbers beyond this are not exact in a double.
+constexpr double largest_whole = 9007199254740992.0;
+
+std::string number_text(double x) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), x).ptr};
+}
+
+/// The user's words as an error shows them: quoted, and never a page long.
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 60;
+  return text.size() <= most ? "'" + std::string{text} + "'" : "'" + std::string{text.substr(0, most)} + "...'";
+}
+
+// ---- reading the schema ----
+
+ParamType parse_type(const std::string& word) {
+  const auto* found = std::find(type_names.begin(), type_names.end(), word);
+  if (found == type_names.end()) fail(Errc::usage, "the type " + shown(word) + " is not one the contract knows");
+  return static_cast<ParamType>(found - type_names.begin());
+}
+
+std::string default_text(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
+  if (value.is_number()) return number_text(value.get<double>());
+  fail(Errc::usage, "a default is a text, a number, or true or false");
+}
+
+std::optional<double> optional_number(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found == object.end() ? std::nullopt : std::optional{found->get<double>()};
+}
+
+DType port_type(const std::string& letters, std::size_t port) {
+  if (port >= letters.size() || letters[port] == 'f') return DType::f32;
+  if (letters[port] == 'u') return DType::u8;
+  fail(Errc::usage, "the types of the ports are written " + shown(letters) + ", which is not made of f and u");
+}
+
+std::vector<Port> read_ports(const json& ports, const std::string& letters) {
+  std::vector<Port> result;
+  for (const json& p : ports) {
+    Port port;
+    port.name = p.at("name").get<std::string>();
+    port.unit = Unit{p.at("unit").get<std::string>()};
+    port.description = p.at("description").get<std::string>();
+    port.companion = p.value("companion", std::string{});
+    port.optional = p.value("optional", false);
+    port.type = port_type(letters, result.size());
+    result.push_back(std::move(port));
+  }
+  return result;
+}
+
+Param read_param(const json& p) {
+  Param param;
+  param.name = p.at("name").get<std::string>();
+  param.type = parse_type(p.at("type").get<std::string>());
+  param.unit = p.at("unit").get<std::string>();
+  param.description = p.at("description").get<std::string>();
+  if (const auto found = p.find("default"); found != p.end()) param.fallback = default_text(*found);
+  param.minimum = optional_number(p, "minimum");
+  param.maximum = optional_number(p, "maximum");
+  param.above = optional_number(p, "above");
+  param.below = optional_number(p, "below");
+  param.choices = p.value("choices", std::vector<std::string>{});
+  param.required = p.value("required", false);
+  param.positional = p.value("positional", false);
+  if (param.type == ParamType::choice && param.choices.empty())
+    fail(Errc::usage, "the parameter " + shown(param.name) + " is a choice of nothing");
+  return param;
+}
+
+void check_table(const fulmar_operator& table) {
+  if (table.size < sizeof(fulmar_operator)) fail(Errc::usage, "an operator's table is shorter than version 1.0's");
+  if (table.schema == nullptr) fail(Errc::usage, "an operator has no schema");
+  if (table.parse == nullptr || table.views == nullptr || table.table == nullptr || table.run == nullptr)
+    fail(Errc::usage, "an operator's table lacks parse, views, table or run");
+  if (table.kind >= kind_names.size()) fail(Errc::usage, "an operator is of a kind that this engine does not know");
+  if (table.kind == FULMAR_KIND_LABELLING && table.keep == nullptr)
+    fail(Errc::usage, "a labelling operator's table lacks keep");
+}
+
+// ---- reading a parameter ----
+
+enum class Trouble { none, malformed, too_large };
+
+/// The whole text as a finite number: no blanks, no locale, no words such as nan.
+Trouble read_number(std::string_view text, double& x) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), x);
+  if (error == std::errc::result_out_of_range) return Trouble::too_large;
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(x)) return Trouble::malformed;
+  return Trouble::none;
+}
+
+[[noreturn]] void refuse(const Param& param, const std::string& must, const std::string& text) {
+  fail(Errc::usage, param.name + " must be " + must + ", not " + shown(text));
+}
+
+double checked_number(const Param& param, std::string_view digits, const std::string& text, const char* what) {
+  double x = 0;
+  switch (read_number(digits, x)) {
+    case Trouble::none: return x;
+    case Trouble::too_large: fail(Errc::usage, param.name + ": " + shown(text) + " is beyond what a number can hold");
+    case Trouble::malformed: break;
+  }
+  refuse(param, what, text);
+}
+
+void check_range(const Param& param, double x) {
+  const bool inside = (!param.minimum || x >= *param.minimum) && (!param.maximum || x <= *param.maximum) &&
+                      (!param.above || x > *param.above) && (!param.below || x < *param.below);
+  if (!inside) fail(Errc::usage, param.name + " must be " + param.range() + ", not " + number_text(x));
+}
+
+void parse_integer(const Param& param, ParamValue& value) {
+  // 1e3 is a whole number too: that is how a JSON number may arrive.
+  value.number = checked_number(param, value.text, value.text, "a whole number");
+  if (value.number != std::floor(value.number)) refuse(param, "a whole number", value.text);
+  if (std::abs(value.number) > largest_whole)
+    fail(Errc::usage, param.name + ": " + shown(value.text) + " is beyond the whole numbers that are exact");
+  check_range(param, value.number);
+}
+
+void parse_boolean(const Param& param, ParamValue& value) {
+  static constexpr std::array yes{"true", "yes", "1"}, no{"false", "no", "0"};
+  if (std::find(yes.begin(), yes.end(), value.text) != yes.end()) value.number = 1;
+  else if (std::find(no.begin(), no.end(), value.text) == no.end()) refuse(param, "true or false", value.text);
+}
+
+void parse_length(const Param& param, ParamValue& value) {
+  std::string_view digits = value.text;
+  double scale = 1;
+  const auto drop = [&](std::string_view suffix) {
+    if (!digits.ends_with(suffix)) return false;
+    digits.remove_suffix(suffix.size());
+    while (digits.ends_with(' ')) digits.remove_suffix(1);
+    return true;
+  };
+  if (drop("px")) value.cells = true;
+  else if (drop("km")) scale = 1000;
+  else drop("m");
+  value.number = scale * checked_number(param, digits, value.text,
+                                        "a length such as 250, 250m, 0.25km, or 7px for cells of the scene");
+  if (!value.cells) return check_range(param, value.number);
+  // The range is in metres; of a count of cells only the sign can be told before the scene is known.
+  Param in_cells;
+  in_cells.name = param.name;
+  if (param.minimum && *param.minimum >= 0) in_cells.minimum = 0;
+  if (param.above && *param.above >= 0) in_cells.above = 0;
+  check_range(in_cells, value.number);
+}
+
+void parse_choice(const Param& param, ParamValue& value) {
+  const auto found = std::find(param.choices.begin(), param.choices.end(), value.text);
+  if (found == param.choices.end()) {
+    std::string all;
+    for (const auto& choice : param.choices) all += (all.empty() ? "" : ", ") + choice;
+    const std::string near = nearest(value.text, param.choices);
+    fail(Errc::usage, param.name + " must be one of " + all + ", not " + shown(value.text) +
+                          (near.empty() ? "" : "; did you mean " + near + "?"));
+  }
+  value.number = static_cast<double>(found - param.choices.begin());
+}
+
+// ---- lint ----
+
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Words of lower-case letters and digits, joined by - or _, the first of which begins with a letter.
+bool is_kebab_or_snake(std::string_view name) {
+  if (name.empty() || !is_lower(name.front())) return false;
+  char before = 'a';
+  for (const char c : name) {
+    const bool joint = c == '-' || c == '_';
+    if (!joint && !is_lower(c) && !is_digit(c)) return false;
+    if (joint && (before == '-' || before == '_')) return false;
+    before = c;
+  }
+  return before != '-' && before != '_';
+}
+
+/// "Detect targets." but not "Detects targets.", "Detecting targets." or "The detection of targets."
+bool begins_with_verb(std::string_view summary) {
+  const std::string_view word = summary.substr(0, summary.find(' '));
+  if (word.empty() || word.front() < 'A' || word.front() > 'Z') return false;
+  if (word == "The" || word == "A" || word == "An" || word.ends_with("ing")) return false;
+  return !word.ends_with('s') || word.ends_with("ss");
+}
+
+bool is_numeric(ParamType type) {
+  return type == ParamType::number || type == ParamType::integer || type == ParamType::length;
+}
+
+void lint_param(const Param& p, std::vector<std::string>& wrong) {
+  const std::string who = "parameter " + p.name;
+  if (!is_kebab_or_snake(p.name)) wrong.push_back(who + ": the name is not lower-case words joined by - or _");
+  if (p.description.empty() || !p.description.ends_with('.'))
+    wrong.push_back(who + ": the description does not end with a period");
+  if (is_numeric(p.type) && p.unit.empty()) wrong.push_back(who + ": it has no unit");
+  if (is_numeric(p.type) && p.range().empty()) wrong.push_back(who + ": it has no range");
+}
+
+void lint_port(const Port& p, const char* side, std::vector<std::string>& wrong) {
+  const std::string who = side + (" " + p.name);
+  if (!is_kebab_or_snake(p.name)) wrong.push_back(who + ": the name is not lower-case words joined by - or _");
+  if (p.description.empty() || !p.description.ends_with('.'))
+    wrong.push_back(who + ": the description does not end with a period");
+}
+
+}  // namespace
+
+const char* name_of(ParamType type) { return type_names.at(static_cast<std::size_t>(type)); }
+
+std::string Param::range() const {
+  if (minimum && maximum) return "in [" + number_text(*minimum) + ", " + number_text(*maximum) + "]";
+  std::string low, high;
+  if (minimum) low = "at least " + number_text(*minimum);
+  if (above) low = "above " + number_text(*above);
+  if (maximum) high = "at most " + number_text(*maximum);
+  if (below) high = "below " + number_text(*below);
+  return low + (low.empty() || high.empty() ? "" : " and ") + high;
+}
+
+ParamValue parse_param(const Param& param, const std::string& text) {
+  ParamValue value;
+  value.name = param.name;
+  value.text = text;
+  switch (param.type) {
+    case ParamType::number:
+      value.number = checked_number(param, text, text, "a number");
+      check_range(param, value.number);
+      break;
+    case ParamType::integer: parse_integer(param, value); break;
+    case ParamType::boolean: parse_boolean(param, value); break;
+    case ParamType::length: parse_length(param, value); break;
+    case ParamType::choice: parse_choice(param, value); break;
+    case ParamType::text:
+    case ParamType::file:
+      if (text.empty() && param.required) fail(Errc::usage, param.name + " must not be empty");
+      break;
+  }
+  return value;
+}
+
+Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&table}, plugin_{std::move(plugin)} {
+  try {
+    check_table(table);
+    const json schema = json::parse(table.schema);
+    name_ = schema.at("name").get<std::string>();
+    summary_ = schema.at("summary").get<std::string>();
+    kind_ = schema.at("kind").get<std::string>();
+    example_ = schema.at("example").get<std::string>();
+    agrees_ = schema.at("agrees").get<std::string>();
+    cites_ = schema.at("cites").get<std::vector<std::string>>();
+    variadic_ = schema.value("variadic", false);
+    inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
+    outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
+    for (const json& p : schema.at("params")) params_.push_back(read_param(p));
+  } catch (const json::exception& e) {
+    throw Error{Errc::usage, std::string{"the schema cannot be read: "} + e.what()}.within("operator " + shown(name_))
+        .within("plugin " + plugin_);
+  } catch (Error& e) {
+    throw e.within("operator " + shown(name_)).within("plugin " + plugin_);
+  }
+  const auto broken = [&](const std::string& why) {
+    throw Error{Errc::usage, why}.within("operator " + shown(name_)).within("plugin " + plugin_);
+  };
+  if (name_.empty()) broken("the operator has no name");
+  if (kind_ != kind_names.at(table.kind)) broken("the schema and the table tell different kinds of operator");
+  if (inputs_.empty() || outputs_.empty()) broken("the operator lacks an input or an output");
+  for (const Param& p : params_)
+    if (param(p.name) != &p) broken("the parameter " + shown(p.name) + " appears twice");
+}
+
+const Param* Operator::param(std::string_view name) const {
+  const auto found = std::find_if(params_.begin(), params_.end(), [&](const Param& p) { return p.name == name; });
+  return found == params_.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> Operator::lint() const {
+  std::vector<std::string> wrong;
+  if (!is_kebab_or_snake(name_)) wrong.emplace_back("the name is not lower-case words joined by - or _");
+  if (!begins_with_verb(summary_)) wrong.emplace_back("the summary does not begin with a verb, as in: Detect ships.");
+  if (!summary_.ends_with('.')) wrong.emplace_back("the summary does not end with a period");
+  if (summary_.size() > 80) wrong.emplace_back("the summary is longer than 80 characters");
+  if (example_.find(name_) == std::string::npos) wrong.emplace_back("no example that names the operator");
+  if (cites_.empty()) wrong.emplace_back("no source is cited");
+  for (const Port& p : inputs_) lint_port(p, "input", wrong);
+  for (const Port& p : outputs_) lint_port(p, "output", wrong);
+  for (const Param& p : params_) lint_param(p, wrong);
+  return wrong;
+}
+
+void Registry::add(const fulmar_plugin& plugin) {
+  const std::string name = plugin.name == nullptr ? "?" : plugin.name;
+  if (plugin.abi_major != FULMAR_ABI_MAJOR || plugin.size < sizeof(fulmar_plugin))
+    fail(Errc::usage, "the plugin " + shown(name) + " was built for version " + std::to_string(plugin.abi_major) + "." +
+                          std::to_string(plugin.abi_minor) + " of the operator contract; this engine has " +
+                          std::to_string(FULMAR_ABI_MAJOR) + "." + std::to_string(FULMAR_ABI_MINOR));
+  // All or none: a plugin that fails half way leaves nothing behind.
+  std::map<std::string, Operator, std::less<>> added;
+  for (std::uint32_t i = 0; i < plugin.count; ++i) {
+    if (plugin.operators == nullptr || plugin.operators[i] == nullptr)
+      fail(Errc::usage, "the plugin " + shown(name) + " lacks an operator that it counts");
+    Operator op{*plugin.operators[i], name};
+    const std::string op_name = op.name();
+    if (const Operator* other = find(op_name); other != nullptr || added.contains(op_name))
+      fail(Errc::usage, "the operator " + shown(op_name) + " of the plugin " + shown(name) + " is already there, from " +
+                            shown(other != nullptr ? other->plugin() : name));
+    added.emplace(op_name, std::move(op));
+  }
+  operators_.merge(added);
+}
+
+const Operator* Registry::find(std::string_view name) const {
+  const auto found = operators_.find(name);
+  return found == operators_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> Registry::names() const {
+  std::vector<std::string> result;
+  for (const auto& [name, op] : operators_) result.push_back(name);
+  return result;
+}
+
+namespace {
+
+/// Damerau-Levenshtein distance (of neighbours swapped once), whatever the case of the letters.
+std::size_t distance(std::string_view a, std::string_view b) {
+  const auto same = [](char x, char y) {
+    const auto fold = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return fold(x) == fold(y);
+  };
+  std::vector<std::size_t> before(b.size() + 1), above(b.size() + 1), row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) above[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (same(a[i - 1], b[j - 1]) ? 0 : 1)});
+      if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]))
+        row[j] = std::min(row[j], before[j - 2] + 1);
+    }
+    std::swap(before, above);
+    std::swap(above, row);
+  }
+  return above[b.size()];
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  const std::size_t farthest = std::max<std::size_t>(2, word.size() / 3);
+  std::size_t best = farthest + 1;
+  std::string result;
+  for (const std::string& candidate : candidates) {
+    const std::size_t longer = std::max(word.size(), candidate.size());
+    if (longer - std::min(word.size(), candidate.size()) > farthest) continue;
+    const std::size_t d = distance(word, candidate);
+    // Words that share no letter are not near, however short they are.
+    if (d < best && d < longer) best = d, result = candidate;
+  }
+  return result;
+}
+
+}  // namespace fulmar

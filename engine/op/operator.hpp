@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// An operator as the engine knows it: its C table and its schema, read once; and the registry of all of them.
+#pragma once
+
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/dtype.hpp"
+#include "core/unit.hpp"
+#include "fulmar_abi.h"
+
+namespace fulmar {
+
+/// An input or output of an operator.
+struct Port {
+  std::string name;
+  Unit unit;
+  std::string description;
+  std::string companion;  ///< not empty: made from a file beside the scene; the word tells io/ how
+  bool optional = false;
+  DType type = DType::f32;  ///< f32, or u8 for flags
+};
+
+enum class ParamType : std::uint8_t { number, integer, boolean, length, choice, text, file };
+const char* name_of(ParamType type);
+
+/// A parameter, with everything the command line, the JSON Schema and the help say of it.
+struct Param {
+  std::string name;
+  ParamType type = ParamType::number;
+  std::string unit;
+  std::string description;
+  std::string fallback;  ///< the default as text; empty where there is none
+  std::optional<double> minimum, maximum, above, below;
+  std::vector<std::string> choices;
+  bool required = false;
+  bool positional = false;  ///< may be given without its name
+
+  /// "in [0, 1]", "above 0", or empty.
+  [[nodiscard]] std::string range() const;
+};
+
+/// A checked value of a parameter.
+struct ParamValue {
+  std::string name;
+  double number = 0;
+  std::string text;  ///< as the user wrote it
+  bool cells = false;
+};
+
+/// Reads and checks one parameter. Errors: Errc::usage saying what is wrong and what is allowed.
+ParamValue parse_param(const Param& param, const std::string& text);
+
+class Operator {
+ public:
+  /// Reads the schema. Errors: Errc::usage where it is not what the contract says.
+  Operator(const fulmar_operator& table, std::string plugin);
+
+  [[nodiscard]] const fulmar_operator& table() const { return *table_; }
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& plugin() const { return plugin_; }
+  [[nodiscard]] const std::string& summary() const { return summary_; }
+  [[nodiscard]] const std::string& kind() const { return kind_; }
+  [[nodiscard]] const std::string& example() const { return example_; }
+  [[nodiscard]] const std::string& agrees() const { return agrees_; }
+  [[nodiscard]] const std::vector<std::string>& cites() const { return cites_; }
+  [[nodiscard]] const std::vector<Port>& inputs() const { return inputs_; }
+  [[nodiscard]] const std::vector<Port>& outputs() const { return outputs_; }
+  [[nodiscard]] const std::vector<Param>& params() const { return params_; }
+  [[nodiscard]] const Param* param(std::string_view name) const;
+  [[nodiscard]] bool variadic() const { return variadic_; }  ///< takes all bands of the scene at once
+
+  /// What is wrong with the schema's words: no verb-first summary, a parameter without unit, range or description, no
+  /// example, no source... Empty when it is in order.
+  [[nodiscard]] std::vector<std::string> lint() const;
+
+ private:
+  const fulmar_operator* table_;
+  std::string plugin_, name_, summary_, kind_, example_, agrees_;
+  std::vector<Port> inputs_, outputs_;
+  std::vector<Param> params_;
+  std::vector<std::string> cites_;
+  bool variadic_ = false;
+};
+
+class Registry {
+ public:
+  /// Adds all operators of a plugin. Errors: Errc::usage for another ABI, a broken schema, or a name that is taken.
+  void add(const fulmar_plugin& plugin);
+  [[nodiscard]] const Operator* find(std::string_view name) const;
+  [[nodiscard]] const std::map<std::string, Operator, std::less<>>& operators() const { return operators_; }
+  [[nodiscard]] std::vector<std::string> names() const;
+
+ private:
+  std::map<std::string, Operator, std::less<>> operators_;
+};
+
+/// The word nearest to `word` by edit distance, or empty if none is near enough to be meant.
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+
+}  // namespace fulmar

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "plan/graph.hpp"
+
+namespace fulmar {
+namespace {
+
+/// What flows from one step to the next.
+struct Flow {
+  std::vector<Edge> bands;                            ///< the raster that flows, band by band
+  std::vector<std::pair<std::string, Edge>> named;    ///< what later steps can find by the name of a port, newest last
+  int features = -1;                                  ///< the labelling node, once there are features
+  std::string last;                                   ///< the step before, for messages
+
+  [[nodiscard]] Edge find(std::string_view name) const {
+    for (auto it = named.rbegin(); it != named.rend(); ++it)
+      if (it->first == name) return it->second;
+    return {};
+  }
+};
+
+
+class Binder {
+ public:
+  Binder(std::string_view text, const Registry& registry, const Io& io, int threads)
+      : text_{text}, registry_{registry}, io_{io}, threads_{threads} {}
+
+  Graph bind(const Pipeline& pipeline) {
+    graph_.text = to_text(pipeline);
+    chain(pipeline, Flow{});
+    return std::move(graph_);
+  }
+
+ private:
+  [[noreturn]] void wrong(Span span, const std::string& message, Errc code = Errc::usage) const {
+    fail(code, mark(span, message));
+  }
+  [[nodiscard]] std::string mark(Span span, const std::string& message) const {
+    return text_.empty() || span.end <= span.begin ? message : message + "\n" + underline(text_, span);
+  }
+
+  Flow chain(const Pipeline& pipeline, Flow flow) {
+    for (const Step& step : pipeline) switch (step.kind) {
+        case Step::Kind::read: flow = read(step); break;
+        case Step::Kind::apply: apply(step, flow); break;
+        case Step::Kind::branch: chain(step.branch, flow); break;
+        case Step::Kind::write: write(step, flow); break;
+      }
+    return flow;
+  }
+
+  FileOptions file_options(const Step& step, std::vector<int>* bands) const {
+    FileOptions o;
+    o.threads = threads_;
+    for (const Argument& a : step.arguments) {
+      if (a.name.empty()) wrong(a.span, fmt::format("'{}' is one word too many after {}", a.value, step.name));
+      if (!a.pipeline.empty()) wrong(a.span, fmt::format("--{} takes a value, not a pipeline", a.name));
+      if (a.name == "oo") o.open_options.push_back(a.value);
+      else if (a.name == "co") o.creation_options.push_back(a.value);
+      else if (a.name == "lco") o.layer_options.push_back(a.value);
+      else if (a.name == "of") o.format = a.value;
+      else if (a.name == "unit") o.unit = a.value;
+      else if (a.name == "layer") o.layer = a.value;
+      else if (a.name == "overwrite") o.overwrite = a.value != "false";
+      else if (a.name == "band" && bands != nullptr) choose_bands(a, *bands);
+      else {
+        std::string message = fmt::format("a file has no option --{}", a.name);
+        const auto near = nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite"});
+        if (!near.empty()) message += fmt::format("; did you mean --{}?", near);
+        wrong(a.name_span, message);
+      }
+    }
+    return o;
+  }
+
+  void choose_bands(const Argument& a, std::vector<int>& bands) const {
+    std::size_t begin = 0;
+    while (begin <= a.value.size()) {
+      const auto end = std::min(a.value.find(',', begin), a.value.size());
+      const std::string word = a.value.substr(begin, end - begin);
+      if (word.empty() || word.size() > 6 || word.find_first_not_of("0123456789") != std::string::npos || word == "0")
+        wrong(a.span, fmt::format("--band takes numbers from 1, such as 1 or 1,3, not '{}'", a.value));
+      bands.push_back(std::stoi(word));
+      begin = end + 1;
+    }
+  }
+
+  /// The one grid of the graph, or an error that says how to get there.
+  void same_grid(const RasterSource& source, Span span) {
+    if (graph_.sources.empty()) {
+      graph_.grid = source.grid();
+      return;
+    }
+    const Grid &a = graph_.grid, &b = source.grid();
+    if (a.same_cells(b)) return;
+    const auto describe = [](const Grid& g) {
+      const auto name = g.crs.substr(0, g.crs.find('\n')).substr(0, 60);
+      std::string size = fmt::format("{} x {} cells", g.width, g.height);
+      if (g.affine) size += fmt::format(" of {:.6g} x {:.6g}", (*g.affine)[1], std::abs((*g.affine)[5]));
+      return size + (name.empty() ? ", no CRS" : ", " + name);
+    };
+    wrong(span,
+          fmt::format("{} does not lie on the grid of {}: {} against {}. Bring it onto that grid first, for example with "
+                      "gdalwarp -t_srs ... -te ... -ts {} {}",
+                      source.name(), graph_.sources.front()->name(), describe(b), describe(a), a.width, a.height));
+  }
+
+  Flow read(const Step& step) {
+    if (registry_.find(step.name) != nullptr && step.arguments.empty())
+      // A file may be called like an operator, but a forgotten input is far more likely.
+      wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to read first (for a file of that "
+                                   "name, write ./{0})", step.name));
+    std::vector<int> bands;
+    const FileOptions options = file_options(step, &bands);
+    std::shared_ptr<const RasterSource> source;
+    try {
+      source = io_.open(step.name, options);
+    } catch (Error& e) {
+      throw e.within(mark(step.span, "reading " + step.name));
+    }
+    same_grid(*source, step.span);
+    const auto available = static_cast<int>(source->bands().size());
+    if (bands.empty())
+      for (int b = 1; b <= available; ++b) bands.push_back(b);
+    graph_.sources.push_back(source);
+    inputs_.insert(step.name);
+    Flow flow;
+    flow.last = step.name;
+    for (const int band : bands) {
+      if (band > available)
+        wrong(step.span, fmt::format("{} has {} band{}, not {}", step.name, available, available == 1 ? "" : "s", band),
+              Errc::input);
+      flow.bands.push_back(add_source_node(static_cast<int>(graph_.sources.size()) - 1, band - 1, step.span));
+    }
+    return flow;
+  }
+
+  Edge add_source_node(int source, int band, Span span) {
+    const auto& s = *graph_.sources[static_cast<std::size_t>(source)];
+    const auto& stored = s.bands()[static_cast<std::size_t>(band)];
+    Node node;
+    node.source = source;
+    node.band = band;
+    node.span = span;
+    const bool flag = s.computed() && stored.dtype == DType::u8;
+    node.outputs.push_back({stored.description, flag ? DType::u8 : DType::f32, stored.unit});
+    graph_.nodes.push_back(std::move(node));
+    return {static_cast<int>(graph_.nodes.size()) - 1, 0};
+  }
+
+  const Operator& find_operator(const Step& step) const {
+    if (const Operator* op = registry_.find(step.name)) return *op;
+    std::string message = fmt::format("there is no operator '{}'", step.name);
+    const auto near = nearest(step.name, registry_.names());
+    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
+    else message += "; `fulmar list` names them";
+    wrong(step.span, message);
+  }
+
+  struct Arguments {
+    std::vector<ParamValue> values;                              // every parameter that has a value, given or default
+    std::vector<std::pair<const Port*, const Argument*>> ports;  // inputs given as pipelines
+    FileOptions files;                                           // for companions
+    Span with_span;
+  };
+
+  Arguments read_arguments(const Step& step, const Operator& op) const {
+    Arguments out;
+    std::set<std::string> given;
+    std::size_t next_positional = 0;
+    std::vector<const Param*> positional;
+    for (const Param& p : op.params())
+      if (p.positional) positional.push_back(&p);
+
+    for (const Argument& a : step.arguments) {
+      std::string name = a.name;
+      if (name.empty()) {
+        if (next_positional >= positional.size())
+          wrong(a.span, fmt::format("'{}' is one word too many: {} takes {} without a name", a.value, op.name(),
+                                    positional.empty() ? "nothing" : positional.back()->name));
+        name = positional[next_positional++]->name;
+      }
+      if (!a.pipeline.empty()) {
+        const auto port = std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
+        if (port == op.inputs().end())
+          wrong(a.span, fmt::format("{} has no input '{}' that a pipeline could feed", op.name(), name));
+        out.ports.emplace_back(&*port, &a);
+        given.insert(name);
+        continue;
+      }
+      if (name == "oo") { out.files.open_options.push_back(a.value); continue; }
+      const Param* p = op.param(name);
+      if (p == nullptr) unknown_parameter(a, name, op);
+      if (!given.insert(name).second) wrong(a.span, fmt::format("--{} is given twice", name));
+      try {
+        out.values.push_back(parse_param(*p, a.value));
+      } catch (const Error& e) {
+        wrong(a.span, e.message());
+      }
+      out.with_span = a.span;
+    }
+    for (const Param& p : op.params()) {
+      if (given.contains(p.name)) continue;
+      if (p.required)
+        wrong(step.span, fmt::format("{} needs --{}: {}", op.name(), p.name, p.description));
+      if (!p.fallback.empty()) out.values.push_back(parse_param(p, p.fallback));
+    }
+    return out;
+  }
+
+  [[noreturn]] void unknown_parameter(const Argument& a, const std::string& name, const Operator& op) const {
+    std::vector<std::string> names;
+    for (const Param& p : op.params()) names.push_back(p.name);
+    std::string message = fmt::format("{} has no parameter '{}'", op.name(), name);
+    const auto near = nearest(name, names);
+    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
+    else if (names.empty()) message += "; it takes none";
+    else message += fmt::format("; it has {}", fmt::join(names, ", "));
+    wrong(a.name_span.end > a.name_span.begin ? a.name_span : a.span, message);
+  }
+
+  [[nodiscard]] const Band& band(const Edge& e) const {
+    return graph_.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
+  }
+
+  void check_unit(const Step& step, const Operator& op, const Port& port, const Edge& edge, const std::string& from) const {
+    const Unit& have = band(edge).unit;
+    if (!compatible(have, port.unit)) {
+      std::string message = fmt::format("{} needs {} in {}, but gets {} from {}", op.name(), port.name,
+                                        port.unit.symbol == units::one ? "linear units (1)" : port.unit.symbol, have.symbol, from);
+      for (const auto& [name, candidate] : registry_.operators())
+        if (candidate.inputs().size() == 1 && candidate.outputs().size() == 1 && candidate.inputs()[0].unit == have &&
+            candidate.outputs()[0].unit == port.unit)
+          message += fmt::format(": put `{}` before it", name);
+      wrong(step.span, message);
+    }
+    const Node& node = graph_.nodes[static_cast<std::size_t>(edge.node)];
+    if (port.unit.symbol == units::one && !have.known()) {
+      // The file does not say its unit. Intensities are never mostly negative; decibels are.
+      const Node* origin = &node;
+      while (origin->op != nullptr && origin->outputs.size() == 1 && !origin->inputs.empty() &&
+             origin->op->outputs()[0].unit.symbol == units::any)
+        origin = &graph_.nodes[static_cast<std::size_t>(origin->inputs[0].node)];
+      if (origin->source >= 0) {
+        const auto& source = *graph_.sources[static_cast<std::size_t>(origin->source)];
+        if (source.looks_negative(origin->band))
+          wrong(step.span, fmt::format("{} needs linear {}, but the values of {} are mostly negative, as decibels are: put "
+                                       "`linear` before it, or state the unit with {} --unit 1",
+                                       op.name(), port.name, source.name(), source.name()));
+      }
+    }
+  }
+
+  void apply(const Step& step, Flow& flow) {
+    const Operator& op = find_operator(step);
+    if (flow.features >= 0)
+      wrong(step.span, fmt::format("{} takes a raster, but {} yields features", op.name(), flow.last));
+    const Arguments arguments = read_arguments(step, op);
+
+    // Companions and inputs of their own, made once and shared by all bands.
+    std::vector<Edge> extra(op.inputs().size());
+    for (std::size_t i = 1; i < op.inputs().size(); ++i) {
+      const Port& port = op.inputs()[i];
+      const auto own = std::find_if(arguments.ports.begin(), arguments.ports.end(),
+                                    [&](const auto& p) { return p.first == &port; });
+      if (own != arguments.ports.end()) {
+        const Flow branch = chain(own->second->pipeline, Flow{});
+        if (branch.bands.size() != 1)
+          wrong(own->second->span, fmt::format("input {} of {} takes one band, not {}", port.name, op.name(), branch.bands.size()));
+        extra[i] = branch.bands.front();
+        check_unit(step, op, port, extra[i], branch.last);
+      } else if (!port.companion.empty()) {
+        extra[i] = companion(step, op, port, arguments);
+      } else {
+        extra[i] = flow.find(port.name);
+        if (!extra[i].connected() && !port.optional)
+          wrong(step.span, fmt::format("{} needs an input '{}'; give it as --{} [ file.tif ]", op.name(), port.name, port.name));
+      }
+    }
+
+    const Port& main = op.inputs().front();
+    std::vector<Edge> results;
+    Flow next = flow;
+    if (op.variadic()) {
+      const int node = add_node(step, op, arguments, flow.bands, flow);
+      results = {{node, 0}};
+    } else {
+      const bool maps = op.kind() == "cellwise" || (op.outputs().size() == 1 && op.kind() == "focal");
+      if (flow.bands.size() > 1 && !maps)
+        wrong(step.span, fmt::format("{} takes one band, but {} has {}: choose one where the file is read, with --band 1",
+                                     op.name(), flow.last, flow.bands.size()));
+      for (const Edge& in : flow.bands) {
+        check_unit(step, op, main, in, flow.last);
+        std::vector<Edge> inputs = extra;
+        inputs[0] = in;
+        const int node = add_node(step, op, arguments, inputs, flow);
+        results.push_back({node, 0});
+        if (flow.bands.size() == 1) {
+          for (std::size_t i = 0; i < inputs.size(); ++i)
+            if (inputs[i].connected() && op.inputs()[i].companion.empty())
+              next.named.emplace_back(op.inputs()[i].name, inputs[i]);
+          for (std::size_t k = 0; k < op.outputs().size(); ++k)
+            next.named.emplace_back(op.outputs()[k].name, Edge{node, static_cast<int>(k)});
+        }
+      }
+    }
+    if (op.table().kind == FULMAR_KIND_LABELLING)
+      next.features = results.front().node;
+    else
+      next.bands = results;
+    next.last = op.name();
+    flow = std::move(next);
+  }
+
+  Edge companion(const Step& step, const Operator& op, const Port& port, const Arguments& arguments) {
+    CompanionRequest request;
+    request.kind = port.companion;
+    request.options = arguments.files;
+    request.scene = graph_.sources.front()->name();
+    for (const ParamValue& v : arguments.values) {
+      const Param& p = *op.param(v.name);
+      request.values[v.name] = p.type == ParamType::choice ? p.choices[static_cast<std::size_t>(v.number)] : v.text;
+      if (v.name == port.name) request.path = v.text;
+    }
+    try {
+      graph_.sources.push_back(io_.companion(request, graph_.grid));
+    } catch (Error& e) {
+      throw e.within(mark(arguments.with_span, fmt::format("input {} of {}", port.name, op.name())));
+    }
+    if (!request.path.empty()) inputs_.insert(request.path);
+    return add_source_node(static_cast<int>(graph_.sources.size()) - 1, 0, step.span);
+  }
+
+  int add_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
+               const Flow& flow) {
+    const fulmar_operator& table = op.table();
+    Node node;
+    node.op = &op;
+    node.span = step.span;
+    node.inputs = inputs;
+    node.values = arguments.values;
+    node.params.resize(table.params_size == 0 ? 1 : table.params_size);
+
+    std::vector<fulmar_value> values;
+    for (const ParamValue& v : node.values) {
+      fulmar_value value{};
+      value.name = v.name.c_str();
+      value.number = v.number;
+      value.text = v.text.c_str();
+      value.cells = v.cells ? 1 : 0;
+      values.push_back(value);
+    }
+    const Ground centre = graph_.grid.ground();
+    const fulmar_ground ground{centre.dx, centre.dy};
+    fulmar_error error{};
+    if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(), &error) != 0)
+      wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", op.name(), error.message),
+            error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
+
+    node.views.resize(16);
+    const auto count = table.views(node.params.data(), node.views.data(), 16);
+    if (count > 16) wrong(step.span, fmt::format("{} has more than 16 views", op.name()));
+    node.views.resize(count);
+    if (op.variadic() && !node.views.empty() && static_cast<std::size_t>(node.views[0].outer_x) > inputs.size())
+      wrong(step.span, fmt::format("{} names band b{}, but {} has {}", op.name(), node.views[0].outer_x, flow.last, inputs.size()));
+    node.table.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
+    if (!node.table.empty()) table.table(node.params.data(), node.table.data());
+
+    for (std::size_t k = 0; k < op.outputs().size(); ++k) {
+      const Port& port = op.outputs()[k];
+      const Band& in = band(inputs.front());
+      const bool keeps = port.unit.symbol == units::any;
+      node.outputs.push_back({keeps ? in.name : port.name, port.type, keeps ? in.unit : port.unit});
+    }
+    graph_.nodes.push_back(std::move(node));
+    return static_cast<int>(graph_.nodes.size()) - 1;
+  }
+
+  /// The argument that an operator's complaint names, so that the caret stands under it.
+  [[nodiscard]] Span span_of_complaint(const Step& step, std::string_view message) const {
+    for (const Argument& a : step.arguments)
+      if (!a.name.empty() && message.find(a.name) != std::string_view::npos) return a.span;
+    return step.arguments.size() == 1 ? step.arguments.front().span : step.span;
+  }
+
+  void write(const Step& step, const Flow& flow) {
+    if (registry_.find(step.name) != nullptr && step.arguments.empty())
+      wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to write last, such as ! out.tif (for a "
+                                   "file of that name, write ./{0})", step.name));
+    Product product;
+    product.path = step.name;
+    product.options = file_options(step, nullptr);
+    for (const Argument& a : step.arguments)
+      if (a.name == "unit" || a.name == "oo" || a.name == "band")
+        wrong(a.name_span, fmt::format("--{} belongs to a file that is read", a.name));
+    if (inputs_.contains(step.name))
+      wrong(step.span, fmt::format("{} is read by this pipeline and cannot be its product too", step.name));
+    if (!outputs_.insert(step.name).second) wrong(step.span, fmt::format("{} is written twice", step.name));
+    try {
+      product.kind = io_.product_kind(step.name, product.options);
+    } catch (Error& e) {
+      throw e.within(mark(step.span, "writing " + step.name));
+    }
+    if (flow.features >= 0) {
+      product.features = flow.features;
+      if (product.kind == ProductKind::raster) {
+        if (!step.name.ends_with(".png"))
+          wrong(step.span, fmt::format("{} yields features, which {} cannot hold: write .gpkg, .fgb or .geojson, or take the "
+                                       "raster before it with [ {} ]", flow.last, step.name, step.name));
+        product.kind = ProductKind::picture;
+        Edge beneath = flow.find("intensity");
+        if (!beneath.connected()) beneath = {0, 0};
+        product.bands = {beneath};
+      }
+    } else {
+      if (product.kind == ProductKind::features)
+        wrong(step.span, fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
+                                     step.name, flow.last));
+      product.bands = flow.bands;
+    }
+    graph_.products.push_back(std::move(product));
+  }
+
+  std::string_view text_;
+  const Registry& registry_;
+  const Io& io_;
+  int threads_;
+  Graph graph_;
+  std::set<std::string> inputs_, outputs_;
+};
+
+}  // namespace
+
+Graph bind(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads) {
+  return Binder{text, registry, io, threads}.bind(pipeline);
+}
+
+Halo Node::halo(std::size_t input, const Ground& ground) const {
+  Halo halo;
+  for (const fulmar_view& v : views) {
+    const bool bands = v.kind == FULMAR_VIEW_BANDS;
+    if (!bands && v.input != input) continue;
+    if (v.kind == FULMAR_VIEW_WITHIN) {
+      const double dx = ground.dx > 0 ? ground.dx : 1, dy = ground.dy > 0 ? ground.dy : 1;
+      halo = widest(halo, {static_cast<std::int64_t>(v.reach / dx), static_cast<std::int64_t>(v.reach / dy)});
+    } else if (!bands) {
+      halo = widest(halo, {v.outer_x, v.outer_y});
+    }
+  }
+  // Whether an object lies beside a gap shows in the cells around it.
+  if (labels() && op->inputs()[input].name == "intensity") halo = widest(halo, {1, 1});
+  return halo;
+}
+
+bool Node::anchored() const {
+  return std::any_of(views.begin(), views.end(), [](const fulmar_view& v) {
+    return v.kind == FULMAR_VIEW_RING || (v.kind == FULMAR_VIEW_BOX && (v.outer_x > 0 || v.outer_y > 0));
+  });
+}
+
+}  // namespace fulmar

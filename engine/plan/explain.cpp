@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "plan/plan.hpp"
+
+namespace fulmar {
+namespace {
+
+std::string mebibytes(std::int64_t bytes) { return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20)); }
+
+std::string cells_text(Halo h) { return h.x == h.y ? fmt::format("{}", h.x) : fmt::format("{} x {}", h.x, h.y); }
+
+std::string node_name(const Graph& graph, int n) {
+  const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+  if (node.op != nullptr) return node.op->name();
+  return fmt::format("{} band {}", graph.sources[static_cast<std::size_t>(node.source)]->name(), node.band + 1);
+}
+
+/// What the node looks at beyond its own cell.
+std::string look(const Graph& graph, const Node& node) {
+  Halo halo;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i].connected()) halo = widest(halo, node.halo(i, graph.grid.ground()));
+  return halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo));
+}
+
+std::string ground_text(const Graph& graph) {
+  const Ground g = graph.grid.ground();
+  return g.dx > 0 ? fmt::format("cells of {:.4g} x {:.4g} m at the centre", g.dx, g.dy) : "ground size unknown";
+}
+
+const char* kind_text(ProductKind kind) {
+  return kind == ProductKind::raster ? "raster" : kind == ProductKind::features ? "features" : "picture";
+}
+
+}  // namespace
+
+std::string explain(const Graph& graph, const Plan& plan) {
+  std::string out = fmt::format("pipeline  {}\n", graph.text);
+  out += fmt::format("grid      {} x {} cells, {}\n", graph.grid.width, graph.grid.height, ground_text(graph));
+  out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
+  out += fmt::format("pass 1    {} tile{} of {} x {} cells, {} in flight\n", plan.tiles, plan.tiles == 1 ? "" : "s",
+                     plan.tile_width, plan.tile_height, plan.tokens);
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const Stage& stage = plan.stages[s];
+    out += fmt::format("  stage {}{}{}\n", s + 1,
+                       stage.anchored ? fmt::format(", blocks of {} x {} from the raster's first cell", block_width, block_height) : "",
+                       stage.beyond == Halo{} ? "" : fmt::format(", {} cells beyond the tile", cells_text(stage.beyond)));
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
+      const bool computed = node.op == nullptr && graph.sources[static_cast<std::size_t>(node.source)]->computed();
+      out += fmt::format("    {:<12} {}", node.op != nullptr ? node.op->kind() : computed ? "companion" : "read",
+                         node_name(graph, stage.nodes[k]));
+      out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
+      if (stage.margins[k] != Halo{}) out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));
+      out += "\n";
+    }
+  }
+  for (const Product& p : graph.products) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
+  out += fmt::format("decode    {}, each cell {:.2f} times\n", mebibytes(plan.bytes_read), plan.decoded_times);
+  out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
+  out += fmt::format("memory    {} at the peak: program {}, block cache {}, {} tile{} of {}, {} thread{} of {}\n",
+                     mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes), plan.tokens,
+                     plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads, plan.threads == 1 ? "" : "s",
+                     mebibytes(plan.scratch_bytes));
+  if (plan.feature_bytes > 0) out += fmt::format("          and up to {} for features\n", mebibytes(plan.feature_bytes));
+  return out;
+}
+
+std::string explain_json(const Graph& graph, const Plan& plan) {
+  nlohmann::ordered_json j;
+  j["pipeline"] = graph.text;
+  j["grid"] = {{"width", graph.grid.width}, {"height", graph.grid.height}, {"dx", graph.grid.ground().dx}, {"dy", graph.grid.ground().dy}};
+  j["backend"] = name_of(plan.backend);
+  j["threads"] = plan.threads;
+  j["tile"] = {{"width", plan.tile_width}, {"height", plan.tile_height}, {"count", plan.tiles}, {"in_flight", plan.tokens}};
+  j["stages"] = nlohmann::ordered_json::array();
+  for (const Stage& stage : plan.stages) {
+    nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+      nodes.push_back({{"name", node_name(graph, stage.nodes[k])}, {"beyond_x", stage.margins[k].x}, {"beyond_y", stage.margins[k].y}});
+    j["stages"].push_back({{"anchored", stage.anchored}, {"nodes", nodes}});
+  }
+  j["products"] = nlohmann::ordered_json::array();
+  for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});
+  j["bytes"] = {{"read", plan.bytes_read},        {"written", plan.bytes_written}, {"peak", plan.peak_bytes},
+                {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},       {"scratch", plan.scratch_bytes},
+                {"features", plan.feature_bytes}, {"process", plan.process_bytes}};
+  j["decoded_times"] = plan.decoded_times;
+  return j.dump(2) + "\n";
+}
+
+}  // namespace fulmar

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// A pipeline that means something: every name, type, unit, grid and output checked, before a cell is read.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/source.hpp"
+#include "op/operator.hpp"
+#include "plan/pipeline.hpp"
+
+namespace fulmar {
+
+/// One output of one node. node < 0: nothing is connected.
+struct Edge {
+  int node = -1;
+  int output = 0;
+  [[nodiscard]] bool connected() const { return node >= 0; }
+  friend bool operator==(const Edge&, const Edge&) = default;
+};
+
+/// What flows along an edge.
+struct Band {
+  std::string name;
+  DType type = DType::f32;
+  Unit unit;
+};
+
+/// One band of a source, or one operator with its inputs.
+struct Node {
+  // a band of a source
+  int source = -1;
+  int band = 0;
+  // an operator
+  const Operator* op = nullptr;
+  std::vector<std::byte> params;  ///< aligned by the allocator's default, which suffices for every table
+  std::vector<double> table;
+  std::vector<fulmar_view> views;
+  std::vector<Edge> inputs;  ///< one for each input port (a variadic port: one for each band)
+  std::vector<ParamValue> values;
+  Span span;
+
+  std::vector<Band> outputs;
+
+  /// How far the node looks on one of its inputs, in cells.
+  [[nodiscard]] Halo halo(std::size_t input, const Ground& ground) const;
+  [[nodiscard]] bool anchored() const;  ///< works in whole blocks of the anchored lattice (window sums)
+  [[nodiscard]] bool labels() const { return op != nullptr && op->table().kind == FULMAR_KIND_LABELLING; }
+};
+
+/// A product. Rasters have bands; features come from a labelling node; a picture has both.
+struct Product {
+  ProductKind kind = ProductKind::raster;
+  std::string path;
+  FileOptions options;
+  std::vector<Edge> bands;
+  int features = -1;  ///< the labelling node
+};
+
+struct Graph {
+  std::string text;  ///< canonical text of the pipeline, for provenance
+  Grid grid;         ///< of every raster in the graph
+  std::vector<std::shared_ptr<const RasterSource>> sources;
+  std::vector<Node> nodes;  ///< inputs before users
+  std::vector<Product> products;
+};
+
+/// Turns a pipeline into a graph, or says what is wrong where. `text` is the user's own text, for the caret.
+Graph bind(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads);
+
+}  // namespace fulmar

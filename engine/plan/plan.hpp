@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// How a graph will be run: tiles, stages, halos, memory. A pure function of the graph and the budget.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plan/graph.hpp"
+
+namespace fulmar {
+
+/// The anchored lattice of compute blocks, in cells. Sums restart in every block, so no result depends on tiles.
+inline constexpr std::int64_t block_width = 512;
+inline constexpr std::int64_t block_height = 256;
+
+/// Rows of window sums that are computed together: their running sums overlap in the processor.
+inline constexpr std::int64_t window_rows = 4;
+/// Scratch that window sums of a view need for a block of some width, in bytes.
+std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width);
+
+enum class Backend : std::uint8_t { automatic, reference, cpu, cuda };
+const char* name_of(Backend backend);
+
+struct Budget {
+  std::int64_t memory = std::int64_t{512} << 20;  ///< bytes, everything counted
+  int threads = 0;                                ///< 0: as many as the machine has
+  std::int64_t tile_width = 0, tile_height = 0;   ///< forced, for tests; 0: the planner chooses
+  Backend backend = Backend::automatic;
+};
+
+/// Nodes that are computed block after block, each block from its sources to the stage's results without leaving cache.
+/// A stage ends where a node that looks around itself would need neighbours from a node that itself looks around.
+struct Stage {
+  std::vector<int> nodes;      ///< in order, sources first
+  std::vector<Halo> margins;   ///< for each of them, how far beyond a block it is computed
+  std::vector<Edge> results;   ///< kept for the whole tile: bands of products, inputs of later stages
+  Halo beyond;                 ///< how far beyond the tile the results are needed
+  bool anchored = false;       ///< works in whole blocks of the lattice
+};
+
+/// The bands of a stored source that a pass reads; computed sources are asked block by block and keep nothing.
+struct SourceUse {
+  int source = 0;
+  std::vector<int> bands;
+};
+
+struct Plan {
+  Backend backend = Backend::cpu;
+  int threads = 1;
+  int tokens = 1;  ///< tiles in flight
+  std::int64_t tile_width = 0, tile_height = 0;
+  std::vector<SourceUse> sources;
+  std::vector<Stage> stages;
+  std::int64_t tiles = 0;
+  std::int64_t bytes_read = 0;     ///< stored cells that are decoded
+  std::int64_t bytes_written = 0;  ///< cells of raster products, before compression
+  double decoded_times = 1;        ///< cells decoded over cells there are
+  std::int64_t process_bytes = 0;  ///< the program and its libraries
+  std::int64_t cache_bytes = 0;    ///< block cache of the library below
+  std::int64_t tile_bytes = 0;     ///< one tile in flight
+  std::int64_t scratch_bytes = 0;  ///< one thread
+  std::int64_t buffer_bytes = 0;   ///< what the pool holds: tiles in flight and scratch of all threads
+  std::int64_t feature_bytes = 0;  ///< left for features
+  std::int64_t peak_bytes = 0;     ///< all of it without the features
+};
+
+/// The window that a stage computes for a tile; whole blocks of the lattice where the stage is anchored.
+Window stage_window(const Stage& stage, const Window& tile, const Window& raster);
+/// The window of a stored source that the stages need for a tile, within the raster.
+Window source_window(const Graph& graph, const Plan& plan, int source, const Window& tile);
+/// The tile in place (column, row) of the pass's tiling.
+Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, std::int64_t row);
+/// True if some node or product uses this output.
+bool is_used(const Graph& graph, Edge edge);
+
+/// Errors: Errc::usage where the budget is too small for even the smallest tile, with the numbers.
+Plan make_plan(const Graph& graph, const Budget& budget);
+
+/// The plan in words: passes, halos, tiles, bytes, memory, backend.
+std::string explain(const Graph& graph, const Plan& plan);
+std::string explain_json(const Graph& graph, const Plan& plan);
+
+}  // namespace fulmar

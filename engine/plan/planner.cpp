@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <set>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "plan/plan.hpp"
+
+namespace fulmar {
+namespace {
+
+constexpr std::int64_t mebi = std::int64_t{1} << 20;
+/// The program with GDAL, PROJ and TBB loaded and one small file open, as measured; see decision 0005.
+constexpr std::int64_t process_bytes = 96 * mebi;
+/// What is set aside for features at least.
+constexpr std::int64_t least_features = 8 * mebi;
+
+/// The stages, from the nodes' own halos.
+std::vector<Stage> make_stages(const Graph& graph) {
+  const std::size_t count = graph.nodes.size();
+  const Ground ground = graph.grid.ground();
+  std::vector<int> stage_of(count, 0);
+  std::vector<char> looks(count, 0);  // in its stage, something before it looks around
+  int last = 0;
+  for (std::size_t n = 0; n < count; ++n) {
+    const Node& node = graph.nodes[n];
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!node.inputs[i].connected()) continue;
+      const auto m = static_cast<std::size_t>(node.inputs[i].node);
+      const bool around = !(node.halo(i, ground) == Halo{});
+      stage_of[n] = std::max(stage_of[n], stage_of[m] + (around && looks[m] != 0 ? 1 : 0));
+    }
+    bool self = node.anchored();
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!node.inputs[i].connected()) continue;
+      const auto m = static_cast<std::size_t>(node.inputs[i].node);
+      self |= !(node.halo(i, ground) == Halo{});
+      self |= looks[m] != 0 && stage_of[m] == stage_of[n];
+    }
+    looks[n] = self ? 1 : 0;
+    last = std::max(last, stage_of[n]);
+  }
+
+  std::vector<Stage> stages(static_cast<std::size_t>(last) + 1);
+  const auto keep = [&](Edge e) {
+    auto& results = stages[static_cast<std::size_t>(stage_of[static_cast<std::size_t>(e.node)])].results;
+    if (std::find(results.begin(), results.end(), e) == results.end()) results.push_back(e);
+  };
+  const auto is_source = [&](int n) { return graph.nodes[static_cast<std::size_t>(n)].source >= 0; };
+  for (const Product& p : graph.products)
+    for (const Edge& e : p.bands) keep(e);
+  // A source is read again in every stage that uses it; anything else that crosses stages is kept for the tile.
+  std::vector<std::set<int>> members(stages.size());
+  for (std::size_t n = 0; n < count; ++n) {
+    const Node& node = graph.nodes[n];
+    const auto s = static_cast<std::size_t>(stage_of[n]);
+    if (node.op != nullptr) members[s].insert(static_cast<int>(n));
+    for (const Edge& e : node.inputs) {
+      if (!e.connected()) continue;
+      if (is_source(e.node)) members[s].insert(e.node);
+      else if (static_cast<std::size_t>(stage_of[static_cast<std::size_t>(e.node)]) != s) keep(e);
+    }
+  }
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    for (const Edge& e : stages[s].results) members[s].insert(e.node);
+    stages[s].nodes.assign(members[s].begin(), members[s].end());
+  }
+
+  // Margins within a stage, and what later stages need of earlier ones, from the last node back.
+  for (std::size_t s = stages.size(); s-- > 0;) {
+    Stage& stage = stages[s];
+    stage.margins.assign(stage.nodes.size(), Halo{});
+    const auto place = [&](int n) {
+      const auto it = std::lower_bound(stage.nodes.begin(), stage.nodes.end(), n);
+      return it != stage.nodes.end() && *it == n ? it - stage.nodes.begin() : std::ptrdiff_t{-1};
+    };
+    for (std::size_t k = stage.nodes.size(); k-- > 0;) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
+      stage.anchored |= node.anchored();
+      for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+        if (!node.inputs[i].connected()) continue;
+        const Halo need = stage.margins[k] + node.halo(i, ground);
+        if (const auto p = place(node.inputs[i].node); p >= 0) {
+          auto& margin = stage.margins[static_cast<std::size_t>(p)];
+          margin = widest(margin, need);
+        } else {
+          auto& before = stages[static_cast<std::size_t>(stage_of[static_cast<std::size_t>(node.inputs[i].node)])].beyond;
+          // An anchored stage computes whole blocks, up to a block beyond what is asked of it.
+          const Halo snapped = stage.anchored ? Halo{block_width, block_height} : Halo{};
+          before = widest(before, stage.beyond + need + snapped);
+        }
+      }
+    }
+  }
+  return stages;
+}
+
+std::vector<SourceUse> make_sources(const Graph& graph, const std::vector<Stage>& stages) {
+  std::vector<SourceUse> uses;
+  for (std::size_t s = 0; s < graph.sources.size(); ++s) {
+    if (graph.sources[s]->computed()) continue;
+    SourceUse use{static_cast<int>(s), {}};
+    for (const Stage& stage : stages)
+      for (const int n : stage.nodes) {
+        const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+        if (node.source == use.source && std::find(use.bands.begin(), use.bands.end(), node.band) == use.bands.end())
+          use.bands.push_back(node.band);
+      }
+    if (!use.bands.empty()) uses.push_back(std::move(use));
+  }
+  return uses;
+}
+
+std::int64_t padded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+/// Scratch of one thread for the largest block of a stage.
+std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
+  const Ground ground = graph.grid.ground();
+  std::int64_t bytes = 0;
+  for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
+    const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
+    const Window own = grow({0, 0, block_width, block_height}, stage.margins[k]);
+    for (const Band& b : node.outputs) bytes += padded(own.cells() * static_cast<std::int64_t>(size_of(b.type)));
+    bytes += padded(2 * own.height * 8);
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      // A widened or converted copy of the input, for a source's own cells, another type, or a sampled window.
+      const Window wide = grow(own, node.halo(i, ground));
+      bytes += 2 * padded(wide.cells() * 4);
+    }
+    for (const fulmar_view& v : node.views) {
+      if (v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING) bytes += window_scratch_bytes(v, own.width);
+      if (v.kind == FULMAR_VIEW_WITHIN) bytes += 2 * padded(grow(own, node.halo(v.input, ground)).cells() * 2);
+    }
+  }
+  return bytes + 4096;
+}
+
+struct Shape {
+  std::int64_t width, height;
+  int tokens;
+};
+
+std::int64_t bytes_of_tile(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
+  const Window raster = graph.grid.window();
+  width = std::min(width, raster.width), height = std::min(height, raster.height);
+  const auto enlarged = [&](const Stage& stage, Halo margin) {
+    // A stage in whole blocks computes up to a block more on each side, unless tiles are whole blocks themselves.
+    const bool cut_x = width % block_width != 0 && width < raster.width, cut_y = height % block_height != 0 && height < raster.height;
+    Halo h = stage.beyond + margin;
+    if (stage.anchored && (cut_x || h.x > 0)) h.x += block_width;
+    if (stage.anchored && (cut_y || h.y > 0)) h.y += block_height;
+    return Window{0, 0, std::min(raster.width, width + 2 * h.x), std::min(raster.height, height + 2 * h.y)};
+  };
+  std::int64_t bytes = 0;
+  for (const SourceUse& use : plan.sources) {
+    const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
+    Window w;
+    for (const Stage& stage : plan.stages)
+      for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+        if (graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == use.source)
+          w = hull(w, enlarged(stage, stage.margins[k]));
+    // Whole rows of the file's blocks are decoded at once, so a tile may hold most of one more.
+    w.height = std::min(raster.height, w.height + source.block().height);
+    for (const int band : use.bands) {
+      const auto& stored = source.bands()[static_cast<std::size_t>(band)];
+      bytes += padded(w.cells() * static_cast<std::int64_t>(size_of(stored.dtype)));
+      if (stored.has_mask) bytes += padded(w.cells());
+    }
+  }
+  for (const Stage& stage : plan.stages) {
+    const Window w = enlarged(stage, {});
+    for (const Edge& e : stage.results) {
+      const auto type = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type;
+      bytes += padded(w.cells() * static_cast<std::int64_t>(size_of(type)));
+    }
+    for (const int n : stage.nodes)
+      // Set cells, their intensity and background, if every tenth cell is set; more is caught as it grows.
+      if (graph.nodes[static_cast<std::size_t>(n)].labels()) bytes += width * height * 8 / 10;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width) {
+  const std::int64_t outer = width + 2 * view.outer_x, inner = width + 2 * view.inner_x;
+  // Three sums of columns for each of the two boxes, three layers of results, each rounded up to a cache line.
+  return (3 * outer + 3 * inner + 3 * window_rows * width) * 8 + 7 * 64;
+}
+
+const char* name_of(Backend backend) {
+  static constexpr const char* names[] = {"auto", "reference", "cpu", "cuda"};
+  return names[static_cast<int>(backend)];
+}
+
+bool is_used(const Graph& graph, Edge edge) {
+  for (const Node& node : graph.nodes)
+    if (std::find(node.inputs.begin(), node.inputs.end(), edge) != node.inputs.end()) return true;
+  return std::any_of(graph.products.begin(), graph.products.end(), [&](const Product& p) {
+    return std::find(p.bands.begin(), p.bands.end(), edge) != p.bands.end();
+  });
+}
+
+Window stage_window(const Stage& stage, const Window& tile, const Window& raster) {
+  Window w = intersect(grow(tile, stage.beyond), raster);
+  if (stage.anchored) w = intersect(whole_blocks(w, block_width, block_height), raster);
+  return w;
+}
+
+Window source_window(const Graph& graph, const Plan& plan, int source, const Window& tile) {
+  const Window raster = graph.grid.window();
+  Window needed;
+  for (const Stage& stage : plan.stages)
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+      if (graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == source)
+        needed = hull(needed, intersect(grow(stage_window(stage, tile, raster), stage.margins[k]), raster));
+  return needed;
+}
+
+Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, std::int64_t row) {
+  return intersect({column * plan.tile_width, row * plan.tile_height, plan.tile_width, plan.tile_height},
+                   graph.grid.window());
+}
+
+Plan make_plan(const Graph& graph, const Budget& budget) {
+  Plan plan;
+  plan.backend = budget.backend == Backend::automatic ? Backend::cpu : budget.backend;
+  if (plan.backend == Backend::cuda)
+    fail(Errc::device, "this build has no CUDA backend; --backend cpu, or auto, runs everything on the processor");
+  plan.threads = budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  plan.stages = make_stages(graph);
+  plan.sources = make_sources(graph, plan.stages);
+  plan.process_bytes = process_bytes;
+  const Window raster = graph.grid.window();
+  if (raster.empty()) fail(Errc::input, "the scene has no cells");
+
+  bool labels = false;
+  for (const Stage& stage : plan.stages) {
+    plan.scratch_bytes = std::max(plan.scratch_bytes, scratch_of(graph, stage));
+    for (const int n : stage.nodes) labels |= graph.nodes[static_cast<std::size_t>(n)].labels();
+  }
+  const std::int64_t features = labels ? least_features : 0;
+
+  const auto fits = [&](const Shape& s, std::int64_t cache) {
+    return plan.process_bytes + cache + features + bytes_of_tile(graph, plan, s.width, s.height) * s.tokens +
+               plan.scratch_bytes * plan.threads <=
+           budget.memory;
+  };
+  // Candidates from the best to the least: whole rows, tall enough to share among the threads; then fewer in flight;
+  // then columns of tiles, at the price of decoding their margins twice.
+  std::int64_t rows = 2 * block_height;
+  for (const SourceUse& use : plan.sources) {
+    const auto h = graph.sources[static_cast<std::size_t>(use.source)]->block().height;
+    if (h > rows && h <= 2048) rows = ceil_to(h, block_height);
+  }
+  while (rows < 2048 && raster.width * rows < std::int64_t{4} << 20) rows *= 2;
+  const int most = plan.threads > 1 ? 3 : 2;
+  std::vector<Shape> shapes;
+  if (budget.tile_width > 0 && budget.tile_height > 0) {
+    for (int t = most; t >= 1; --t) shapes.push_back({budget.tile_width, budget.tile_height, t});
+  } else {
+    for (std::int64_t width = raster.width;;) {
+      for (std::int64_t height = rows; height >= block_height; height = height > block_height ? floor_to(height / 2, block_height) : 0)
+        for (int t = most; t >= (height > block_height ? 2 : 1); --t) shapes.push_back({width, height, t});
+      if (width <= block_width) break;
+      width = std::max(block_width, ceil_to(width / 2, block_width));
+      if (width >= raster.width) break;
+    }
+  }
+  plan.cache_bytes = std::clamp(budget.memory / 8, 16 * mebi, 64 * mebi);
+  auto chosen = std::find_if(shapes.begin(), shapes.end(), [&](const Shape& s) { return fits(s, plan.cache_bytes); });
+  if (chosen == shapes.end()) {
+    const Shape& least = shapes.back();
+    const std::int64_t needed = plan.process_bytes + plan.cache_bytes + features +
+                                bytes_of_tile(graph, plan, least.width, least.height) * least.tokens +
+                                plan.scratch_bytes * plan.threads;
+    fail(Errc::usage, fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
+                                  "{} thread{}; raise --memory or lower --threads",
+                                  budget.memory / mebi, least.width, least.height, (needed + mebi - 1) / mebi, plan.threads,
+                                  plan.threads == 1 ? "" : "s"));
+  }
+  plan.tile_width = std::min(chosen->width, raster.width);
+  plan.tile_height = std::min(chosen->height, raster.height);
+  const std::int64_t columns = (raster.width + plan.tile_width - 1) / plan.tile_width;
+  const std::int64_t lines = (raster.height + plan.tile_height - 1) / plan.tile_height;
+  plan.tiles = columns * lines;
+  plan.tokens = static_cast<int>(std::min<std::int64_t>(chosen->tokens, std::max<std::int64_t>(1, plan.tiles)));
+  plan.tile_bytes = bytes_of_tile(graph, plan, plan.tile_width, plan.tile_height);
+  plan.buffer_bytes = plan.tile_bytes * plan.tokens + plan.scratch_bytes * plan.threads;
+  plan.peak_bytes = plan.process_bytes + plan.cache_bytes + plan.buffer_bytes;
+  plan.feature_bytes = std::max<std::int64_t>(features, labels ? budget.memory - plan.peak_bytes : 0);
+
+  std::int64_t decoded = 0, there = 0;
+  for (const SourceUse& use : plan.sources) {
+    const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
+    std::int64_t cell = 0;
+    for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+    std::int64_t width = 0;  // of all columns of tiles, with their margins
+    for (std::int64_t c = 0; c < columns; ++c) width += source_window(graph, plan, use.source, tile_window(graph, plan, c, 0)).width;
+    decoded += width * raster.height * cell;
+    there += raster.cells() * cell;
+  }
+  plan.bytes_read = decoded;
+  plan.decoded_times = there > 0 ? static_cast<double>(decoded) / static_cast<double>(there) : 1;
+  for (const Product& p : graph.products)
+    if (p.kind == ProductKind::raster)
+      for (const Edge& e : p.bands)
+        plan.bytes_written +=
+            raster.cells() *
+            static_cast<std::int64_t>(size_of(graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type));
+  return plan;
+}
+
+}  // namespace fulmar

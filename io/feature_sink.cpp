@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/feature_sink.hpp"
+
+#include <fmt/format.h>
+#include <ogrsf_frmts.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "io/crs.hpp"
+#include "io/drivers.hpp"
+#include "io/product_file.hpp"
+
+namespace fulmar {
+namespace {
+
+/// Turns corners of cells into coordinates of the product.
+class Placer {
+ public:
+  Placer(const Grid& grid, bool wants_longitudes) : affine_{grid.affine} {
+    const auto wgs84 = spatial_reference("EPSG:4326");
+    if (!affine_ && !grid.control_points.empty()) locator_ = grid.locator ? grid.locator : make_locator(grid);
+    if (locator_) {
+      crs_ = wgs84;
+    } else if (affine_) {
+      crs_ = spatial_reference(grid.crs);
+      if (wants_longitudes && crs_ && wgs84 && !crs_->IsSame(&*wgs84)) {
+        transformation_ = transformation(*crs_, *wgs84);
+        if (!transformation_) fail(Errc::output, "PROJ knows no way from the scene's coordinate system to WGS84");
+        crs_ = wgs84;
+      }
+    }
+  }
+
+  [[nodiscard]] const std::optional<OGRSpatialReference>& crs() const { return crs_; }
+
+  [[nodiscard]] std::optional<Point> operator()(const Corner& corner) const {
+    const auto column = static_cast<double>(corner.column), row = static_cast<double>(corner.row);
+    if (locator_) {
+      const auto place = locator_->lonlat(column, row);
+      if (!place) return std::nullopt;
+      return Point{place->lon, place->lat};
+    }
+    if (!affine_) return Point{column, -row};
+    const auto point = fulmar::apply(*affine_, column, row);
+    return transformation_ ? transform(*transformation_, point) : point;
+  }
+
+ private:
+  std::optional<Affine> affine_;
+  std::shared_ptr<const Locator> locator_;
+  Transformation transformation_;
+  std::optional<OGRSpatialReference> crs_;
+};
+
+/// A closed ring in the product's coordinates, or null where the projection has no answer for one of its corners.
+std::unique_ptr<OGRLinearRing> make_ring(const Ring& corners, const Placer& place, bool shell) {
+  auto ring = std::make_unique<OGRLinearRing>();
+  ring->setNumPoints(static_cast<int>(corners.size()));
+  double longitude = 0;
+  for (std::size_t i = 0; i < corners.size(); ++i) {
+    auto point = place(corners[i]);
+    if (!point) return nullptr;
+    // Found one by one, longitudes must not jump within a ring.
+    if (place.crs() && place.crs()->IsGeographic() && i > 0) point->x = nearest_longitude(point->x, longitude);
+    longitude = point->x;
+    ring->setPoint(static_cast<int>(i), point->x, point->y);
+  }
+  ring->closeRings();
+  // Anticlockwise shells, as simple features have them, however the raster's axes run.
+  if (static_cast<bool>(ring->isClockwise()) == shell) ring->reverseWindingOrder();
+  return ring;
+}
+
+std::unique_ptr<OGRMultiPolygon> make_geometry(const std::vector<Polygon>& polygons, const Placer& place) {
+  auto all = std::make_unique<OGRMultiPolygon>();
+  for (const auto& rings : polygons) {
+    auto polygon = std::make_unique<OGRPolygon>();
+    for (std::size_t i = 0; i < rings.size(); ++i) {
+      auto ring = make_ring(rings[i], place, i == 0);
+      if (ring) polygon->addRingDirectly(ring.release());
+      else if (i == 0) break;
+    }
+    if (!polygon->IsEmpty()) all->addGeometryDirectly(polygon.release());
+  }
+  return all->IsEmpty() ? nullptr : std::move(all);
+}
+
+std::string in_quotes(const std::string& text, char quote) {
+  std::string result(1, quote);
+  for (const char c : text) {
+    if (c == quote) result += quote;
+    result += c;
+  }
+  return result + quote;
+}
+
+class GdalFeatureSink : public FeatureSink {
+ public:
+  GdalFeatureSink(const std::string& path, const FileOptions& options, const Grid& grid,
+                  const std::vector<Column>& columns, const Metadata& metadata)
+      : columns_{columns}, driver_{driver_for(path, options).driver}, file_{path, options.overwrite},
+        place_{grid, wants_wgs84(*driver_)} {
+    create(options, metadata);
+  }
+
+  ~GdalFeatureSink() override {
+    // Closed before its files are removed.
+    dataset_.reset();
+  }
+
+  void write(const FeatureTable& table) override {
+    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+    const ErrorTrap trap;
+    for (const auto& row : table.rows) {
+      OGRFeature feature{layer_->GetLayerDefn()};
+      set_values(feature, row.values);
+      if (has_geometry_)
+        if (auto geometry = make_geometry(row.polygons, place_)) feature.SetGeometryDirectly(geometry.release());
+      if (layer_->CreateFeature(&feature) != OGRERR_NONE || trap.failed()) file_.fail_writing(trap);
+    }
+  }
+
+  void commit() override {
+    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+    {
+      const ErrorTrap trap;
+      if (in_transaction_ && dataset_->CommitTransaction() != OGRERR_NONE) file_.fail_writing(trap);
+      if (name_of(*driver_) == "GPKG") describe_columns();
+      if (trap.failed()) file_.fail_writing(trap);
+    }
+    layer_ = nullptr;
+    file_.close(std::move(dataset_));
+    file_.commit();
+  }
+
+ private:
+  void create(const FileOptions& options, const Metadata& metadata) {
+    const ErrorTrap trap;
+    const auto name = name_of(*driver_);
+    const auto creation = string_list(options.creation_options);
+    dataset_.reset(driver_->Create(file_.temporary().c_str(), 0, 0, 0, GDT_Unknown, creation.List()));
+    if (!dataset_) file_.fail_writing(trap);
+    // Before the layer: what it creates is then part of it.
+    if (dataset_->TestCapability(ODsCTransactions)) in_transaction_ = dataset_->StartTransaction() == OGRERR_NONE;
+
+    auto list = string_list(options.layer_options);
+    if (name == "GeoJSON") add_option(list, "RFC7946", place_.crs() ? "YES" : "NO");
+    if (name == "GPKG" && !metadata.empty()) add_option(list, "DESCRIPTION", "Written by Fulmar");
+    has_geometry_ = name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr;
+    const auto layer_name = options.layer.empty() ? stem_of(file_.path()) : options.layer;
+    auto crs = place_.crs();
+    layer_ = dataset_->CreateLayer(layer_name.c_str(), crs ? &*crs : nullptr, has_geometry_ ? wkbMultiPolygon : wkbNone,
+                                   list.List());
+    if (layer_ == nullptr || trap.failed()) file_.fail_writing(trap);
+    for (const auto& column : columns_) create_field(column);
+    for (const auto& [key, value] : metadata) {
+      layer_->SetMetadataItem(key.c_str(), value.c_str());
+      // A Shapefile keeps metadata nowhere, and says so in an error that is none.
+    }
+    if (trap.failed()) file_.fail_writing(trap);
+  }
+
+  void create_field(const Column& column) {
+    const ErrorTrap trap;
+    OGRFieldDefn field{column.name.c_str(), column.type == ColumnType::real      ? OFTReal
+                                            : column.type == ColumnType::integer ? OFTInteger64
+                                                                                 : OFTInteger};
+    if (column.type == ColumnType::flag) field.SetSubType(OFSTBoolean);
+    if (column.unit.known())
+      field.SetAlternativeName(fmt::format("{} [{}]", column.name, column.unit.symbol).c_str());
+    // Names that a format cuts short are a warning, and still columns.
+    if (layer_->CreateField(&field) != OGRERR_NONE) file_.fail_writing(trap);
+  }
+
+  void set_values(OGRFeature& feature, const std::vector<double>& values) const {
+    if (values.size() != columns_.size())
+      fail(Errc::runtime, fmt::format("a feature for '{}' has {} values for {} columns", file_.path(), values.size(),
+                                      columns_.size()));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const int field = static_cast<int>(i);
+      const double value = values[i];
+      if (std::isnan(value)) feature.SetFieldNull(field);
+      else if (columns_[i].type == ColumnType::real) feature.SetField(field, value);
+      else if (columns_[i].type == ColumnType::integer) feature.SetField(field, static_cast<GIntBig>(std::llround(value)));
+      else feature.SetField(field, value != 0 ? 1 : 0);
+    }
+  }
+
+  /// GeoPackage keeps a description for each column in a table that GDAL 3.6 only half fills.
+  void describe_columns() {
+    const auto run = [&](const std::string& statement) {
+      if (auto* result = dataset_->ExecuteSQL(statement.c_str(), nullptr, nullptr)) dataset_->ReleaseResultSet(result);
+    };
+    layer_->SyncToDisk();
+    for (const auto& column : columns_) {
+      if (!column.unit.known() || column.description.empty()) continue;
+      run(fmt::format("UPDATE gpkg_data_columns SET description = {} WHERE table_name = {} AND column_name = {}",
+                      in_quotes(column.description, '\''), in_quotes(layer_->GetName(), '\''),
+                      in_quotes(column.name, '\'')));
+    }
+  }
+
+  std::vector<Column> columns_;
+  GDALDriver* driver_;
+  ProductFile file_;
+  Placer place_;
+  DatasetPtr dataset_;
+  OGRLayer* layer_ = nullptr;
+  bool has_geometry_ = true;
+  bool in_transaction_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<FeatureSink> create_feature_sink(const std::string& path, const FileOptions& options, const Grid& grid,
+                                                 const std::vector<Column>& columns, const Metadata& metadata) {
+  return std::make_unique<GdalFeatureSink>(path, options, grid, columns, metadata);
+}
+
+}  // namespace fulmar

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Files as GDAL sees them: the engine's door to every raster, vector and product on disk or behind a /vsi path.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/source.hpp"
+
+namespace fulmar {
+
+/// Reads and writes through GDAL. Registers GDAL's drivers once for the process; safe to use from several threads.
+/// Never prints: what GDAL has to say becomes part of the fulmar::Error that is thrown.
+class GdalIo : public Io {
+ public:
+  GdalIo();
+
+  /// Any raster GDAL opens: files, subdatasets, VRT, /vsi paths. Errors: Errc::input, with the reason and the cure.
+  [[nodiscard]] std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const override;
+  /// "outlines" (1 inside, 0 outside) or "calibration" (a Sentinel-1 calibration table) on the cells of `grid`.
+  [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest&, const Grid& grid) const override;
+  [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
+  [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&, const Grid&,
+                                                          const std::vector<ProductBand>&,
+                                                          const Metadata&) const override;
+  [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&, const Grid&,
+                                                             const std::vector<Column>&,
+                                                             const Metadata&) const override;
+  void limit_cache(std::int64_t bytes) const override;
+};
+
+[[nodiscard]] std::string gdal_version();
+[[nodiscard]] std::string proj_version();
+
+}  // namespace fulmar

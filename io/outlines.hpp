@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Land masks and other outlines, from rasters or vectors of any CRS, on the cells of a scene.
+#pragma once
+
+#include <memory>
+
+#include "core/source.hpp"
+
+namespace fulmar {
+
+/// One band of u8: 1 inside, 0 outside.
+///
+/// From a raster: its nearest cell; inside is what is neither 0 nor missing, and beyond its extent all is outside.
+/// From a vector layer (options.layer, or the only one): polygons hold the cells whose centre they hold, lines and
+/// points the cells they touch. A scene with control points is reached through its longitudes and latitudes. A file
+/// without CRS must have the scene's size, and then means the scene's cells. Errors: Errc::input where the file cannot
+/// be read, has no CRS, or does not overlap the scene; Errc::usage for a layer that is not there.
+std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& request, const Grid& grid);
+
+}  // namespace fulmar

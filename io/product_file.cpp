@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/product_file.hpp"
+
+#include <cpl_vsi.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.hpp"
+
+namespace fulmar {
+namespace {
+
+bool stat_of(const std::string& path, VSIStatBufL& stat) {
+  const ErrorTrap quiet;
+  return VSIStatL(path.c_str(), &stat) == 0;
+}
+
+std::string join(const std::string& folder, const std::string& name) {
+  return folder == "/" ? "/" + name : folder + "/" + name;
+}
+
+std::vector<std::string> list_folder(const std::string& folder) {
+  const ErrorTrap quiet;
+  std::vector<std::string> names;
+  char** list = VSIReadDir(folder.c_str());
+  for (int i = 0; list != nullptr && list[i] != nullptr; ++i) names.emplace_back(list[i]);
+  CSLDestroy(list);
+  return names;
+}
+
+void remove_file(const std::string& path) {
+  const ErrorTrap quiet;
+  VSIStatBufL stat;
+  if (!stat_of(path, stat)) return;
+  if (VSI_ISDIR(stat.st_mode)) VSIRmdirRecursive(path.c_str());
+  else VSIUnlink(path.c_str());
+}
+
+/// Down to the disk; false with errno set where that fails. Folders of file systems that know no such thing are let be.
+bool make_durable(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const bool ok = ::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP;
+  const int reason = errno;
+  ::close(file);
+  errno = reason;
+  return ok;
+}
+
+std::string mark_of(const std::string& name) { return "." + name + ".fulmar-"; }
+
+/// Removes what processes that are no more have left of this product.
+void remove_stale(const std::string& folder, const std::string& name) {
+  const auto mark = mark_of(name);
+  for (const auto& entry : list_folder(folder)) {
+    if (entry.rfind(mark, 0) != 0) continue;
+    std::size_t end = mark.size();
+    long pid = 0;
+    for (; end < entry.size() && std::isdigit(static_cast<unsigned char>(entry[end])) && pid < 1'000'000'000; ++end)
+      pid = pid * 10 + (entry[end] - '0');
+    if (end == mark.size() || pid <= 0 || pid == ::getpid()) continue;
+    if (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH) remove_file(join(folder, entry));
+  }
+}
+
+}  // namespace
+
+void check_target(const std::string& path, bool overwrite) {
+  if (file_name(path).empty()) fail(Errc::usage, fmt::format("'{}' names no file to write", path));
+  VSIStatBufL stat;
+  if (stat_of(path, stat)) {
+    if (VSI_ISDIR(stat.st_mode)) fail(Errc::output, fmt::format("cannot write '{}': it is a directory", path));
+    if (!overwrite) fail(Errc::output, fmt::format("'{}' exists; add --overwrite to replace it", path));
+  }
+  // Virtual file systems make their folders as they go, or say at the first write that they cannot.
+  if (is_virtual(path)) return;
+  const auto folder = folder_name(path);
+  if (!stat_of(folder, stat)) fail(Errc::output, fmt::format("cannot write '{}': there is no folder '{}'", path, folder));
+  if (!VSI_ISDIR(stat.st_mode))
+    fail(Errc::output, fmt::format("cannot write '{}': '{}' is not a folder", path, folder));
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    fail(Errc::output,
+         fmt::format("cannot write '{}': folder '{}' may not be written ({})", path, folder, std::strerror(errno)));
+}
+
+ProductFile::ProductFile(std::string path, bool overwrite) : path_{std::move(path)}, overwrite_{overwrite} {
+  check_target(path_, overwrite_);
+  folder_ = folder_name(path_);
+  const auto name = file_name(path_);
+  if (!is_virtual(path_)) remove_stale(folder_, name);
+  prefix_ = mark_of(name) + std::to_string(::getpid());
+  temporary_ = join(folder_, prefix_ + name.substr(stem_of(path_).size()));
+  // Of an earlier try in this very process.
+  remove_temporaries();
+}
+
+ProductFile::~ProductFile() {
+  if (!committed_) remove_temporaries();
+}
+
+std::string ProductFile::scratch(const std::string& extension) const {
+  return join(folder_, prefix_ + ".scratch." + extension);
+}
+
+std::vector<std::string> ProductFile::temporaries() const {
+  std::vector<std::string> names;
+  for (const auto& entry : list_folder(folder_)) {
+    if (entry.rfind(prefix_, 0) != 0) continue;
+    // Process 12 must not take what is process 123's.
+    if (entry.size() > prefix_.size() && std::isdigit(static_cast<unsigned char>(entry[prefix_.size()]))) continue;
+    names.push_back(entry);
+  }
+  return names;
+}
+
+void ProductFile::remove_temporaries() const noexcept {
+  try {
+    for (const auto& entry : temporaries()) remove_file(join(folder_, entry));
+  } catch (...) {
+    // Out of memory while cleaning up: the next run with this product's name removes them.
+  }
+}
+
+void ProductFile::fail_writing(const ErrorTrap& trap) const {
+  std::string why = trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text());
+  struct statvfs space {};
+  // GDAL often says only that a write failed.
+  if (!is_virtual(path_) && ::statvfs(folder_.c_str(), &space) == 0 &&
+      static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize < (1U << 20))
+    why += fmt::format(" ({} in '{}')", std::strerror(ENOSPC), folder_);
+  fail(Errc::output, fmt::format("cannot write '{}'{}", path_, why));
+}
+
+void ProductFile::close(DatasetPtr dataset) const {
+  const ErrorTrap trap;
+  const auto flushed = GDALFlushCache(GDALDataset::ToHandle(dataset.get()));
+  static_cast<void>(flushed);
+  // What the last blocks meet on their way to the disk is known only once the handle is closed.
+  GDALClose(GDALDataset::ToHandle(dataset.release()));
+  if (trap.failed()) fail_writing(trap);
+}
+
+void ProductFile::commit() {
+  const auto main = file_name(temporary_);
+  VSIStatBufL stat;
+  if (!stat_of(temporary_, stat)) fail(Errc::runtime, fmt::format("'{}' was never written", path_));
+  const auto scratch_mark = prefix_ + ".scratch.";
+  for (const auto& entry : temporaries())
+    if (entry.rfind(scratch_mark, 0) == 0) remove_file(join(folder_, entry));
+  const auto files = temporaries();
+  if (!is_virtual(path_))
+    for (const auto& entry : files)
+      if (!make_durable(join(folder_, entry)))
+        fail(Errc::output, fmt::format("cannot write '{}' down to the disk: {}", path_, std::strerror(errno)));
+
+  // Someone may have been quicker since the start.
+  check_target(path_, overwrite_);
+  const auto stem = stem_of(path_);
+  const auto final_name = [&](const std::string& entry) { return stem + entry.substr(prefix_.size()); };
+  // Sidecars of a product that is replaced describe the old one.
+  for (const char* ending : {".aux.xml", ".ovr", ".msk", ".msk.ovr"}) remove_file(path_ + ending);
+  const auto rename = [&](const std::string& from, const std::string& to) {
+    const ErrorTrap trap;
+    errno = 0;
+    if (VSIRename(from.c_str(), to.c_str()) != 0) {
+      const std::string why = errno == 0 ? std::string{} : fmt::format(": {}", std::strerror(errno));
+      fail(Errc::output, fmt::format("cannot give '{}' its final name{}{}", to, why, trap.aside()));
+    }
+  };
+  // The product last: where it is, its sidecars are.
+  for (const auto& entry : files)
+    if (entry != main) rename(join(folder_, entry), join(folder_, final_name(entry)));
+  rename(temporary_, path_);
+  committed_ = true;
+  if (!is_virtual(path_)) make_durable(folder_);
+}
+
+}  // namespace fulmar

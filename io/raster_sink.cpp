@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/raster_sink.hpp"
+
+#include <cpl_vsi.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.hpp"
+#include "io/crs.hpp"
+#include "io/drivers.hpp"
+#include "io/product_file.hpp"
+
+namespace fulmar {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr std::int64_t largest_quicklook = 4096;
+
+bool driver_lists(const GDALDriver& driver, const char* word) {
+  const char* text = const_cast<GDALDriver&>(driver).GetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST);
+  return text != nullptr && std::string_view{text}.find(word) != std::string_view::npos;
+}
+
+bool is_floating(DType dtype) { return dtype == DType::f32 || dtype == DType::f64; }
+
+/// The type that holds the cells of all bands.
+DType common_type(const std::vector<ProductBand>& bands) {
+  auto dtype = bands.front().dtype;
+  for (const auto& band : bands) {
+    if (band.dtype == dtype) continue;
+    const bool small = size_of(band.dtype) <= 2 && size_of(dtype) <= 2;
+    const bool single = (small || is_floating(dtype) || is_floating(band.dtype)) && dtype != DType::f64 &&
+                        band.dtype != DType::f64 && (size_of(dtype) <= 2 || dtype == DType::f32) &&
+                        (size_of(band.dtype) <= 2 || band.dtype == DType::f32);
+    dtype = single ? DType::f32 : DType::f64;
+  }
+  return dtype;
+}
+
+/// The one nodata value of a file whose bands may each have their own.
+std::optional<double> common_nodata(const std::vector<ProductBand>& bands, DType dtype) {
+  const auto same = [](std::optional<double> a, std::optional<double> b) {
+    return a == b || (a && b && std::isnan(*a) && std::isnan(*b));
+  };
+  const auto& first = bands.front().nodata;
+  if (std::all_of(bands.begin(), bands.end(), [&](const ProductBand& b) {
+        return same(b.nodata, first) && b.dtype == bands.front().dtype;
+      }))
+    return first;
+  return is_floating(dtype) ? std::optional{nan} : first;
+}
+
+CPLStringList tiff_options(GDALDriver& driver, const FileOptions& options, DType dtype, bool user_options) {
+  auto list = string_list(user_options ? options.creation_options : std::vector<std::string>{});
+  add_option(list, "TILED", "YES");
+  if (EQUAL(list.FetchNameValueDef("TILED", "NO"), "YES")) {
+    add_option(list, "BLOCKXSIZE", "512");
+    add_option(list, "BLOCKYSIZE", "512");
+  }
+  const bool zstd = driver_lists(driver, "ZSTD");
+  add_option(list, "COMPRESS", zstd ? "ZSTD" : "DEFLATE");
+  const std::string codec = list.FetchNameValue("COMPRESS");
+  if (EQUAL(codec.c_str(), "ZSTD")) add_option(list, "ZSTD_LEVEL", "1");
+  if (EQUAL(codec.c_str(), "ZSTD") || EQUAL(codec.c_str(), "DEFLATE") || EQUAL(codec.c_str(), "LZW")) {
+    if (is_floating(dtype)) add_option(list, "PREDICTOR", "3");
+    else if (size_of(dtype) == 2 || size_of(dtype) == 4) add_option(list, "PREDICTOR", "2");
+  }
+  add_option(list, "BIGTIFF", "IF_SAFER");
+  if (options.threads > 1) add_option(list, "NUM_THREADS", std::to_string(options.threads));
+  if (dtype == DType::i8) list.SetNameValue("PIXELTYPE", "SIGNEDBYTE");
+  return list;
+}
+
+CPLStringList copy_options(const GDALDriver& driver, const FileOptions& options, DType dtype) {
+  auto list = string_list(options.creation_options);
+  const auto name = name_of(driver);
+  if (name == "COG") {
+    add_option(list, "COMPRESS", "DEFLATE");
+    add_option(list, "PREDICTOR", "YES");
+    add_option(list, "BIGTIFF", "IF_SAFER");
+    // The mean of two flags is no flag.
+    add_option(list, "OVERVIEW_RESAMPLING", is_floating(dtype) ? "AVERAGE" : "NEAREST");
+    if (options.threads > 1) add_option(list, "NUM_THREADS", std::to_string(options.threads));
+  } else if (name == "netCDF") {
+    // NC4C, the other compressed kind, turns UInt16 into float.
+    add_option(list, "FORMAT", "NC4");
+    add_option(list, "COMPRESS", "DEFLATE");
+  } else if (name == "HFA") {
+    add_option(list, "COMPRESSED", "YES");
+  }
+  return list;
+}
+
+class GdalRasterSink : public RasterSink {
+ public:
+  GdalRasterSink(const std::string& path, const FileOptions& options, const Grid& grid,
+                 const std::vector<ProductBand>& bands, const Metadata& metadata)
+      : options_{options}, grid_{grid}, bands_{bands}, driver_{driver_for(path, options).driver},
+        file_{path, options.overwrite} {
+    if (bands.empty()) fail(Errc::usage, fmt::format("'{}' would have no bands", path));
+    if (grid.width <= 0 || grid.height <= 0 || grid.width > std::numeric_limits<int>::max() ||
+        grid.height > std::numeric_limits<int>::max())
+      fail(Errc::output, fmt::format("cannot write '{}': {} x {} cells", path, grid.width, grid.height));
+    dtype_ = common_type(bands);
+    nodata_ = common_nodata(bands, dtype_);
+    direct_ = name_of(*driver_) == "GTiff";
+    // Only GeoTIFF knows how to mark a byte as signed.
+    if (dtype_ == DType::i8 && !direct_) dtype_ = DType::i16;
+    create(metadata);
+  }
+
+  ~GdalRasterSink() override {
+    // Closed before its files are removed.
+    dataset_.reset();
+  }
+
+  void write(int band, const Window& window, const void* cells, std::int64_t stride) override {
+    if (band < 0 || static_cast<std::size_t>(band) >= bands_.size())
+      fail(Errc::runtime, fmt::format("'{}' has no band {}", file_.path(), band + 1));
+    if (!dataset_ || intersect(window, grid_.window()) != window)
+      fail(Errc::runtime, fmt::format("{} lie outside '{}'", to_text(window), file_.path()));
+    if (window.empty()) return;
+    const auto& own = bands_[static_cast<std::size_t>(band)];
+    if (own.dtype == dtype_) {
+      put(band, window, cells, dtype_, stride);
+      return;
+    }
+    with_type(own.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const auto* row = static_cast<const T*>(cells);
+      converted_.resize(static_cast<std::size_t>(window.cells()));
+      auto* out = converted_.data();
+      for (std::int64_t y = 0; y < window.height; ++y, row += stride)
+        for (std::int64_t x = 0; x < window.width; ++x) {
+          const auto value = static_cast<double>(row[x]);
+          *out++ = own.nodata && value == *own.nodata ? nodata_.value_or(value) : value;
+        }
+    });
+    put(band, window, converted_.data(), DType::f64, window.width);
+  }
+
+  void commit() override {
+    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+    file_.close(std::move(dataset_));
+    if (!direct_) convert();
+    file_.commit();
+  }
+
+ private:
+  void create(const Metadata& metadata) {
+    const ErrorTrap trap;
+    auto* tiff = GetGDALDriverManager()->GetDriverByName("GTiff");
+    if (tiff == nullptr) fail(Errc::output, "this GDAL has no GeoTIFF driver");
+    const auto list = tiff_options(*tiff, options_, dtype_, direct_);
+    work_ = direct_ ? file_.temporary() : file_.scratch("tif");
+    dataset_.reset(tiff->Create(work_.c_str(), static_cast<int>(grid_.width), static_cast<int>(grid_.height),
+                                static_cast<int>(bands_.size()), gdal_type(dtype_), list.List()));
+    if (!dataset_ || trap.failed()) file_.fail_writing(trap);
+    set_place(*dataset_, grid_);
+    for (const auto& [key, value] : metadata) dataset_->SetMetadataItem(key.c_str(), value.c_str());
+    for (std::size_t i = 0; i < bands_.size(); ++i) {
+      auto& band = *dataset_->GetRasterBand(static_cast<int>(i) + 1);
+      band.SetDescription(bands_[i].name.c_str());
+      if (bands_[i].unit.known()) band.SetUnitType(bands_[i].unit.symbol.c_str());
+      if (!nodata_) continue;
+      if (dtype_ == DType::i64) band.SetNoDataValueAsInt64(static_cast<std::int64_t>(*nodata_));
+      else if (dtype_ == DType::u64) band.SetNoDataValueAsUInt64(static_cast<std::uint64_t>(*nodata_));
+      else band.SetNoDataValue(*nodata_);
+    }
+    // CF readers look for these two, and GDAL's netCDF driver takes them from here.
+    if (name_of(*driver_) == "netCDF")
+      for (std::size_t i = 0; i < bands_.size(); ++i) {
+        auto& band = *dataset_->GetRasterBand(static_cast<int>(i) + 1);
+        if (!bands_[i].name.empty()) band.SetMetadataItem("NETCDF_VARNAME", bands_[i].name.c_str());
+        if (bands_[i].unit.known()) band.SetMetadataItem("units", bands_[i].unit.symbol.c_str());
+      }
+    if (trap.failed()) file_.fail_writing(trap);
+  }
+
+  void put(int band, const Window& w, const void* cells, DType dtype, std::int64_t stride) {
+    const ErrorTrap trap;
+    const auto size = static_cast<std::int64_t>(size_of(dtype));
+    // RasterIO takes a plain pointer for both ways; it only reads here.
+    const auto result = dataset_->GetRasterBand(band + 1)->RasterIO(
+        GF_Write, static_cast<int>(w.x), static_cast<int>(w.y), static_cast<int>(w.width), static_cast<int>(w.height),
+        const_cast<void*>(cells), static_cast<int>(w.width), static_cast<int>(w.height), gdal_type(dtype), size,
+        size * stride, nullptr);
+    if (result != CE_None || trap.failed()) file_.fail_writing(trap);
+  }
+
+  void convert() {
+    const ErrorTrap trap;
+    auto source = open_dataset(work_, GDAL_OF_RASTER, {});
+    if (!source) file_.fail_writing(trap);
+    const auto name = name_of(*driver_);
+    if (name == "PNG") source = quicklook(*source);
+    const auto list = copy_options(*driver_, options_, dtype_);
+    DatasetPtr result;
+    if (has_item(*driver_, GDAL_DCAP_CREATECOPY))
+      result.reset(driver_->CreateCopy(file_.temporary().c_str(), source.get(), FALSE, list.List(), nullptr, nullptr));
+    else
+      result = copy_cells(*source, list);
+    if (!result || trap.failed()) {
+      result.reset();
+      file_.fail_writing(trap);
+    }
+    source.reset();
+    file_.close(std::move(result));
+  }
+
+  DatasetPtr copy_cells(GDALDataset& source, const CPLStringList& list) const {
+    DatasetPtr result{driver_->Create(file_.temporary().c_str(), source.GetRasterXSize(), source.GetRasterYSize(),
+                                      source.GetRasterCount(), gdal_type(dtype_), list.List())};
+    if (!result) return result;
+    set_place(*result, grid_);
+    const char* const options[] = {nullptr};
+    const auto copied = GDALDatasetCopyWholeRaster(GDALDataset::ToHandle(&source), GDALDataset::ToHandle(result.get()),
+                                                   options, nullptr, nullptr);
+    if (copied != CE_None) result.reset();
+    for (int i = 1; result && nodata_ && i <= result->GetRasterCount(); ++i)
+      result->GetRasterBand(i)->SetNoDataValue(*nodata_);
+    return result;
+  }
+
+  /// Grey and alpha, in memory.
+  DatasetPtr quicklook(GDALDataset& source) const {
+    const auto longer = std::max(grid_.width, grid_.height);
+    const auto factor = (longer + largest_quicklook - 1) / largest_quicklook;
+    const auto width = (grid_.width + factor - 1) / factor, height = (grid_.height + factor - 1) / factor;
+    std::vector<float> means(static_cast<std::size_t>(width * height));
+    std::vector<float> rows;
+    for (std::int64_t y = 0; y < height; ++y) {
+      const auto count = std::min(factor, grid_.height - y * factor);
+      rows.resize(static_cast<std::size_t>(count * grid_.width));
+      if (source.GetRasterBand(1)->RasterIO(GF_Read, 0, static_cast<int>(y * factor), static_cast<int>(grid_.width),
+                                            static_cast<int>(count), rows.data(), static_cast<int>(grid_.width),
+                                            static_cast<int>(count), GDT_Float32, 0, 0, nullptr) != CE_None)
+        return {};
+      for (std::int64_t x = 0; x < width; ++x)
+        means[static_cast<std::size_t>(y * width + x)] = mean(rows, x * factor, factor, count);
+    }
+    const auto stretch = stretch_of(means);
+    std::vector<std::uint8_t> grey(means.size()), alpha(means.size());
+    for (std::size_t i = 0; i < means.size(); ++i) {
+      alpha[i] = std::isnan(means[i]) ? 0 : 255;
+      grey[i] = alpha[i] == 0 ? 0 : stretch.grey(means[i]);
+    }
+    auto* memory = GetGDALDriverManager()->GetDriverByName("MEM");
+    const int w = static_cast<int>(width), h = static_cast<int>(height);
+    DatasetPtr picture{memory == nullptr ? nullptr : memory->Create("", w, h, 2, GDT_Byte, nullptr)};
+    if (!picture) return picture;
+    set_place(*picture, grid_, static_cast<double>(factor));
+    picture->GetRasterBand(1)->SetColorInterpretation(GCI_GrayIndex);
+    picture->GetRasterBand(2)->SetColorInterpretation(GCI_AlphaBand);
+    for (int band = 1; band <= 2; ++band)
+      if (picture->GetRasterBand(band)->RasterIO(GF_Write, 0, 0, w, h, band == 1 ? grey.data() : alpha.data(), w, h,
+                                                 GDT_Byte, 0, 0, nullptr) != CE_None)
+        return {};
+    return picture;
+  }
+
+  [[nodiscard]] float mean(const std::vector<float>& rows, std::int64_t x, std::int64_t factor,
+                           std::int64_t count) const {
+    double sum = 0;
+    std::int64_t valid = 0;
+    const auto end = std::min(x + factor, grid_.width);
+    for (std::int64_t j = 0; j < count; ++j)
+      for (auto i = x; i < end; ++i) {
+        const float value = rows[static_cast<std::size_t>(j * grid_.width + i)];
+        if (!std::isfinite(value) || (nodata_ && value == static_cast<float>(*nodata_))) continue;
+        sum += static_cast<double>(value);
+        ++valid;
+      }
+    return static_cast<float>(valid == 0 ? nan : sum / static_cast<double>(valid));
+  }
+
+  FileOptions options_;
+  Grid grid_;
+  std::vector<ProductBand> bands_;
+  GDALDriver* driver_;
+  ProductFile file_;
+  DType dtype_ = DType::f32;
+  std::optional<double> nodata_;
+  bool direct_ = true;   // the product itself is the GeoTIFF that is written
+  std::string work_;     // that GeoTIFF
+  DatasetPtr dataset_;
+  std::vector<double> converted_;
+};
+
+}  // namespace
+
+void set_place(GDALDataset& dataset, const Grid& grid, double scale) {
+  const auto crs = spatial_reference(grid.crs);
+  if (grid.affine) {
+    auto a = *grid.affine;
+    for (const int i : {1, 2, 4, 5}) a[static_cast<std::size_t>(i)] *= scale;
+    if (crs) dataset.SetSpatialRef(&*crs);
+    dataset.SetGeoTransform(a.data());
+    return;
+  }
+  if (grid.control_points.empty()) return;
+  std::vector<GDAL_GCP> points;
+  for (const auto& c : grid.control_points) {
+    GDAL_GCP p{};
+    // GDAL copies the names.
+    p.pszId = const_cast<char*>("");
+    p.pszInfo = const_cast<char*>("");
+    p.dfGCPPixel = c.column / scale;
+    p.dfGCPLine = c.row / scale;
+    p.dfGCPX = c.x;
+    p.dfGCPY = c.y;
+    p.dfGCPZ = c.z;
+    points.push_back(p);
+  }
+  dataset.SetGCPs(static_cast<int>(points.size()), points.data(), crs ? &*crs : nullptr);
+}
+
+std::uint8_t Stretch::grey(float value) const {
+  const float part = high > low ? (value - low) / (high - low) : 0.5F;
+  return static_cast<std::uint8_t>(std::lround(255 * std::clamp(part, 0.0F, 1.0F)));
+}
+
+Stretch stretch_of(std::vector<float> values) {
+  values.erase(std::remove_if(values.begin(), values.end(), [](float v) { return std::isnan(v); }), values.end());
+  if (values.empty()) return {};
+  const auto at = [&](double part) {
+    const auto place = values.begin() + static_cast<std::ptrdiff_t>(part * static_cast<double>(values.size() - 1));
+    std::nth_element(values.begin(), place, values.end());
+    return *place;
+  };
+  Stretch stretch{at(0.02), at(0.98)};
+  // Rare flags: nearly all cells are the same, and the others are what one looks for.
+  if (!(stretch.high > stretch.low)) stretch = {at(0.0), at(1.0)};
+  return stretch;
+}
+
+std::unique_ptr<RasterSink> create_raster_sink(const std::string& path, const FileOptions& options, const Grid& grid,
+                                               const std::vector<ProductBand>& bands, const Metadata& metadata) {
+  return std::make_unique<GdalRasterSink>(path, options, grid, bands, metadata);
+}
+
+}  // namespace fulmar

@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/raster_source.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cfloat>
+#include <cmath>
+#include <limits>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "core/error.hpp"
+#include "io/crs.hpp"
+#include "io/gdal_support.hpp"
+
+namespace fulmar {
+namespace {
+
+/// Where the validity of a band's cells comes from, beyond its nodata value.
+struct MaskOrigin {
+  bool from_mask_band = false;
+  int alpha_band = 0;
+};
+
+/// Everything that is known of an opened raster; shared by its readers, never changed.
+struct Opened {
+  std::string path;
+  std::vector<std::string> open_options;
+  Grid grid;
+  std::vector<StoredBand> bands;
+  std::vector<int> band_numbers;  // GDAL's, from 1
+  std::vector<MaskOrigin> masks;
+  // Bands of f32 whose nodata is the end of the float range, written with a few digits too few somewhere.
+  std::vector<bool> rounds_to_limit;
+  Window block;
+  int parallel_readers = 1 << 16;
+  Metadata metadata;
+};
+
+// Rounded to fewer digits, the ends of the float range differ from FLT_MAX by less than this part of it.
+constexpr double limit_slack = 1e-5;
+
+bool near_float_limit(double value) { return std::abs(std::abs(value) / FLT_MAX - 1) < limit_slack; }
+
+DatasetPtr open_or_fail(const Opened& raster) {
+  const ErrorTrap trap;
+  auto dataset = open_dataset(raster.path, GDAL_OF_RASTER, raster.open_options);
+  if (!dataset)
+    fail(Errc::input, fmt::format("'{}' could be opened before but not again{}", raster.path, trap.aside()));
+  if (dataset->GetRasterXSize() != raster.grid.width || dataset->GetRasterYSize() != raster.grid.height ||
+      dataset->GetRasterCount() < *std::max_element(raster.band_numbers.begin(), raster.band_numbers.end()))
+    fail(Errc::input, fmt::format("'{}' has changed while it was being read", raster.path));
+  return dataset;
+}
+
+class GdalReader : public RasterReader {
+ public:
+  explicit GdalReader(std::shared_ptr<const Opened> raster) : raster_{std::move(raster)} {}
+
+  void read(int band, const Window& window, void* cells, std::int64_t stride) override {
+    const auto index = check(band, window);
+    const auto dtype = raster_->bands[index].dtype;
+    transfer(*dataset_->GetRasterBand(raster_->band_numbers[index]), band, window, cells, gdal_type(dtype),
+             static_cast<std::int64_t>(size_of(dtype)), stride);
+    if (raster_->rounds_to_limit[index]) snap_to_limit(*raster_->bands[index].nodata, window, cells, stride);
+  }
+
+  void read_mask(int band, const Window& window, std::uint8_t* cells, std::int64_t stride) override {
+    const auto index = check(band, window);
+    const auto& origin = raster_->masks[index];
+    auto& source = *dataset_->GetRasterBand(raster_->band_numbers[index]);
+    auto* mask = origin.from_mask_band  ? source.GetMaskBand()
+                 : origin.alpha_band > 0 ? dataset_->GetRasterBand(origin.alpha_band)
+                                         : nullptr;
+    if (mask == nullptr) fail(Errc::runtime, fmt::format("band {} of '{}' has no mask", band + 1, raster_->path));
+    transfer(*mask, band, window, cells, GDT_Byte, 1, stride);
+  }
+
+ private:
+  std::size_t check(int band, const Window& window) {
+    if (band < 0 || static_cast<std::size_t>(band) >= raster_->bands.size())
+      fail(Errc::runtime, fmt::format("'{}' has no band {}", raster_->path, band + 1));
+    if (window.empty() || intersect(window, raster_->grid.window()) != window)
+      fail(Errc::runtime, fmt::format("{} lie outside '{}'", to_text(window), raster_->path));
+    // Opened here and not in the constructor: a handle belongs to the thread that reads.
+    if (!dataset_) dataset_ = open_or_fail(*raster_);
+    return static_cast<std::size_t>(band);
+  }
+
+  void transfer(GDALRasterBand& source, int band, const Window& w, void* cells, GDALDataType type, std::int64_t size,
+                std::int64_t stride) const {
+    const ErrorTrap trap;
+    const auto result = source.RasterIO(GF_Read, static_cast<int>(w.x), static_cast<int>(w.y),
+                                        static_cast<int>(w.width), static_cast<int>(w.height), cells,
+                                        static_cast<int>(w.width), static_cast<int>(w.height), type, size,
+                                        size * stride, nullptr);
+    if (result != CE_None)
+      fail(Errc::input, fmt::format("cannot read {} of band {} of '{}': it is damaged or cut short{}", to_text(w),
+                                    band + 1, raster_->path, trap.aside()));
+  }
+
+  static void snap_to_limit(double nodata, const Window& window, void* cells, std::int64_t stride) {
+    auto* row = static_cast<float*>(cells);
+    const auto value = static_cast<float>(nodata);
+    for (std::int64_t y = 0; y < window.height; ++y, row += stride)
+      for (std::int64_t x = 0; x < window.width; ++x)
+        if (std::signbit(row[x]) == std::signbit(value) && near_float_limit(row[x])) row[x] = value;
+  }
+
+  std::shared_ptr<const Opened> raster_;
+  DatasetPtr dataset_;
+};
+
+class GdalSource : public RasterSource {
+ public:
+  explicit GdalSource(std::shared_ptr<const Opened> raster) : raster_{std::move(raster)} {}
+
+  [[nodiscard]] const std::string& name() const override { return raster_->path; }
+  [[nodiscard]] const Grid& grid() const override { return raster_->grid; }
+  [[nodiscard]] const std::vector<StoredBand>& bands() const override { return raster_->bands; }
+  [[nodiscard]] Window block() const override { return raster_->block; }
+  [[nodiscard]] int parallel_readers() const override { return raster_->parallel_readers; }
+  [[nodiscard]] Metadata metadata() const override { return raster_->metadata; }
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<GdalReader>(raster_); }
+  [[nodiscard]] bool looks_negative(int band) const override;
+
+ private:
+  std::shared_ptr<const Opened> raster_;
+};
+
+/// A few windows, whole blocks where these are small, spread over the raster: about a million cells.
+std::vector<Window> windows_to_look_at(const Opened& raster) {
+  constexpr std::int64_t enough = 1'000'000;
+  const auto& grid = raster.grid;
+  if (grid.window().cells() <= enough) return {grid.window()};
+  const auto width = std::clamp<std::int64_t>(raster.block.width, 1, std::min<std::int64_t>(grid.width, 4096));
+  const auto height = std::clamp<std::int64_t>(raster.block.height, 1, std::min<std::int64_t>(grid.height, 256));
+  const auto count = std::clamp<std::int64_t>(enough / (width * height), 1, 64);
+  const auto columns = std::max<std::int64_t>(1, grid.width / width);
+  const auto rows = std::max<std::int64_t>(1, grid.height / height);
+  std::vector<Window> windows;
+  for (std::int64_t i = 0; i < count; ++i) {
+    // Rows evenly, columns by the golden ratio: no two windows in line with a pattern of the scene.
+    const double golden = 0.6180339887498949 * static_cast<double>(i + 1);
+    const auto column = static_cast<std::int64_t>((golden - std::floor(golden)) * static_cast<double>(columns));
+    windows.push_back(intersect({column * width, (2 * i + 1) * rows / (2 * count) * height, width, height},
+                                grid.window()));
+  }
+  return windows;
+}
+
+bool GdalSource::looks_negative(int band) const {
+  const auto& stored = raster_->bands.at(static_cast<std::size_t>(band));
+  std::int64_t valid = 0, negative = 0;
+  with_type(stored.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (std::is_unsigned_v<T> && stored.scale >= 0 && stored.offset >= 0) return;
+    const auto handle = reader();
+    std::vector<T> cells;
+    std::vector<std::uint8_t> mask;
+    for (const auto& window : windows_to_look_at(*raster_)) {
+      cells.resize(static_cast<std::size_t>(window.cells()));
+      handle->read(band, window, cells.data(), window.width);
+      if (stored.has_mask) {
+        mask.resize(cells.size());
+        handle->read_mask(band, window, mask.data(), window.width);
+      }
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        if (stored.has_mask && mask[i] == 0) continue;
+        if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
+          if (stored.nodata_i64 && cells[i] == static_cast<T>(*stored.nodata_i64)) continue;
+        }
+        const auto value = static_cast<double>(cells[i]);
+        if (!std::isfinite(value) || (stored.nodata && value == *stored.nodata)) continue;
+        ++valid;
+        negative += value * stored.scale + stored.offset < 0;
+      }
+    }
+  });
+  return 2 * negative > valid;
+}
+
+std::string item(const GDALMajorObject& object, const char* key, const char* domain = "") {
+  const char* text = const_cast<GDALMajorObject&>(object).GetMetadataItem(key, domain);
+  return text == nullptr ? std::string{} : std::string{text};
+}
+
+DType stored_type(GDALRasterBand& band, const std::string& path) {
+  const auto type = band.GetRasterDataType();
+  switch (type) {
+    case GDT_Byte: return item(band, "PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE" ? DType::i8 : DType::u8;
+    case GDT_UInt16: return DType::u16;
+    case GDT_Int16: return DType::i16;
+    case GDT_UInt32: return DType::u32;
+    case GDT_Int32: return DType::i32;
+    case GDT_UInt64: return DType::u64;
+    case GDT_Int64: return DType::i64;
+    case GDT_Float32: return DType::f32;
+    case GDT_Float64: return DType::f64;
+    default: break;
+  }
+  const char* name = GDALGetDataTypeName(type);
+  if (GDALDataTypeIsComplex(type))
+    fail(Errc::input,
+         fmt::format("band {} of '{}' is complex ({}); take its intensity first (I^2 + Q^2), for example with "
+                     "gdal_calc or a VRT pixel function",
+                     band.GetBand(), path, name));
+  fail(Errc::input, fmt::format("band {} of '{}' has cells of a type that is not read ({})", band.GetBand(), path,
+                                name == nullptr ? "unknown" : name));
+}
+
+/// The nodata value as a cell of the band's own type can hold it; nothing where none can.
+std::optional<double> representable(double value, DType dtype) {
+  if (dtype == DType::f64) return value;
+  if (dtype == DType::f32) {
+    if (std::isnan(value)) return value;
+    if (near_float_limit(value)) return std::copysign(static_cast<double>(FLT_MAX), value);
+    if (std::abs(value) > FLT_MAX && !std::isinf(value)) return std::nullopt;
+    return static_cast<double>(static_cast<float>(value));
+  }
+  if (std::isnan(value) || value != std::floor(value)) return std::nullopt;
+  // Signed bytes are often declared as they look unsigned.
+  if (dtype == DType::i8 && value > 127 && value <= 255) value -= 256;
+  return with_type(dtype, [&](auto zero) -> std::optional<double> {
+    using T = decltype(zero);
+    if (value < static_cast<double>(std::numeric_limits<T>::lowest()) ||
+        value > static_cast<double>(std::numeric_limits<T>::max()))
+      return std::nullopt;
+    return value;
+  });
+}
+
+/// Returns true if cells have to be rounded to the end of the float range before they equal the nodata value.
+bool set_nodata(StoredBand& stored, GDALRasterBand& band) {
+  const ErrorTrap trap;
+  int has = FALSE;
+  if (stored.dtype == DType::i64) {
+    const auto value = band.GetNoDataValueAsInt64(&has);
+    if (has) stored.nodata_i64 = value;
+  } else if (stored.dtype == DType::u64) {
+    const auto value = band.GetNoDataValueAsUInt64(&has);
+    // The same 64 bits; whoever compares casts back.
+    if (has) stored.nodata_i64 = static_cast<std::int64_t>(value);
+  } else {
+    const double value = band.GetNoDataValue(&has);
+    if (has) stored.nodata = representable(value, stored.dtype);
+    return stored.dtype == DType::f32 && stored.nodata && near_float_limit(value) && std::abs(value) < FLT_MAX;
+  }
+  return false;
+}
+
+/// True if the last word of a description is decibels, as in "Sigma0_VV_db" or "gamma0 [dB]".
+bool ends_in_decibels(const std::string& text) {
+  auto lower = lower_case(text);
+  const auto is_word = [](unsigned char c) { return std::isalnum(c) != 0; };
+  while (!lower.empty() && !is_word(static_cast<unsigned char>(lower.back()))) lower.pop_back();
+  std::size_t start = lower.size();
+  while (start > 0 && is_word(static_cast<unsigned char>(lower[start - 1]))) --start;
+  const auto word = std::string_view{lower}.substr(start);
+  return word == "db" || word == "decibel" || word == "decibels";
+}
+
+Unit unit_of(GDALRasterBand& band, GDALDataset& dataset, const FileOptions& options) {
+  if (!options.unit.empty()) return parse_unit(options.unit);
+  if (const char* text = band.GetUnitType(); text != nullptr && *text != '\0') return parse_unit(text);
+  for (const char* key : {"units", "UNITS", "unit", "UNIT", "UNITTYPE", "GRIB_UNIT"})
+    if (auto text = item(band, key); !text.empty()) {
+      // GRIB writes its units in brackets: [K].
+      if (text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+      return parse_unit(text);
+    }
+  // Processors of radar scenes often say decibels only in the band's name.
+  const char* description = band.GetDescription();
+  if (description != nullptr && ends_in_decibels(description)) return {std::string{units::decibel}};
+  for (const char* key : {"units", "UNITS", "unit", "UNIT", "radiometric_unit", "TIFFTAG_IMAGEDESCRIPTION"})
+    if (ends_in_decibels(item(dataset, key))) return {std::string{units::decibel}};
+  return {};
+}
+
+/// The raster lies on longitudes and latitudes, says a CF file that names no datum: WGS84 then, as everyone takes it.
+bool has_cf_longitudes(GDALDataset& dataset) {
+  const auto* list = dataset.GetMetadata("");
+  bool longitude = false, latitude = false;
+  for (; list != nullptr && *list != nullptr; ++list) {
+    const std::string_view pair{*list};
+    longitude = longitude || pair.find("#units=degrees_east") != std::string_view::npos;
+    latitude = latitude || pair.find("#units=degrees_north") != std::string_view::npos;
+  }
+  return longitude && latitude;
+}
+
+bool is_identity(const Affine& a) { return a == Affine{0, 1, 0, 0, 0, 1}; }
+
+Grid grid_of(GDALDataset& dataset) {
+  Grid grid;
+  grid.width = dataset.GetRasterXSize();
+  grid.height = dataset.GetRasterYSize();
+  Affine affine{};
+  const auto* crs = dataset.GetSpatialRef();
+  const bool finite = dataset.GetGeoTransform(affine.data()) == CE_None && inverse(affine).has_value() &&
+                      std::all_of(affine.begin(), affine.end(), [](double v) { return std::isfinite(v); });
+  // The identity without a CRS is how some formats say that they do not know.
+  if (finite && !(is_identity(affine) && crs == nullptr)) grid.affine = affine;
+  if (!grid.affine) {
+    const int count = dataset.GetGCPCount();
+    const auto* points = dataset.GetGCPs();
+    for (int i = 0; i < count; ++i)
+      grid.control_points.push_back(
+          {points[i].dfGCPPixel, points[i].dfGCPLine, points[i].dfGCPX, points[i].dfGCPY, points[i].dfGCPZ});
+    if (count > 0 && dataset.GetGCPSpatialRef() != nullptr) crs = dataset.GetGCPSpatialRef();
+  }
+  grid.crs = wkt2(crs);
+  if (grid.crs.empty() && grid.affine && has_cf_longitudes(dataset)) {
+    const auto wgs84 = spatial_reference("EPSG:4326");
+    grid.crs = wgs84 ? wkt2(&*wgs84) : std::string{};
+  }
+  if (const auto known = spatial_reference(grid.crs)) {
+    grid.geographic = known->IsGeographic();
+    if (!grid.geographic) grid.metres_per_unit = known->GetLinearUnits();
+  }
+  if (grid.affine && grid.geographic) {
+    const auto& a = *grid.affine;
+    grid.wraps = a[2] == 0 && a[4] == 0 && std::abs(static_cast<double>(grid.width) * std::abs(a[1]) / 360 - 1) < 1e-6;
+  }
+  grid.locator = make_locator(grid);
+  if (!grid.affine && grid.locator) grid.centre_ground = measure_centre(grid, *grid.locator);
+  return grid;
+}
+
+Metadata metadata_of(GDALDataset& dataset) {
+  // True of the source's cells alone, or of how they were packed.
+  static constexpr std::array own{"AREA_OR_POINT", "TIFFTAG_XRESOLUTION", "TIFFTAG_YRESOLUTION",
+                                  "TIFFTAG_RESOLUTIONUNIT"};
+  static constexpr std::array packing{"#_FillValue", "#missing_value", "#add_offset",  "#scale_factor", "#valid_min",
+                                      "#valid_max",  "#valid_range",   "#_ChunkSizes", "#actual_range"};
+  Metadata metadata;
+  auto** const list = dataset.GetMetadata("");
+  for (int i = 0; list != nullptr && list[i] != nullptr; ++i) {
+    char* key = nullptr;
+    const char* value = CPLParseNameValue(list[i], &key);
+    const std::string name = key == nullptr ? "" : key;
+    CPLFree(key);
+    if (name.empty() || value == nullptr || name.rfind("STATISTICS_", 0) == 0) continue;
+    if (std::any_of(own.begin(), own.end(), [&](const char* word) { return name == word; })) continue;
+    if (std::any_of(packing.begin(), packing.end(), [&](std::string_view word) {
+          return name.size() > word.size() && std::string_view{name}.substr(name.size() - word.size()) == word;
+        }))
+      continue;
+    metadata[name] = value;
+  }
+  return metadata;
+}
+
+[[noreturn]] void explain_failure(const std::string& path, const ErrorTrap& trap) {
+  if (const auto trouble = file_trouble(path); !trouble.empty())
+    fail(Errc::input, fmt::format("cannot open '{}': {}{}", path, trouble, trap.aside()));
+  const ErrorTrap quiet;
+  if (open_dataset(path, GDAL_OF_VECTOR, {}))
+    fail(Errc::input, fmt::format("'{}' holds vector features, not a raster{}", path, trap.aside()));
+  fail(Errc::input, fmt::format("cannot open '{}': it is not a raster that GDAL can read, or it is damaged; try "
+                                "gdalinfo on it{}",
+                                path, trap.aside()));
+}
+
+[[noreturn]] void list_subdatasets(const std::string& path, GDALDataset& dataset) {
+  auto** const list = dataset.GetMetadata("SUBDATASETS");
+  if (CSLCount(list) == 0) fail(Errc::input, fmt::format("'{}' holds no raster bands", path));
+  std::string text = fmt::format("'{}' holds several rasters; name one of them:", path);
+  constexpr int most = 40;
+  for (int i = 1; i <= most; ++i) {
+    const char* name = CSLFetchNameValue(list, fmt::format("SUBDATASET_{}_NAME", i).c_str());
+    const char* words = CSLFetchNameValue(list, fmt::format("SUBDATASET_{}_DESC", i).c_str());
+    if (name == nullptr) break;
+    text += fmt::format("\n    {}", name);
+    if (words != nullptr) text += fmt::format("  {}", words);
+  }
+  fail(Errc::input, text);
+}
+
+bool reads_one_at_a_time(const GDALDataset& dataset) {
+  static constexpr std::array drivers{"netCDF", "HDF4", "HDF4Image", "HDF5", "HDF5Image", "BAG", "GRIB", "KEA"};
+  const auto* driver = const_cast<GDALDataset&>(dataset).GetDriver();
+  const std::string name = driver == nullptr ? "" : driver->GetDescription();
+  return std::any_of(drivers.begin(), drivers.end(), [&](const char* word) { return name == word; });
+}
+
+}  // namespace
+
+std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options) {
+  if (path.empty()) fail(Errc::usage, "the name of the raster is empty");
+  auto raster = std::make_shared<Opened>();
+  raster->path = path;
+  raster->open_options = options.open_options;
+  const ErrorTrap trap;
+  const auto dataset = open_dataset(path, GDAL_OF_RASTER, options.open_options);
+  if (!dataset) explain_failure(path, trap);
+  const int count = dataset->GetRasterCount();
+  if (count == 0) list_subdatasets(path, *dataset);
+  if (dataset->GetRasterXSize() <= 0 || dataset->GetRasterYSize() <= 0)
+    fail(Errc::input, fmt::format("'{}' has no cells", path));
+
+  int alpha = 0;
+  for (int number = count; number >= 1 && count > 1; --number)
+    if (dataset->GetRasterBand(number)->GetColorInterpretation() == GCI_AlphaBand) alpha = number;
+  for (int number = 1; number <= count; ++number) {
+    auto& band = *dataset->GetRasterBand(number);
+    if (count > 1 && band.GetColorInterpretation() == GCI_AlphaBand) continue;
+    StoredBand stored;
+    stored.dtype = stored_type(band, path);
+    raster->rounds_to_limit.push_back(set_nodata(stored, band));
+    int has = FALSE;
+    if (const double scale = band.GetScale(&has); has && scale != 0 && std::isfinite(scale)) stored.scale = scale;
+    if (const double offset = band.GetOffset(&has); has && std::isfinite(offset)) stored.offset = offset;
+    stored.unit = unit_of(band, *dataset, options);
+    stored.description = band.GetDescription();
+
+    MaskOrigin origin;
+    const int flags = band.GetMaskFlags();
+    origin.from_mask_band = (flags & GMF_ALL_VALID) == 0 && flags != GMF_NODATA;
+    // GDAL names one origin only: a nodata value hides the alpha band, which still means what it says.
+    if (!origin.from_mask_band) origin.alpha_band = alpha;
+    stored.has_mask = origin.from_mask_band || origin.alpha_band > 0;
+    raster->masks.push_back(origin);
+    raster->bands.push_back(std::move(stored));
+    raster->band_numbers.push_back(number);
+  }
+  if (raster->bands.empty()) fail(Errc::input, fmt::format("'{}' holds nothing but alpha bands", path));
+  raster->grid = grid_of(*dataset);
+  int block_width = 0, block_height = 0;
+  dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&block_width, &block_height);
+  raster->block = {0, 0, std::max(1, block_width), std::max(1, block_height)};
+  if (reads_one_at_a_time(*dataset)) raster->parallel_readers = 1;
+  raster->metadata = metadata_of(*dataset);
+  return std::make_shared<GdalSource>(std::move(raster));
+}
+
+}  // namespace fulmar

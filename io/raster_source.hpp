@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Rasters that are read through GDAL.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/source.hpp"
+
+namespace fulmar {
+
+/// Opens any raster GDAL reads. Errors: Errc::input, naming the file, the reason and the cure.
+std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options);
+
+}  // namespace fulmar

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Polygons, lines and points in the cells of a raster, drawn window by window.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/window.hpp"
+#include "io/crs.hpp"
+
+namespace fulmar {
+
+/// Shapes in columns and rows (corners of cells are whole numbers). Every row of cells is drawn from the absolute
+/// coordinates alone, so a cell never depends on the window asked for. Built once, then read by any number of threads.
+class Shapes {
+ public:
+  Shapes(std::int64_t width, std::int64_t height);
+
+  /// A polygon: all its rings together, by the even-odd rule; the last point of a ring joins the first.
+  void add_polygon(const std::vector<std::vector<Point>>& rings);
+  void add_line(const std::vector<Point>& line);
+  void add_point(Point point);
+
+  /// Sets cells to 1 inside any shape and to 0 elsewhere: those whose centre a polygon holds, and those that a line or
+  /// point touches.
+  void draw(const Window& window, std::uint8_t* cells, std::int64_t stride) const;
+
+ private:
+  // y0 <= y1: an edge that two polygons share crosses a row at the same place for both.
+  struct Edge {
+    double x0, y0, x1, y1;
+    std::uint32_t polygon;
+  };
+  static constexpr std::int64_t band_height = 64;
+
+  struct Band {
+    std::vector<Edge> edges;  // by polygon, in the order these were added
+    std::vector<Edge> lines;
+  };
+  void add(Edge edge, bool line);
+  void draw_polygons(const Band& band, const Window& window, std::uint8_t* cells, std::int64_t stride) const;
+  void draw_lines(const Band& band, const Window& window, std::uint8_t* cells, std::int64_t stride) const;
+
+  std::int64_t width_, height_;
+  std::uint32_t polygons_ = 0;
+  std::vector<Band> bands_;
+};
+
+}  // namespace fulmar

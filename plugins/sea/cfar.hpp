@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "fulmar/op.hpp"
+#include "sea/cfar_multipliers.hpp"
+
+namespace fulmar::ops {
+
+/// Constant false alarm rate detection of bright targets, such as ships, against the clutter around them.
+///
+/// s is the mean of the valid cells of the target window (the cell itself by default); the ring is what lies inside the
+/// background window and outside the guard window, valid cells only, N of them, with mean m and variance v (ddof 0) of
+/// the intensity. A cell is detected where s exceeds the threshold at which the model of the clutter is exceeded with
+/// probability pfa:
+///   ca             a(N) m             a = F^-1(1 - pfa; 2L, 2LN): L-look gamma clutter, uncertainty of m included
+///   two_parameter  m + t sqrt(v)      t = Phi^-1(1 - pfa): Gaussian
+///   lognormal      exp(m' + t sqrt(v'))  m', v' of the logarithm
+///   k              T(nu) m            K distribution, 1/nu = <x^2> / (<x>^2 (1 + 1/L)) - 1; gamma where nu > 100
+/// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown, not
+/// "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd.
+/// `background` is the ring's mean (for lognormal exp(m' + v' / 2)).
+struct Cfar {
+  enum class Model { ca, two_parameter, lognormal, k };
+  struct Params {
+    Model model = Model::two_parameter;
+    double pfa = 1e-6;
+    double looks = 4.4;
+    double min_valid = 0.25;
+    Width target{0};
+    Width guard{500};
+    Width background{800};
+    double t = 0;           ///< derived: the Gaussian quantile
+    double fewest = 0;      ///< derived: valid cells a ring must hold
+    double ring_cells = 0;  ///< derived
+  } params;
+
+  static Schema schema() {
+    return Schema{"cfar", "Detect targets brighter than the clutter around them."}
+        .input("intensity", units::one, "Linear backscatter intensity, not decibels.")
+        .output("detection", units::flag, "1 target, 0 none, missing where it cannot be told.")
+        .output("background", units::one, "Mean of the ring.")
+        .param("model", &Params::model, "Distribution of the clutter.", {"ca", "two_parameter", "lognormal", "k"})
+        .param("pfa", &Params::pfa, "Probability of false alarm.", units::one, strictly_between(1e-300, 0.5))
+        .param("target", &Params::target, "Full width of the target window; 0 for the cell alone.", between(0, 1e5))
+        .param("guard", &Params::guard, "Full width of the guard window, which the ring leaves out.", between(0, 1e6))
+        .param("background", &Params::background, "Full width of the background window.", above(0))
+        .param("looks", &Params::looks, "Equivalent number of looks (models ca and k).", units::one, between(0.1, 1e4))
+        .param("min-valid", &Params::min_valid, "Fraction of the ring that must be valid.", units::one, between(0, 1))
+        .example("scene_db.tif ! linear ! cfar --pfa 1e-6 --guard 210 --background 750 ! ships.tif")
+        .cites("Finn & Johnson 1968, RCA Review 29, 414-464 (ca)")
+        .cites("Goldstein 1973, IEEE Trans. AES 9(1), 84-92 (lognormal)")
+        .cites("Ward 1981, Electronics Letters 17(16), 561-563 (k)")
+        .cites("Crisp 2004, DSTO-RR-0272 (two_parameter; survey)")
+        .agrees(exactly);
+  }
+
+  static void check(Params& p) {
+    if (p.background.x <= p.guard.x || p.background.y <= p.guard.y)
+      fail(Errc::usage, "guard must be smaller than background: they are " + std::to_string(p.guard.x) + " and " +
+                            std::to_string(p.background.x) + " cells wide");
+    if (p.target.x > p.guard.x || p.target.y > p.guard.y)
+      fail(Errc::usage, "target must not be larger than guard, or the target takes part in its own background");
+    p.ring_cells = RingShape{p.guard.half(), p.background.half()}.cells();
+    p.fewest = p.min_valid * p.ring_cells < 1 ? 1 : p.min_valid * p.ring_cells;
+    p.t = cfar::normal_isf(p.pfa);
+  }
+
+  /// Multipliers a(N) of ca for N = 0... of the ring, then thresholds T(nu) of k on `nu_nodes` steps of ln nu.
+  static constexpr std::int64_t most_entries = 65536, nu_nodes = 96;
+  static constexpr double ln_nu_first = -2.995732273553991 /* ln 0.05 */, ln_nu_last = 4.605170185988092 /* ln 100 */;
+  std::uint64_t table(double* values) const {
+    const bool gamma = params.model == Model::ca || params.model == Model::k;
+    if (!gamma) return 0;
+    const auto entries = ca_entries();
+    if (values != nullptr) {
+      cfar::fill_ca_multipliers(params.looks, params.ring_cells, params.pfa, entries, values);
+      if (params.model == Model::k)
+        for (std::int64_t i = 0; i < nu_nodes; ++i) {
+          const double step = (ln_nu_last - ln_nu_first) / static_cast<double>(nu_nodes - 1);
+          values[entries + i] =
+              cfar::k_threshold(params.looks, std::exp(ln_nu_first + static_cast<double>(i) * step), params.pfa);
+        }
+    }
+    return static_cast<std::uint64_t>(entries + (params.model == Model::k ? nu_nodes : 0));
+  }
+  FULMAR_HD std::int64_t ca_entries() const {
+    return params.ring_cells + 1 < most_entries ? static_cast<std::int64_t>(params.ring_cells) + 1 : most_entries;
+  }
+
+  /// A difference smaller than half the resolution of f32 is rounding, not contrast: on a flat, saturated plateau the
+  /// sums' own rounding would otherwise make targets of nothing.
+  static constexpr double resolution = 0x1p-23;
+
+  /// One model on one shape of target.
+  template <Model model, bool pixel>
+  struct Test {
+    Params params;
+    FULMAR_HD RingShape ring() const { return {params.guard.half(), params.background.half()}; }
+    FULMAR_HD Box box() const { return params.target.half(); }
+
+    FULMAR_HD float sample(float x) const
+      requires(model == Model::lognormal)
+    {
+      return x > 0 ? static_cast<float>(math::log(static_cast<double>(x))) : missing<float>;
+    }
+
+    FULMAR_HD bool exceeds(double s, const WindowSums& r, Table table) const {
+      const double excess = r.n * s - r.s1;
+      const bool resolved = excess > resolution * r.n * (s < 0 ? -s : s);
+      if constexpr (model == Model::two_parameter) {
+        (void)table;
+        // (s - m)^2 > t^2 v, multiplied by N^2: neither a root nor a division.
+        return resolved & (excess * excess > params.t * params.t * (r.n * r.s2 - r.s1 * r.s1));
+      } else if constexpr (model == Model::lognormal) {
+        (void)table;
+        const double over = r.n * math::log(s) - r.s1;
+        const double spread = params.t * params.t * (r.n * r.s2 - r.s1 * r.s1);
+        return (s > 0) & (over > resolution * r.n) & (over * over > spread);
+      } else {
+        const std::int64_t entries = Cfar{params}.ca_entries();
+        const double place = r.n * (static_cast<double>(entries - 1) / params.ring_cells);
+        double multiplier = table[static_cast<std::int64_t>(place + 0.5)];
+        if constexpr (model == Model::k) {
+          const double inverse = r.n * r.s2 / (r.s1 * r.s1) / (1 + 1 / params.looks) - 1;
+          if (inverse > 0.01) multiplier = k_multiplier(-math::log(inverse), entries, table);
+        }
+        return resolved & (r.n * s > multiplier * r.s1);
+      }
+    }
+
+    /// T at ln nu, by the cubic through the four nodes around it.
+    FULMAR_HD static double k_multiplier(double ln_nu, std::int64_t first, Table table) {
+      const double scale = static_cast<double>(nu_nodes - 1) / (ln_nu_last - ln_nu_first);
+      double u = (ln_nu - ln_nu_first) * scale;
+      u = u < 0 ? 0 : u > nu_nodes - 1 ? nu_nodes - 1 : u;
+      std::int64_t i = static_cast<std::int64_t>(u) - 1;
+      i = i < 0 ? 0 : i > nu_nodes - 4 ? nu_nodes - 4 : i;
+      const double a = u - static_cast<double>(i), b = a - 1, c = a - 2, d = a - 3;
+      return table[first + i] * (b * c * d / -6) + table[first + i + 1] * (a * c * d / 2) +
+             table[first + i + 2] * (a * b * d / -2) + table[first + i + 3] * (a * b * c / 6);
+    }
+
+    FULMAR_HD Both<std::uint8_t, float> decide(double s, bool absent, const WindowSums& r, Table table) const {
+      const bool unknown = absent | (r.n < params.fewest);
+      const std::uint8_t detected = exceeds(s, r, table) ? 1 : 0;
+      const float mean = static_cast<float>(r.s1) / static_cast<float>(r.n);
+      float background = mean;
+      if constexpr (model == Model::lognormal)
+        background = static_cast<float>(math::exp(r.mean() + r.variance() / 2));
+      return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : background};
+    }
+
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, RingMoments r, Table table) const
+      requires(pixel)
+    {
+      return decide(static_cast<double>(intensity), is_missing(intensity), r, table);
+    }
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, RingMoments r, Table table) const
+      requires(!pixel)
+    {
+      return decide(target.mean(), is_missing(intensity), r, table);
+    }
+  };
+  using Variant = Test<Model::two_parameter, true>;
+
+  template <class Use>
+  decltype(auto) variant(Use&& use) const {
+    const bool pixel = params.target.x == 1 && params.target.y == 1;
+    switch (params.model) {
+      case Model::ca: return pixel ? use(Test<Model::ca, true>{params}) : use(Test<Model::ca, false>{params});
+      case Model::lognormal:
+        return pixel ? use(Test<Model::lognormal, true>{params}) : use(Test<Model::lognormal, false>{params});
+      case Model::k: return pixel ? use(Test<Model::k, true>{params}) : use(Test<Model::k, false>{params});
+      case Model::two_parameter: break;
+    }
+    return pixel ? use(Test<Model::two_parameter, true>{params}) : use(Test<Model::two_parameter, false>{params});
+  }
+};
+
+}  // namespace fulmar::ops
