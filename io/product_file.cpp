@@ -141,8 +141,7 @@ void ProductFile::fail_writing(const ErrorTrap& trap) const {
 
 void ProductFile::close(DatasetPtr dataset) const {
   const ErrorTrap trap;
-  const auto flushed = GDALFlushCache(GDALDataset::ToHandle(dataset.get()));
-  static_cast<void>(flushed);
+  GDALFlushCache(GDALDataset::ToHandle(dataset.get()));
   // What the last blocks meet on their way to the disk is known only once the handle is closed.
   GDALClose(GDALDataset::ToHandle(dataset.release()));
   if (trap.failed()) fail_writing(trap);

@@ -11,6 +11,9 @@
 
 namespace fulmar {
 
+/// 128 bits, which the compilers we build with have under this name.
+__extension__ typedef __int128 Int128;
+
 class ExactSum {
  public:
   /// Adds value * weight exactly. value must be finite, |weight| < 2^37.
@@ -21,8 +24,8 @@ class ExactSum {
     if (exponent != 0) mantissa |= 0x800000;
     const int shift = exponent == 0 ? 0 : exponent - 1;  // value = mantissa 2^(shift - 149)
     if (bits >> 31) mantissa = -mantissa;
-    const __int128 product = static_cast<__int128>(mantissa) * weight;
-    const __int128 placed = product << (shift % limb_bits);
+    const Int128 product = static_cast<Int128>(mantissa) * weight;
+    const Int128 placed = product << (shift % limb_bits);
     std::size_t limb = static_cast<std::size_t>(shift / limb_bits);
     // The lowest 32 bits into one limb, the next 32 into the next, the signed rest into the third.
     limbs_[limb] += static_cast<std::int64_t>(placed & 0xffffffff);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "core/error.hpp"
 #include "core/missing.hpp"
 #include "exec/measure.hpp"
 

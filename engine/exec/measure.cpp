@@ -12,7 +12,7 @@
 namespace fulmar {
 namespace {
 
-using Wide = __int128;
+using Wide = Int128;
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 /// Metres along x and y (any orthogonal pair) for a step of one column and one row, at a row.

@@ -175,14 +175,14 @@ struct Signature<R (F::*)(A...) const> {
 
   static std::string types() {
     std::string t;
-    ((t += Argument<A>::viewed && Argument<A>::takes_port ? (Argument<A>::dtype == FULMAR_F32 ? "f" : "u") : ""), ...);
+    (one_type<A>(t), ...);
     return t;
   }
 
  private:
   template <class T>
-  static constexpr bool is_viewed() {
-    return Argument<T>::viewed;
+  static void one_type(std::string& types) {
+    if constexpr (Argument<T>::takes_port) types += Argument<T>::dtype == FULMAR_F32 ? 'f' : 'u';
   }
   template <class T>
   static void one_view(const F& f, fulmar_view* out, std::uint32_t capacity, std::uint32_t& count,
@@ -288,9 +288,12 @@ decltype(auto) with_variant(const Op& op, Use&& use) {
     return use(op);
 }
 
+template <class Op>
+concept Labelling = requires(const Op& op, fulmar_object object) { op.keep(object); };
+
 template <class F>
 constexpr std::uint32_t kind_of() {
-  if constexpr (requires(const F& f, fulmar_object o) { f.keep(o); }) return FULMAR_KIND_LABELLING;
+  if constexpr (Labelling<F>) return FULMAR_KIND_LABELLING;
   else if constexpr (Packed<F>) return FULMAR_KIND_CELLWISE;
   else {
     using S = typename SignatureOf<F>::type;
@@ -330,7 +333,7 @@ const fulmar_operator& table_of() {
   };
   static const Schema schema = Op::schema();
   static const std::string text = [] {
-    std::string j = schema.json(kind_name(kind_of<std::conditional_t<kind_of<Op>() == FULMAR_KIND_LABELLING, Op, Face>>()));
+    std::string j = schema.json(kind_name(kind_of<Face>()));
     std::string outputs;
     for (const auto dtype : SignatureOf<Face>::type::Output::dtype) outputs += dtype == FULMAR_F32 ? "f" : "u";
     j.back() = ',';
@@ -339,7 +342,7 @@ const fulmar_operator& table_of() {
 
   static const fulmar_operator table{
       sizeof(fulmar_operator),
-      kind_of<Op>() == FULMAR_KIND_LABELLING ? FULMAR_KIND_LABELLING : kind_of<Face>(),
+      kind_of<Face>(),
       text.c_str(),
       sizeof(Params),
       alignof(Params),
@@ -389,7 +392,7 @@ const fulmar_operator& table_of() {
         return 0;
       },
       [](const void* params, const fulmar_object* object) -> int {
-        if constexpr (kind_of<Op>() == FULMAR_KIND_LABELLING)
+        if constexpr (Labelling<Op>)
           return functor(params).keep(*object) ? 1 : 0;
         else
           return (void)params, (void)object, 1;

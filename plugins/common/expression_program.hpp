@@ -94,6 +94,9 @@ struct Program {
 };
 static_assert(std::is_trivially_copyable_v<Program> && std::is_standard_layout_v<Program>);
 
+/// How many bands a scene must have for the program: the highest it reads, from 1.
+inline int bands_needed(const Program& program) { return std::bit_width(program.used); }
+
 /// 64 cells at once. Decoding an instruction costs several times its arithmetic, so a CPU decodes once for 64 cells, in
 /// loops that vectorise.
 struct Pack {

@@ -91,8 +91,8 @@ struct Cfar {
   /// sums' own rounding would otherwise make targets of nothing.
   static constexpr double resolution = 0x1p-23;
 
-  /// One model on one shape of target.
-  template <Model model, bool pixel>
+  /// One model, whatever the target's window.
+  template <Model model>
   struct Test {
     Params params;
     FULMAR_HD RingShape ring() const { return {params.guard.half(), params.background.half()}; }
@@ -149,31 +149,37 @@ struct Cfar {
         background = static_cast<float>(math::exp(r.mean() + r.variance() / 2));
       return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : background};
     }
-
-    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, RingMoments r, Table table) const
-      requires(pixel)
-    {
-      return decide(static_cast<double>(intensity), is_missing(intensity), r, table);
-    }
-    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, RingMoments r, Table table) const
-      requires(!pixel)
-    {
-      return decide(target.mean(), is_missing(intensity), r, table);
+  };
+  template <Model model>
+  struct CellTarget : Test<model> {
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, RingMoments r, Table table) const {
+      return this->decide(static_cast<double>(intensity), is_missing(intensity), r, table);
     }
   };
-  using Variant = Test<Model::two_parameter, true>;
+  template <Model model>
+  struct WindowTarget : Test<model> {
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, RingMoments r, Table table) const {
+      return this->decide(target.mean(), is_missing(intensity), r, table);
+    }
+  };
+  using Variant = CellTarget<Model::two_parameter>;
 
   template <class Use>
   decltype(auto) variant(Use&& use) const {
-    const bool pixel = params.target.x == 1 && params.target.y == 1;
     switch (params.model) {
-      case Model::ca: return pixel ? use(Test<Model::ca, true>{params}) : use(Test<Model::ca, false>{params});
-      case Model::lognormal:
-        return pixel ? use(Test<Model::lognormal, true>{params}) : use(Test<Model::lognormal, false>{params});
-      case Model::k: return pixel ? use(Test<Model::k, true>{params}) : use(Test<Model::k, false>{params});
+      case Model::ca: return with_target<Model::ca>(use);
+      case Model::lognormal: return with_target<Model::lognormal>(use);
+      case Model::k: return with_target<Model::k>(use);
       case Model::two_parameter: break;
     }
-    return pixel ? use(Test<Model::two_parameter, true>{params}) : use(Test<Model::two_parameter, false>{params});
+    return with_target<Model::two_parameter>(use);
+  }
+
+ private:
+  template <Model model, class Use>
+  decltype(auto) with_target(Use& use) const {
+    if (params.target.x == 1 && params.target.y == 1) return use(CellTarget<model>{{params}});
+    return use(WindowTarget<model>{{params}});
   }
 };
 

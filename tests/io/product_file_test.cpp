@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+
+#include "support.hpp"
+
+namespace fulmar::test {
+namespace {
+
+using Names = std::vector<std::string>;
+
+class ProductTest : public ::testing::Test {
+ protected:
+  GdalIo io;
+  Scratch scratch;
+  Grid grid = grid_at(64, 32, 500000, 4000000, 10, "EPSG:32631");
+  std::vector<ProductBand> bands{{"ship", DType::u8, 255.0, {"flag"}}};
+
+  std::unique_ptr<RasterSink> raster(const std::string& path, bool overwrite = false) {
+    FileOptions options;
+    options.overwrite = overwrite;
+    return io.create_raster(path, options, grid, bands, {});
+  }
+  void write(RasterSink& sink, std::uint8_t value) {
+    const std::vector<std::uint8_t> cells(64 * 32, value);
+    sink.write(0, grid.window(), cells.data(), 64);
+  }
+};
+
+TEST_F(ProductTest, AppearsOnlyWhenCommitted) {
+  const auto path = scratch / "p.tif";
+  {
+    const auto sink = raster(path);
+    write(*sink, 1);
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  EXPECT_EQ(scratch.files(), Names{});
+  const auto sink = raster(path);
+  write(*sink, 1);
+  sink->commit();
+  EXPECT_EQ(scratch.files(), Names{"p.tif"});
+}
+
+TEST_F(ProductTest, ExistingIsKeptWithoutOverwrite) {
+  const auto path = scratch / "p.tif";
+  write_text(path, "mine");
+  auto error = thrown([&] { return io.product_kind(path, {}); });
+  EXPECT_EQ(error.code, 4);
+  EXPECT_TRUE(error.says("exists") && error.says("--overwrite")) << error.text;
+  error = thrown([&] { raster(path); });
+  EXPECT_EQ(error.code, 4);
+  EXPECT_EQ(std::filesystem::file_size(path), 4U);
+  // Until the commit the old one stays, whatever happens.
+  {
+    const auto sink = raster(path, true);
+    write(*sink, 1);
+    EXPECT_EQ(std::filesystem::file_size(path), 4U);
+  }
+  EXPECT_EQ(std::filesystem::file_size(path), 4U);
+  write_text(scratch / "p.tif.aux.xml", "of the old one");
+  const auto sink = raster(path, true);
+  write(*sink, 1);
+  sink->commit();
+  EXPECT_EQ(scratch.files(), Names{"p.tif"});
+  EXPECT_EQ(read_all<std::uint8_t>(*io.open(path, {}))[0], 1);
+}
+
+TEST_F(ProductTest, SomeoneElseWasQuicker) {
+  const auto path = scratch / "p.tif";
+  const auto sink = raster(path);
+  write(*sink, 1);
+  write_text(path, "theirs");
+  EXPECT_EQ(thrown([&] { sink->commit(); }).code, 4);
+  EXPECT_EQ(std::filesystem::file_size(path), 6U);
+}
+
+TEST_F(ProductTest, FoldersThatWillNotDo) {
+  auto error = thrown([&] { raster(scratch / "no/such/p.tif"); });
+  EXPECT_EQ(error.code, 4);
+  EXPECT_TRUE(error.says("no folder")) << error.text;
+  EXPECT_EQ(thrown([&] { return io.product_kind(scratch / "no/p.gpkg", {}); }).code, 4);
+  std::filesystem::create_directory(scratch / "d.tif");
+  error = thrown([&] { raster(scratch / "d.tif", true); });
+  EXPECT_EQ(error.code, 4);
+  EXPECT_TRUE(error.says("directory")) << error.text;
+  std::filesystem::create_directory(scratch / "locked");
+  std::filesystem::permissions(scratch / "locked", std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  if (::access((scratch / "locked").c_str(), W_OK) != 0) {
+    error = thrown([&] { raster(scratch / "locked/p.tif"); });
+    EXPECT_EQ(error.code, 4);
+    EXPECT_TRUE(error.says("locked")) << error.text;
+  }
+  std::filesystem::permissions(scratch / "locked", std::filesystem::perms::owner_all);
+}
+
+TEST_F(ProductTest, WhatDeadProcessesLeftIsRemoved) {
+  const auto child = ::fork();
+  if (child == 0) ::_exit(0);
+  ASSERT_GT(child, 0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const auto stale = ".p.tif.fulmar-" + std::to_string(child) + ".tif";
+  const auto alive = ".p.tif.fulmar-" + std::to_string(::getppid()) + ".tif";
+  const auto other = ".q.tif.fulmar-" + std::to_string(child) + ".tif";
+  for (const auto& name : {stale, stale + ".aux.xml", alive, other}) write_text(scratch / name, "x");
+  const auto sink = raster(scratch / "p.tif");
+  write(*sink, 1);
+  sink->commit();
+  Names expected{alive, other, "p.tif"};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(scratch.files(), expected);
+}
+
+TEST_F(ProductTest, AFullDiskLeavesNothingBehind) {
+  struct rlimit before {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  auto* const old = ::signal(SIGXFSZ, SIG_IGN);
+  const auto limited = [&](const std::function<void()>& call) {
+    struct rlimit small = before;
+    small.rlim_cur = 40000;
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    const auto error = thrown(call);
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    return error;
+  };
+  grid = grid_at(2048, 512, 500000, 4000000, 10, "EPSG:32631");
+  bands[0] = {"noise", DType::f32, std::nan(""), {}};
+  std::vector<float> noise(2048 * 512);
+  std::uint32_t seed = 1;
+  for (auto& v : noise) v = static_cast<float>(seed = seed * 1664525 + 1013904223);
+  for (const char* name : {"full.tif", "full.png", "full.img"}) {
+    auto error = limited([&] {
+      const auto sink = raster(scratch / name);
+      sink->write(0, grid.window(), noise.data(), 2048);
+      sink->commit();
+    });
+    EXPECT_EQ(error.code, 4) << name;
+    EXPECT_TRUE(error.says(name)) << error.text;
+    EXPECT_TRUE(error.says("File too large") || error.says("rite")) << error.text;
+    EXPECT_EQ(scratch.files(), Names{}) << name;
+  }
+  FeatureTable table;
+  table.grid = grid;
+  table.columns = {{"v", ColumnType::real, {}, ""}};
+  for (std::int64_t i = 0; i < 3000; ++i)
+    table.rows.push_back({{{{{i % 2000, 0}, {i % 2000 + 1, 0}, {i % 2000 + 1, 1}, {i % 2000, 1}}}}, {static_cast<double>(i)}});
+  for (const char* name : {"full.gpkg", "full.fgb", "full.geojson", "full.csv", "full.shp", "full.geojsonl"}) {
+    const auto error = limited([&] {
+      const auto sink = io.create_features(scratch / name, {}, grid, table.columns, {});
+      sink->write(table);
+      sink->commit();
+    });
+    EXPECT_EQ(scratch.files(), Names{}) << name;
+    EXPECT_EQ(error.code, 4) << name << " " << error.text;
+  }
+  ::signal(SIGXFSZ, old);
+}
+
+TEST_F(ProductTest, VirtualFilesAreProductsToo) {
+  const std::string path = "/vsimem/fulmar_products/p.tif";
+  const auto sink = raster(path);
+  write(*sink, 1);
+  EXPECT_FALSE(open(path));
+  sink->commit();
+  EXPECT_EQ(read_all<std::uint8_t>(*io.open(path, {}))[5], 1);
+  EXPECT_EQ(thrown([&] { raster(path); }).code, 4);
+  VSIRmdirRecursive("/vsimem/fulmar_products");
+}
+
+TEST_F(ProductTest, KindsByName) {
+  for (const char* name : {"a.tif", "a.TIFF", "a.png", "a.nc", "a.img"})
+    EXPECT_EQ(io.product_kind(scratch / name, {}), ProductKind::raster) << name;
+  for (const char* name : {"a.gpkg", "a.fgb", "a.geojson", "a.json", "a.geojsonl", "a.csv", "a.shp"})
+    EXPECT_EQ(io.product_kind(scratch / name, {}), ProductKind::features) << name;
+  FileOptions options;
+  options.format = "COG";
+  EXPECT_EQ(io.product_kind(scratch / "a.tif", options), ProductKind::raster);
+  options.format = "GeoJSON";
+  EXPECT_EQ(io.product_kind(scratch / "a.txt", options), ProductKind::features);
+  auto error = thrown([&] { return io.product_kind(scratch / "a.xyz9", {}); });
+  EXPECT_EQ(error.code, 2);
+  EXPECT_TRUE(error.says(".gpkg") && error.says("--of")) << error.text;
+  EXPECT_EQ(thrown([&] { return io.product_kind(scratch / "a", {}); }).code, 2);
+  EXPECT_EQ(thrown([&] { return io.product_kind(scratch / "a.vrt", {}); }).code, 2);
+  options.format = "Nonsense";
+  EXPECT_EQ(thrown([&] { return io.product_kind(scratch / "a.tif", options); }).code, 2);
+  if (GetGDALDriverManager()->GetDriverByName("Parquet") == nullptr) {
+    error = thrown([&] { return io.product_kind(scratch / "a.parquet", {}); });
+    EXPECT_EQ(error.code, 2);
+    EXPECT_TRUE(error.says("no Parquet driver")) << error.text;
+  }
+}
+
+}  // namespace
+}  // namespace fulmar::test
