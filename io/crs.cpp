@@ -21,8 +21,7 @@ constexpr std::size_t most_spline_points = 1000;
 /// Through the affine transform of the grid and PROJ.
 class AffineLocator : public Locator {
  public:
-  AffineLocator(const Affine& affine, Transformation to_wgs84)
-      : affine_{affine}, to_wgs84_{std::move(to_wgs84)} {}
+  AffineLocator(const Affine& affine, Transformation to_wgs84) : affine_{affine}, to_wgs84_{std::move(to_wgs84)} {}
 
   [[nodiscard]] std::optional<LonLat> lonlat(double column, double row) const override {
     const std::lock_guard lock{mutex_};
@@ -278,7 +277,8 @@ std::vector<Point> LatticeTransformer::sample() const {
       auto p = exact(static_cast<double>(width_) * i / steps, static_cast<double>(height_) * j / steps);
       if (!std::isfinite(p.x) || !std::isfinite(p.y)) continue;
       // Without a transformation the affine transform's own longitudes run on already.
-      if (geographic_ && !points.empty() && !(affine_ && !transformation_)) p.x = nearest_longitude(p.x, points.back().x);
+      if (geographic_ && !points.empty() && !(affine_ && !transformation_))
+        p.x = nearest_longitude(p.x, points.back().x);
       points.push_back(p);
     }
   return points;

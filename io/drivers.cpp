@@ -20,13 +20,20 @@ struct Known {
 
 // The extensions people use. All others are looked up in GDAL's own list.
 constexpr std::array known_extensions{
-    Known{"tif", "GTiff", ProductKind::raster},          Known{"tiff", "GTiff", ProductKind::raster},
-    Known{"png", "PNG", ProductKind::raster},            Known{"nc", "netCDF", ProductKind::raster},
-    Known{"img", "HFA", ProductKind::raster},            Known{"gpkg", "GPKG", ProductKind::features},
-    Known{"fgb", "FlatGeobuf", ProductKind::features},   Known{"geojson", "GeoJSON", ProductKind::features},
-    Known{"json", "GeoJSON", ProductKind::features},     Known{"geojsonl", "GeoJSONSeq", ProductKind::features},
-    Known{"geojsons", "GeoJSONSeq", ProductKind::features}, Known{"ndjson", "GeoJSONSeq", ProductKind::features},
-    Known{"csv", "CSV", ProductKind::features},          Known{"shp", "ESRI Shapefile", ProductKind::features},
+    Known{"tif", "GTiff", ProductKind::raster},
+    Known{"tiff", "GTiff", ProductKind::raster},
+    Known{"png", "PNG", ProductKind::raster},
+    Known{"nc", "netCDF", ProductKind::raster},
+    Known{"img", "HFA", ProductKind::raster},
+    Known{"gpkg", "GPKG", ProductKind::features},
+    Known{"fgb", "FlatGeobuf", ProductKind::features},
+    Known{"geojson", "GeoJSON", ProductKind::features},
+    Known{"json", "GeoJSON", ProductKind::features},
+    Known{"geojsonl", "GeoJSONSeq", ProductKind::features},
+    Known{"geojsons", "GeoJSONSeq", ProductKind::features},
+    Known{"ndjson", "GeoJSONSeq", ProductKind::features},
+    Known{"csv", "CSV", ProductKind::features},
+    Known{"shp", "ESRI Shapefile", ProductKind::features},
     Known{"parquet", "Parquet", ProductKind::features},
 };
 

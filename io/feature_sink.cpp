@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/feature_sink.hpp"
 
+#include <cpl_vsi.h>
 #include <fmt/format.h>
 #include <ogrsf_frmts.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
@@ -79,28 +81,33 @@ std::unique_ptr<OGRMultiPolygon> make_geometry(const std::vector<Polygon>& polyg
     auto polygon = std::make_unique<OGRPolygon>();
     for (std::size_t i = 0; i < rings.size(); ++i) {
       auto ring = make_ring(rings[i], place, i == 0);
-      if (ring) polygon->addRingDirectly(ring.release());
-      else if (i == 0) break;
+      if (ring)
+        polygon->addRingDirectly(ring.release());
+      else if (i == 0)
+        break;
     }
     if (!polygon->IsEmpty()) all->addGeometryDirectly(polygon.release());
   }
   return all->IsEmpty() ? nullptr : std::move(all);
 }
 
-std::string in_quotes(const std::string& text, char quote) {
-  std::string result(1, quote);
-  for (const char c : text) {
-    if (c == quote) result += quote;
-    result += c;
-  }
-  return result + quote;
+std::string in_quotes(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? "''" : std::string(1, c);
+  return result + "'";
+}
+
+std::string title_of(const Column& column) {
+  return column.unit.known() ? fmt::format("{} [{}]", column.name, column.unit.symbol) : column.name;
 }
 
 class GdalFeatureSink : public FeatureSink {
  public:
   GdalFeatureSink(const std::string& path, const FileOptions& options, const Grid& grid,
                   const std::vector<Column>& columns, const Metadata& metadata)
-      : columns_{columns}, driver_{driver_for(path, options).driver}, file_{path, options.overwrite},
+      : columns_{columns},
+        driver_{driver_for(path, options).driver},
+        file_{path, options.overwrite},
         place_{grid, wants_wgs84(*driver_)} {
     create(options, metadata);
   }
@@ -119,6 +126,7 @@ class GdalFeatureSink : public FeatureSink {
       if (has_geometry_)
         if (auto geometry = make_geometry(row.polygons, place_)) feature.SetGeometryDirectly(geometry.release());
       if (layer_->CreateFeature(&feature) != OGRERR_NONE || trap.failed()) file_.fail_writing(trap);
+      ++written_;
     }
   }
 
@@ -132,6 +140,7 @@ class GdalFeatureSink : public FeatureSink {
     }
     layer_ = nullptr;
     file_.close(std::move(dataset_));
+    verify();
     file_.commit();
   }
 
@@ -147,7 +156,8 @@ class GdalFeatureSink : public FeatureSink {
 
     auto list = string_list(options.layer_options);
     if (name == "GeoJSON") add_option(list, "RFC7946", place_.crs() ? "YES" : "NO");
-    if (name == "GPKG" && !metadata.empty()) add_option(list, "DESCRIPTION", "Written by Fulmar");
+    // Numbers stay numbers.
+    if (name == "CSV") add_option(list, "STRING_QUOTING", "IF_NEEDED");
     has_geometry_ = name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr;
     const auto layer_name = options.layer.empty() ? stem_of(file_.path()) : options.layer;
     auto crs = place_.crs();
@@ -155,10 +165,7 @@ class GdalFeatureSink : public FeatureSink {
                                    list.List());
     if (layer_ == nullptr || trap.failed()) file_.fail_writing(trap);
     for (const auto& column : columns_) create_field(column);
-    for (const auto& [key, value] : metadata) {
-      layer_->SetMetadataItem(key.c_str(), value.c_str());
-      // A Shapefile keeps metadata nowhere, and says so in an error that is none.
-    }
+    for (const auto& [key, value] : metadata) layer_->SetMetadataItem(key.c_str(), value.c_str());
     if (trap.failed()) file_.fail_writing(trap);
   }
 
@@ -168,8 +175,7 @@ class GdalFeatureSink : public FeatureSink {
                                             : column.type == ColumnType::integer ? OFTInteger64
                                                                                  : OFTInteger};
     if (column.type == ColumnType::flag) field.SetSubType(OFSTBoolean);
-    if (column.unit.known())
-      field.SetAlternativeName(fmt::format("{} [{}]", column.name, column.unit.symbol).c_str());
+    if (column.unit.known()) field.SetAlternativeName(title_of(column).c_str());
     // Names that a format cuts short are a warning, and still columns.
     if (layer_->CreateField(&field) != OGRERR_NONE) file_.fail_writing(trap);
   }
@@ -181,25 +187,60 @@ class GdalFeatureSink : public FeatureSink {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const int field = static_cast<int>(i);
       const double value = values[i];
-      if (std::isnan(value)) feature.SetFieldNull(field);
-      else if (columns_[i].type == ColumnType::real) feature.SetField(field, value);
-      else if (columns_[i].type == ColumnType::integer) feature.SetField(field, static_cast<GIntBig>(std::llround(value)));
-      else feature.SetField(field, value != 0 ? 1 : 0);
+      if (std::isnan(value))
+        feature.SetFieldNull(field);
+      else if (columns_[i].type == ColumnType::real)
+        feature.SetField(field, value);
+      else if (columns_[i].type == ColumnType::integer)
+        feature.SetField(field, static_cast<GIntBig>(std::llround(value)));
+      else
+        feature.SetField(field, value != 0 ? 1 : 0);
     }
   }
 
-  /// GeoPackage keeps a description for each column in a table that GDAL 3.6 only half fills.
+  /// GeoPackage describes columns in a table of its schema extension, which GDAL reads but 3.6 does not write.
   void describe_columns() {
     const auto run = [&](const std::string& statement) {
       if (auto* result = dataset_->ExecuteSQL(statement.c_str(), nullptr, nullptr)) dataset_->ReleaseResultSet(result);
     };
+    // The layer's own tables are made when they are first needed.
     layer_->SyncToDisk();
-    for (const auto& column : columns_) {
-      if (!column.unit.known() || column.description.empty()) continue;
-      run(fmt::format("UPDATE gpkg_data_columns SET description = {} WHERE table_name = {} AND column_name = {}",
-                      in_quotes(column.description, '\''), in_quotes(layer_->GetName(), '\''),
-                      in_quotes(column.name, '\'')));
-    }
+    run("CREATE TABLE IF NOT EXISTS gpkg_extensions (table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, "
+        "definition TEXT NOT NULL, scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, "
+        "extension_name))");
+    run("CREATE TABLE IF NOT EXISTS gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, "
+        "title TEXT, description TEXT, mime_type TEXT, constraint_name TEXT, CONSTRAINT pk_gdc PRIMARY KEY "
+        "(table_name, column_name), CONSTRAINT gdc_tn UNIQUE (table_name, name))");
+    run("INSERT OR IGNORE INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', "
+        "'http://www.geopackage.org/spec121/#extension_schema', 'read-write')");
+    for (const auto& column : columns_)
+      run(
+          fmt::format("INSERT OR REPLACE INTO gpkg_data_columns (table_name, column_name, name, title, description) "
+                      "VALUES ({}, {}, {}, {}, {})",
+                      in_quotes(layer_->GetName()), in_quotes(column.name), in_quotes(title_of(column)),
+                      in_quotes(title_of(column)), in_quotes(column.description)));
+  }
+
+  /// Drivers of text formats ignore a disk that is full, so what they wrote is counted.
+  void verify() const {
+    const ErrorTrap trap;
+    const auto dataset = open_dataset(file_.temporary(), GDAL_OF_VECTOR, {});
+    const bool may_be_empty = written_ == 0 && name_of(*driver_) == "GeoJSONSeq";
+    if (!dataset && may_be_empty) return;
+    const bool whole = dataset && dataset->GetLayerCount() > 0 && dataset->GetLayer(0)->GetFeatureCount() == written_;
+    if (!whole || !ends_a_line(file_.temporary())) file_.fail_cut_short();
+  }
+
+  /// True also of files that are not text. The last row of a table that was cut counts as a row.
+  [[nodiscard]] bool ends_a_line(const std::string& path) const {
+    const auto name = name_of(*driver_);
+    if (name != "CSV" && name != "GeoJSON" && name != "GeoJSONSeq") return true;
+    VSILFILE* file = VSIFOpenL(path.c_str(), "rb");
+    char last = 0;
+    const bool read = file != nullptr && VSIFSeekL(file, 0, SEEK_END) == 0 && VSIFTellL(file) > 0 &&
+                      VSIFSeekL(file, VSIFTellL(file) - 1, SEEK_SET) == 0 && VSIFReadL(&last, 1, 1, file) == 1;
+    if (file != nullptr) VSIFCloseL(file);
+    return read && last == '\n';
   }
 
   std::vector<Column> columns_;
@@ -210,6 +251,7 @@ class GdalFeatureSink : public FeatureSink {
   OGRLayer* layer_ = nullptr;
   bool has_geometry_ = true;
   bool in_transaction_ = false;
+  GIntBig written_ = 0;
 };
 
 }  // namespace

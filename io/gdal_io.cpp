@@ -44,8 +44,8 @@ ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& opt
   return kind;
 }
 
-std::unique_ptr<RasterSink> GdalIo::create_raster(const std::string& path, const FileOptions& options,
-                                                  const Grid& grid, const std::vector<ProductBand>& bands,
+std::unique_ptr<RasterSink> GdalIo::create_raster(const std::string& path, const FileOptions& options, const Grid& grid,
+                                                  const std::vector<ProductBand>& bands,
                                                   const Metadata& metadata) const {
   return create_raster_sink(path, options, grid, bands, metadata);
 }
@@ -57,7 +57,8 @@ std::unique_ptr<FeatureSink> GdalIo::create_features(const std::string& path, co
   if (name_of(*product.driver) == "PNG") return create_picture_sink(path, options, grid, metadata);
   if (product.kind != ProductKind::features)
     fail(Errc::usage,
-         fmt::format("'{}' is a raster format; features go to .gpkg, .fgb, .geojson, .csv or, as a picture, .png", path));
+         fmt::format("'{}' is a raster format; features go to .gpkg, .fgb, .geojson, .csv or, as a picture, .png",
+                     path));
   return create_feature_sink(path, options, grid, columns, metadata);
 }
 

@@ -60,22 +60,30 @@ void CloseDataset::operator()(GDALDataset* dataset) const {
 
 DatasetPtr open_dataset(const std::string& path, unsigned flags, const std::vector<std::string>& open_options) {
   const auto options = string_list(open_options);
-  return DatasetPtr{
-      GDALDataset::Open(path.c_str(), flags | GDAL_OF_VERBOSE_ERROR, nullptr, options.List(), nullptr)};
+  return DatasetPtr{GDALDataset::Open(path.c_str(), flags | GDAL_OF_VERBOSE_ERROR, nullptr, options.List(), nullptr)};
 }
 
 GDALDataType gdal_type(DType dtype) {
   switch (dtype) {
     case DType::u8:
-    case DType::i8: return GDT_Byte;
-    case DType::u16: return GDT_UInt16;
-    case DType::i16: return GDT_Int16;
-    case DType::u32: return GDT_UInt32;
-    case DType::i32: return GDT_Int32;
-    case DType::u64: return GDT_UInt64;
-    case DType::i64: return GDT_Int64;
-    case DType::f32: return GDT_Float32;
-    case DType::f64: return GDT_Float64;
+    case DType::i8:
+      return GDT_Byte;
+    case DType::u16:
+      return GDT_UInt16;
+    case DType::i16:
+      return GDT_Int16;
+    case DType::u32:
+      return GDT_UInt32;
+    case DType::i32:
+      return GDT_Int32;
+    case DType::u64:
+      return GDT_UInt64;
+    case DType::i64:
+      return GDT_Int64;
+    case DType::f32:
+      return GDT_Float32;
+    case DType::f64:
+      return GDT_Float64;
   }
   return GDT_Unknown;
 }

@@ -58,15 +58,17 @@ StoredBand outlines_band() {
 }
 
 [[noreturn]] void fail_apart(const std::string& path, const Extent& companion, const Extent& scene) {
-  fail(Errc::input, fmt::format("'{}' and the scene do not overlap: it covers {}, and the scene in the same coordinates "
-                                "{}; take outlines of this region",
-                                path, companion.text(), scene.text()));
+  fail(Errc::input,
+       fmt::format("'{}' and the scene do not overlap: it covers {}, and the scene in the same coordinates "
+                   "{}; take outlines of this region",
+                   path, companion.text(), scene.text()));
 }
 
 [[noreturn]] void fail_without_crs(const std::string& path) {
-  fail(Errc::input, fmt::format("'{}' has no coordinate system, and not the scene's size; give it one, for example with "
-                                "gdal_edit.py -a_srs or ogr2ogr -a_srs",
-                                path));
+  fail(Errc::input,
+       fmt::format("'{}' has no coordinate system, and not the scene's size; give it one, for example with "
+                   "gdal_edit.py -a_srs or ogr2ogr -a_srs",
+                   path));
 }
 
 // --- from a raster ---------------------------------------------------------------------------------------------------
@@ -95,8 +97,7 @@ struct Inside {
 
 class MaskReader : public RasterReader {
  public:
-  explicit MaskReader(std::shared_ptr<const Mask> mask)
-      : mask_{std::move(mask)}, reader_{mask_->source->reader()} {
+  explicit MaskReader(std::shared_ptr<const Mask> mask) : mask_{std::move(mask)}, reader_{mask_->source->reader()} {
     if (!mask_->same_cells) lattice_.emplace(mask_->scene, mask_->source->grid().crs);
   }
 
@@ -172,8 +173,7 @@ class MaskReader : public RasterReader {
           auto& cell = cells[y * stride + x];
           cell = 0;
           if (place.column < 0) continue;
-          const auto index =
-              static_cast<std::size_t>((place.row - needed.y) * needed.width + place.column - needed.x);
+          const auto index = static_cast<std::size_t>((place.row - needed.y) * needed.width + place.column - needed.x);
           if (band.has_mask && valid_[index] == 0) continue;
           cell = inside(stored[index]) ? 1 : 0;
         }
@@ -210,9 +210,7 @@ class MaskSource : public ComputedSource {
   std::shared_ptr<const Mask> mask_;
 };
 
-bool lies_somewhere(const Grid& grid) {
-  return grid.affine ? !grid.crs.empty() : grid.locator != nullptr;
-}
+bool lies_somewhere(const Grid& grid) { return grid.affine ? !grid.crs.empty() : grid.locator != nullptr; }
 
 std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request, const Grid& scene) {
   auto mask = std::make_shared<Mask>();
@@ -224,12 +222,13 @@ std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request,
     if (grid.width != scene.width || grid.height != scene.height) {
       if (!placed && grid.control_points.empty()) fail_without_crs(request.path);
       if (!placed)
-        fail(Errc::input, fmt::format("'{}' is placed by control points; warp it first, for example with gdalwarp",
-                                      request.path));
-      fail(Errc::input,
-           fmt::format("the scene has no coordinate system, and '{}' not its size; give the scene one, for example with "
-                       "gdal_edit.py -a_srs",
-                       request.path));
+        fail(Errc::input,
+             fmt::format("'{}' is placed by control points; warp it first, for example with gdalwarp", request.path));
+      fail(
+          Errc::input,
+          fmt::format("the scene has no coordinate system, and '{}' not its size; give the scene one, for example with "
+                      "gdal_edit.py -a_srs",
+                      request.path));
     }
     mask->same_cells = true;
     return std::make_shared<MaskSource>(request.path, std::move(mask));
@@ -237,8 +236,7 @@ std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request,
   mask->to_cells = inverse(*grid.affine).value();
   Extent own;
   for (const double column : {0.0, static_cast<double>(grid.width)})
-    for (const double row : {0.0, static_cast<double>(grid.height)})
-      own.add(fulmar::apply(*grid.affine, column, row));
+    for (const double row : {0.0, static_cast<double>(grid.height)}) own.add(fulmar::apply(*grid.affine, column, row));
   const auto scene_extent = extent_of(LatticeTransformer{scene, grid.crs}.sample());
   bool meets = own.meets(scene_extent);
   for (const double turn : {360.0, -360.0}) meets = meets || (grid.geographic && own.shifted(turn).meets(scene_extent));
@@ -261,8 +259,8 @@ class ToCells {
     }
     if (scene.affine) {
       to_cells_ = inverse(*scene.affine);
-      const auto centre = fulmar::apply(*scene.affine, static_cast<double>(scene.width) / 2,
-                                        static_cast<double>(scene.height) / 2);
+      const auto centre =
+          fulmar::apply(*scene.affine, static_cast<double>(scene.width) / 2, static_cast<double>(scene.height) / 2);
       centre_longitude_ = centre.x;
     } else if (const auto guess = linear_guess()) {
       to_cells_ = guess;
@@ -368,7 +366,10 @@ Points clip(Points ring, const Extent& e) {
 class Drawer {
  public:
   Drawer(Shapes& shapes, const ToCells& to_cells, const Extent& around, double shift)
-      : shapes_{shapes}, to_cells_{to_cells}, around_{around}, shift_{shift},
+      : shapes_{shapes},
+        to_cells_{to_cells},
+        around_{around},
+        shift_{shift},
         longest_{std::max(around.right - around.left, around.top - around.bottom) / 256} {}
 
   void add(const OGRGeometry& geometry) {
@@ -380,9 +381,13 @@ class Drawer {
         return;
       }
       case wkbLineString:
-      case wkbLinearRing: add_line(points_of(*geometry.toSimpleCurve(), shift_)); return;
+      case wkbLinearRing:
+        add_line(points_of(*geometry.toSimpleCurve(), shift_));
+        return;
       case wkbPolygon:
-      case wkbTriangle: add_polygon(*geometry.toPolygon()); return;
+      case wkbTriangle:
+        add_polygon(*geometry.toPolygon());
+        return;
       case wkbMultiPoint:
       case wkbMultiLineString:
       case wkbMultiPolygon:
@@ -393,7 +398,8 @@ class Drawer {
       case wkbTIN:
         for (const auto* part : *geometry.toPolyhedralSurface()) add_polygon(*part);
         return;
-      default: return;
+      default:
+        return;
     }
   }
 
@@ -434,8 +440,7 @@ class Drawer {
       if (to_cells_.straight() || (i + 1 == points.size() && !closed)) continue;
       const auto &a = points[i], &b = points[(i + 1) % points.size()];
       const auto parts = std::min(4096.0, std::ceil(std::hypot(b.x - a.x, b.y - a.y) / longest_));
-      for (double k = 1; k < parts; ++k)
-        take({a.x + (b.x - a.x) * k / parts, a.y + (b.y - a.y) * k / parts});
+      for (double k = 1; k < parts; ++k) take({a.x + (b.x - a.x) * k / parts, a.y + (b.y - a.y) * k / parts});
     }
     return result;
   }
@@ -516,8 +521,8 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
   auto& layer = choose_layer(dataset, request);
   const auto* stated = layer.GetSpatialRef();
   if (stated == nullptr || stated->IsEmpty())
-    fail(Errc::input, fmt::format("'{}' has no coordinate system; give it one, for example with ogr2ogr -a_srs",
-                                  request.path));
+    fail(Errc::input,
+         fmt::format("'{}' has no coordinate system; give it one, for example with ogr2ogr -a_srs", request.path));
   if (!lies_somewhere(scene))
     fail(Errc::input, fmt::format("the scene has no coordinate system, so '{}' cannot be laid over it; give the scene "
                                   "one, for example with gdal_edit.py -a_srs",
@@ -544,7 +549,8 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
     Drawer drawer{*shapes, to_cells, wanted, turn};
     for (const auto& feature : layer)
       if (const auto* geometry = feature->GetGeometryRef()) {
-        const std::unique_ptr<OGRGeometry> linear{geometry->hasCurveGeometry() ? geometry->getLinearGeometry() : nullptr};
+        const std::unique_ptr<OGRGeometry> linear{geometry->hasCurveGeometry() ? geometry->getLinearGeometry()
+                                                                               : nullptr};
         drawer.add(linear ? *linear : *geometry);
       }
     if (trap.failed()) fail(Errc::input, fmt::format("cannot read '{}' to its end{}", request.path, trap.aside()));
@@ -564,8 +570,8 @@ std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& reques
     return from_vector(request, grid, *vector);
   if (const auto trouble = file_trouble(request.path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", request.path, trouble, trap.aside()));
-  fail(Errc::input, fmt::format("'{}' is neither a raster nor a vector file that GDAL can read{}", request.path,
-                                trap.aside()));
+  fail(Errc::input,
+       fmt::format("'{}' is neither a raster nor a vector file that GDAL can read{}", request.path, trap.aside()));
 }
 
 }  // namespace fulmar

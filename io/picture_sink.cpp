@@ -26,9 +26,13 @@ constexpr std::int64_t box_margin = 3;
 class PictureSink : public FeatureSink {
  public:
   PictureSink(const std::string& path, const FileOptions& options, const Grid& grid, const Metadata& metadata)
-      : options_{options}, grid_{grid}, metadata_{metadata}, driver_{driver_for(path, options).driver},
+      : options_{options},
+        grid_{grid},
+        metadata_{metadata},
+        driver_{driver_for(path, options).driver},
         file_{path, options.overwrite} {
-    if (grid.width <= 0 || grid.height <= 0) fail(Errc::output, fmt::format("cannot write '{}': it has no cells", path));
+    if (grid.width <= 0 || grid.height <= 0)
+      fail(Errc::output, fmt::format("cannot write '{}': it has no cells", path));
     factor_ = (std::max(grid.width, grid.height) + longest_side - 1) / longest_side;
     width_ = (grid.width + factor_ - 1) / factor_;
     height_ = (grid.height + factor_ - 1) / factor_;
@@ -65,8 +69,8 @@ class PictureSink : public FeatureSink {
     auto picture = paint();
     if (!picture || trap.failed()) file_.fail_writing(trap);
     const auto list = string_list(options_.creation_options);
-    DatasetPtr result{driver_->CreateCopy(file_.temporary().c_str(), picture.get(), FALSE, list.List(), nullptr,
-                                          nullptr)};
+    DatasetPtr result{
+        driver_->CreateCopy(file_.temporary().c_str(), picture.get(), FALSE, list.List(), nullptr, nullptr)};
     if (!result || trap.failed()) {
       result.reset();
       file_.fail_writing(trap);

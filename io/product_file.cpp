@@ -9,9 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
+#include <set>
+#include <string_view>
 
 #include "core/error.hpp"
 
@@ -40,8 +44,10 @@ void remove_file(const std::string& path) {
   const ErrorTrap quiet;
   VSIStatBufL stat;
   if (!stat_of(path, stat)) return;
-  if (VSI_ISDIR(stat.st_mode)) VSIRmdirRecursive(path.c_str());
-  else VSIUnlink(path.c_str());
+  if (VSI_ISDIR(stat.st_mode))
+    VSIRmdirRecursive(path.c_str());
+  else
+    VSIUnlink(path.c_str());
 }
 
 /// Down to the disk; false with errno set where that fails. Folders of file systems that know no such thing are let be.
@@ -53,6 +59,14 @@ bool make_durable(const std::string& path) {
   ::close(file);
   errno = reason;
   return ok;
+}
+
+constexpr std::array description_endings{".aux.xml", ".ovr", ".msk", ".msk.ovr"};
+
+bool is_description(const std::string& name) {
+  return std::any_of(description_endings.begin(), description_endings.end(), [&](std::string_view ending) {
+    return name.size() > ending.size() && std::string_view{name}.substr(name.size() - ending.size()) == ending;
+  });
 }
 
 std::string mark_of(const std::string& name) { return "." + name + ".fulmar-"; }
@@ -71,6 +85,28 @@ void remove_stale(const std::string& folder, const std::string& name) {
   }
 }
 
+/// The products that this process is writing: two of one name would take each other's temporaries.
+class InProgress {
+ public:
+  bool enter(const std::string& temporary) {
+    const std::lock_guard lock{mutex_};
+    return names_.insert(temporary).second;
+  }
+  void leave(const std::string& temporary) {
+    const std::lock_guard lock{mutex_};
+    names_.erase(temporary);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> names_;
+};
+
+InProgress& in_progress() {
+  static InProgress products;
+  return products;
+}
+
 }  // namespace
 
 void check_target(const std::string& path, bool overwrite) {
@@ -83,7 +119,8 @@ void check_target(const std::string& path, bool overwrite) {
   // Virtual file systems make their folders as they go, or say at the first write that they cannot.
   if (is_virtual(path)) return;
   const auto folder = folder_name(path);
-  if (!stat_of(folder, stat)) fail(Errc::output, fmt::format("cannot write '{}': there is no folder '{}'", path, folder));
+  if (!stat_of(folder, stat))
+    fail(Errc::output, fmt::format("cannot write '{}': there is no folder '{}'", path, folder));
   if (!VSI_ISDIR(stat.st_mode))
     fail(Errc::output, fmt::format("cannot write '{}': '{}' is not a folder", path, folder));
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
@@ -98,12 +135,14 @@ ProductFile::ProductFile(std::string path, bool overwrite) : path_{std::move(pat
   if (!is_virtual(path_)) remove_stale(folder_, name);
   prefix_ = mark_of(name) + std::to_string(::getpid());
   temporary_ = join(folder_, prefix_ + name.substr(stem_of(path_).size()));
-  // Of an earlier try in this very process.
+  if (!in_progress().enter(temporary_)) fail(Errc::usage, fmt::format("'{}' is written twice", path_));
+  // Of a dead process that had this one's number.
   remove_temporaries();
 }
 
 ProductFile::~ProductFile() {
   if (!committed_) remove_temporaries();
+  in_progress().leave(temporary_);
 }
 
 std::string ProductFile::scratch(const std::string& extension) const {
@@ -130,7 +169,12 @@ void ProductFile::remove_temporaries() const noexcept {
 }
 
 void ProductFile::fail_writing(const ErrorTrap& trap) const {
-  std::string why = trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text());
+  fail_with(trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text()));
+}
+
+void ProductFile::fail_cut_short() const { fail_with(": not all of it reached the disk"); }
+
+void ProductFile::fail_with(std::string why) const {
   struct statvfs space {};
   // GDAL often says only that a write failed.
   if (!is_virtual(path_) && ::statvfs(folder_.c_str(), &space) == 0 &&
@@ -164,8 +208,11 @@ void ProductFile::commit() {
   check_target(path_, overwrite_);
   const auto stem = stem_of(path_);
   const auto final_name = [&](const std::string& entry) { return stem + entry.substr(prefix_.size()); };
-  // Sidecars of a product that is replaced describe the old one.
-  for (const char* ending : {".aux.xml", ".ovr", ".msk", ".msk.ovr"}) remove_file(path_ + ending);
+  for (const auto& entry : files)
+    if (!overwrite_ && entry != main && !is_description(entry) && stat_of(join(folder_, final_name(entry)), stat))
+      fail(Errc::output, fmt::format("'{}' exists; add --overwrite to replace it", join(folder_, final_name(entry))));
+  // Sidecars of a product that is replaced, or long gone, describe the old one.
+  for (const char* ending : description_endings) remove_file(path_ + ending);
   const auto rename = [&](const std::string& from, const std::string& to) {
     const ErrorTrap trap;
     errno = 0;

@@ -36,8 +36,11 @@ class ProductFile {
   void commit();
   /// Throws Errc::output with GDAL's words, and the system's where the disk is full.
   [[noreturn]] void fail_writing(const ErrorTrap& trap) const;
+  /// The same where GDAL noticed nothing.
+  [[noreturn]] void fail_cut_short() const;
 
  private:
+  [[noreturn]] void fail_with(std::string why) const;
   [[nodiscard]] std::vector<std::string> temporaries() const;
   void remove_temporaries() const noexcept;
 

@@ -46,9 +46,8 @@ std::optional<double> common_nodata(const std::vector<ProductBand>& bands, DType
     return a == b || (a && b && std::isnan(*a) && std::isnan(*b));
   };
   const auto& first = bands.front().nodata;
-  if (std::all_of(bands.begin(), bands.end(), [&](const ProductBand& b) {
-        return same(b.nodata, first) && b.dtype == bands.front().dtype;
-      }))
+  if (std::all_of(bands.begin(), bands.end(),
+                  [&](const ProductBand& b) { return same(b.nodata, first) && b.dtype == bands.front().dtype; }))
     return first;
   return is_floating(dtype) ? std::optional{nan} : first;
 }
@@ -65,8 +64,10 @@ CPLStringList tiff_options(GDALDriver& driver, const FileOptions& options, DType
   const std::string codec = list.FetchNameValue("COMPRESS");
   if (EQUAL(codec.c_str(), "ZSTD")) add_option(list, "ZSTD_LEVEL", "1");
   if (EQUAL(codec.c_str(), "ZSTD") || EQUAL(codec.c_str(), "DEFLATE") || EQUAL(codec.c_str(), "LZW")) {
-    if (is_floating(dtype)) add_option(list, "PREDICTOR", "3");
-    else if (size_of(dtype) == 2 || size_of(dtype) == 4) add_option(list, "PREDICTOR", "2");
+    if (is_floating(dtype))
+      add_option(list, "PREDICTOR", "3");
+    else if (size_of(dtype) == 2 || size_of(dtype) == 4)
+      add_option(list, "PREDICTOR", "2");
   }
   add_option(list, "BIGTIFF", "IF_SAFER");
   if (options.threads > 1) add_option(list, "NUM_THREADS", std::to_string(options.threads));
@@ -98,7 +99,10 @@ class GdalRasterSink : public RasterSink {
  public:
   GdalRasterSink(const std::string& path, const FileOptions& options, const Grid& grid,
                  const std::vector<ProductBand>& bands, const Metadata& metadata)
-      : options_{options}, grid_{grid}, bands_{bands}, driver_{driver_for(path, options).driver},
+      : options_{options},
+        grid_{grid},
+        bands_{bands},
+        driver_{driver_for(path, options).driver},
         file_{path, options.overwrite} {
     if (bands.empty()) fail(Errc::usage, fmt::format("'{}' would have no bands", path));
     if (grid.width <= 0 || grid.height <= 0 || grid.width > std::numeric_limits<int>::max() ||
@@ -166,9 +170,12 @@ class GdalRasterSink : public RasterSink {
       band.SetDescription(bands_[i].name.c_str());
       if (bands_[i].unit.known()) band.SetUnitType(bands_[i].unit.symbol.c_str());
       if (!nodata_) continue;
-      if (dtype_ == DType::i64) band.SetNoDataValueAsInt64(static_cast<std::int64_t>(*nodata_));
-      else if (dtype_ == DType::u64) band.SetNoDataValueAsUInt64(static_cast<std::uint64_t>(*nodata_));
-      else band.SetNoDataValue(*nodata_);
+      if (dtype_ == DType::i64)
+        band.SetNoDataValueAsInt64(static_cast<std::int64_t>(*nodata_));
+      else if (dtype_ == DType::u64)
+        band.SetNoDataValueAsUInt64(static_cast<std::uint64_t>(*nodata_));
+      else
+        band.SetNoDataValue(*nodata_);
     }
     // CF readers look for these two, and GDAL's netCDF driver takes them from here.
     if (name_of(*driver_) == "netCDF")
@@ -284,8 +291,8 @@ class GdalRasterSink : public RasterSink {
   ProductFile file_;
   DType dtype_ = DType::f32;
   std::optional<double> nodata_;
-  bool direct_ = true;   // the product itself is the GeoTIFF that is written
-  std::string work_;     // that GeoTIFF
+  bool direct_ = true;  // the product itself is the GeoTIFF that is written
+  std::string work_;    // that GeoTIFF
   DatasetPtr dataset_;
   std::vector<double> converted_;
 };

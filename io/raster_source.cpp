@@ -72,7 +72,7 @@ class GdalReader : public RasterReader {
     const auto index = check(band, window);
     const auto& origin = raster_->masks[index];
     auto& source = *dataset_->GetRasterBand(raster_->band_numbers[index]);
-    auto* mask = origin.from_mask_band  ? source.GetMaskBand()
+    auto* mask = origin.from_mask_band   ? source.GetMaskBand()
                  : origin.alpha_band > 0 ? dataset_->GetRasterBand(origin.alpha_band)
                                          : nullptr;
     if (mask == nullptr) fail(Errc::runtime, fmt::format("band {} of '{}' has no mask", band + 1, raster_->path));
@@ -93,10 +93,9 @@ class GdalReader : public RasterReader {
   void transfer(GDALRasterBand& source, int band, const Window& w, void* cells, GDALDataType type, std::int64_t size,
                 std::int64_t stride) const {
     const ErrorTrap trap;
-    const auto result = source.RasterIO(GF_Read, static_cast<int>(w.x), static_cast<int>(w.y),
-                                        static_cast<int>(w.width), static_cast<int>(w.height), cells,
-                                        static_cast<int>(w.width), static_cast<int>(w.height), type, size,
-                                        size * stride, nullptr);
+    const auto result = source.RasterIO(
+        GF_Read, static_cast<int>(w.x), static_cast<int>(w.y), static_cast<int>(w.width), static_cast<int>(w.height),
+        cells, static_cast<int>(w.width), static_cast<int>(w.height), type, size, size * stride, nullptr);
     if (result != CE_None)
       fail(Errc::input, fmt::format("cannot read {} of band {} of '{}': it is damaged or cut short{}", to_text(w),
                                     band + 1, raster_->path, trap.aside()));
@@ -146,8 +145,8 @@ std::vector<Window> windows_to_look_at(const Opened& raster) {
     // Rows evenly, columns by the golden ratio: no two windows in line with a pattern of the scene.
     const double golden = 0.6180339887498949 * static_cast<double>(i + 1);
     const auto column = static_cast<std::int64_t>((golden - std::floor(golden)) * static_cast<double>(columns));
-    windows.push_back(intersect({column * width, (2 * i + 1) * rows / (2 * count) * height, width, height},
-                                grid.window()));
+    windows.push_back(
+        intersect({column * width, (2 * i + 1) * rows / (2 * count) * height, width, height}, grid.window()));
   }
   return windows;
 }
@@ -191,16 +190,26 @@ std::string item(const GDALMajorObject& object, const char* key, const char* dom
 DType stored_type(GDALRasterBand& band, const std::string& path) {
   const auto type = band.GetRasterDataType();
   switch (type) {
-    case GDT_Byte: return item(band, "PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE" ? DType::i8 : DType::u8;
-    case GDT_UInt16: return DType::u16;
-    case GDT_Int16: return DType::i16;
-    case GDT_UInt32: return DType::u32;
-    case GDT_Int32: return DType::i32;
-    case GDT_UInt64: return DType::u64;
-    case GDT_Int64: return DType::i64;
-    case GDT_Float32: return DType::f32;
-    case GDT_Float64: return DType::f64;
-    default: break;
+    case GDT_Byte:
+      return item(band, "PIXELTYPE", "IMAGE_STRUCTURE") == "SIGNEDBYTE" ? DType::i8 : DType::u8;
+    case GDT_UInt16:
+      return DType::u16;
+    case GDT_Int16:
+      return DType::i16;
+    case GDT_UInt32:
+      return DType::u32;
+    case GDT_Int32:
+      return DType::i32;
+    case GDT_UInt64:
+      return DType::u64;
+    case GDT_Int64:
+      return DType::i64;
+    case GDT_Float32:
+      return DType::f32;
+    case GDT_Float64:
+      return DType::f64;
+    default:
+      break;
   }
   const char* name = GDALGetDataTypeName(type);
   if (GDALDataTypeIsComplex(type))
@@ -214,11 +223,13 @@ DType stored_type(GDALRasterBand& band, const std::string& path) {
 
 /// The nodata value as a cell of the band's own type can hold it; nothing where none can.
 std::optional<double> representable(double value, DType dtype) {
+  // Infinite cells are missing in any case.
+  if (std::isinf(value)) return std::nullopt;
   if (dtype == DType::f64) return value;
   if (dtype == DType::f32) {
     if (std::isnan(value)) return value;
     if (near_float_limit(value)) return std::copysign(static_cast<double>(FLT_MAX), value);
-    if (std::abs(value) > FLT_MAX && !std::isinf(value)) return std::nullopt;
+    if (std::abs(value) > FLT_MAX) return std::nullopt;
     return static_cast<double>(static_cast<float>(value));
   }
   if (std::isnan(value) || value != std::floor(value)) return std::nullopt;
@@ -280,16 +291,16 @@ Unit unit_of(GDALRasterBand& band, GDALDataset& dataset, const FileOptions& opti
   return {};
 }
 
-/// The raster lies on longitudes and latitudes, says a CF file that names no datum: WGS84 then, as everyone takes it.
-bool has_cf_longitudes(GDALDataset& dataset) {
-  const auto* list = dataset.GetMetadata("");
-  bool longitude = false, latitude = false;
-  for (; list != nullptr && *list != nullptr; ++list) {
-    const std::string_view pair{*list};
-    longitude = longitude || pair.find("#units=degrees_east") != std::string_view::npos;
-    latitude = latitude || pair.find("#units=degrees_north") != std::string_view::npos;
-  }
-  return longitude && latitude;
+/// The CRS of a CF file that names no datum but has a longitude for each column and a latitude for each row: GDAL knows
+/// it for its geolocation arrays only. Arrays of two dimensions are another matter: there the cells are not regular.
+std::string crs_of_axes(GDALDataset& dataset) {
+  const auto longitudes = item(dataset, "X_DATASET", "GEOLOCATION"), crs = item(dataset, "SRS", "GEOLOCATION");
+  if (longitudes.empty() || crs.empty()) return {};
+  const ErrorTrap quiet;
+  const auto axis = open_dataset(longitudes, GDAL_OF_RASTER, {});
+  if (!axis || axis->GetRasterYSize() != 1 || axis->GetRasterXSize() != dataset.GetRasterXSize()) return {};
+  const auto known = spatial_reference(crs);
+  return known ? wkt2(&*known) : std::string{};
 }
 
 bool is_identity(const Affine& a) { return a == Affine{0, 1, 0, 0, 0, 1}; }
@@ -313,10 +324,7 @@ Grid grid_of(GDALDataset& dataset) {
     if (count > 0 && dataset.GetGCPSpatialRef() != nullptr) crs = dataset.GetGCPSpatialRef();
   }
   grid.crs = wkt2(crs);
-  if (grid.crs.empty() && grid.affine && has_cf_longitudes(dataset)) {
-    const auto wgs84 = spatial_reference("EPSG:4326");
-    grid.crs = wgs84 ? wkt2(&*wgs84) : std::string{};
-  }
+  if (grid.crs.empty() && grid.affine) grid.crs = crs_of_axes(dataset);
   if (const auto known = spatial_reference(grid.crs)) {
     grid.geographic = known->IsGeographic();
     if (!grid.geographic) grid.metres_per_unit = known->GetLinearUnits();

@@ -109,8 +109,8 @@ std::vector<double> parse_list(CPLXMLNode* vector, const char* what, const std::
   auto numbers = parse_numbers(CPLGetXMLValue(node, "", ""), what, path);
   const std::string count = CPLGetXMLValue(node, "count", "");
   if (!count.empty() && count != std::to_string(numbers.size()))
-    fail(Errc::input, fmt::format("'{}': <{}> announces {} numbers and holds {}; it is cut short or altered", path, what,
-                                  count, numbers.size()));
+    fail(Errc::input, fmt::format("'{}': <{}> announces {} numbers and holds {}; it is cut short or altered", path,
+                                  what, count, numbers.size()));
   return numbers;
 }
 
@@ -165,8 +165,10 @@ std::string annotation_of(const std::string& path) {
   const auto above = folder == "." ? std::string{".."} : folder_name(folder);
   auto file = above + "/" + name.substr(prefix.size());
   if (exists(file)) return file;
-  if (ends_with(file, ".gz")) file.resize(file.size() - 3);
-  else file += ".gz";
+  if (ends_with(file, ".gz"))
+    file.resize(file.size() - 3);
+  else
+    file += ".gz";
   return exists(file) ? file : std::string{};
 }
 
@@ -177,7 +179,7 @@ void place_vectors(Lut& lut, const std::string& path) {
     return;
   }
   const auto tree = parse_xml(annotation);
-  const auto* image = CPLSearchXMLNode(tree.get(), "imageInformation");
+  const auto* image = CPLSearchXMLNode(tree.get(), "=imageInformation");
   if (image == nullptr) fail(Errc::input, fmt::format("'{}' lacks its <imageInformation>", annotation));
   const double first = parse_time(image, "productFirstLineUtcTime", annotation);
   const double last = parse_time(image, "productLastLineUtcTime", annotation);
@@ -234,7 +236,8 @@ std::shared_ptr<const Lut> parse_lut(const std::string& path, const CompanionReq
   lut->line_offset = parse_offset(request.values, "line_offset");
   lut->sample_offset = parse_offset(request.values, "sample_offset");
   const auto tree = parse_xml(path);
-  auto* list = CPLSearchXMLNode(tree.get(), "calibrationVectorList");
+  // The equals sign lets GDAL look beyond the XML declaration, which is a node of its own.
+  auto* list = CPLSearchXMLNode(tree.get(), "=calibrationVectorList");
   if (list == nullptr)
     fail(Errc::input, fmt::format("'{}' is no Sentinel-1 calibration table: it has no <calibrationVectorList>", path));
   for (auto* node = list->psChild; node != nullptr; node = node->psNext)
@@ -262,9 +265,9 @@ void interpolate(const Vector& vector, double first, std::int64_t count, double*
   for (std::int64_t i = 0; i < count; ++p) {
     const double start = pixels[p], length = pixels[p + 1] - start;
     const double a = vector.values[p], b = vector.values[p + 1];
-    const auto end = p == last ? count
-                               : std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(pixels[p + 1] - first)),
-                                                          i, count);
+    const auto end =
+        p == last ? count
+                  : std::clamp<std::int64_t>(static_cast<std::int64_t>(std::ceil(pixels[p + 1] - first)), i, count);
     for (; i < end; ++i) {
       const double mu = (first + static_cast<double>(i) - start) / length;
       values[i] = (1 - mu) * a + mu * b;

@@ -438,7 +438,7 @@ class Binder {
 
 }  // namespace
 
-Graph bind(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads) {
+Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads) {
   return Binder{text, registry, io, threads}.bind(pipeline);
 }
 

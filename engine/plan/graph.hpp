@@ -71,6 +71,6 @@ struct Graph {
 };
 
 /// Turns a pipeline into a graph, or says what is wrong where. `text` is the user's own text, for the caret.
-Graph bind(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads);
+Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads);
 
 }  // namespace fulmar

@@ -30,25 +30,54 @@ std::string operator/(const std::string& pointer, std::string_view key) {
 
 // ---- reading ----
 
-/// Watches the document while it is read, so that no input can exhaust the stack or take quadratic time.
-class Guard {
+/// Reads a document and keeps nothing of it: after that, no input can exhaust the stack or take quadratic time.
+class Guard : public ordered_json::json_sax_t {
  public:
-  bool operator()(int depth, ordered_json::parse_event_t event, const ordered_json& parsed) {
-    using Event = ordered_json::parse_event_t;
-    // A nested pipeline is at most three levels of JSON deeper than its parent.
-    if (depth > 3 * static_cast<int>(rules::deepest + 2)) fail(Errc::usage, "the JSON pipeline is nested too deeply");
-    if (event == Event::object_start) keys_.emplace_back();
-    if (event == Event::object_end) keys_.pop_back();
-    if (event == Event::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys_.back().insert(key).second) fail(Errc::usage, "'" + key + "' appears twice in one object of the JSON pipeline");
-      if (keys_.back().size() > rules::most_arguments + 1)
-        fail(Errc::usage, "an object of the JSON pipeline has too many members");
-    }
+  explicit Guard(std::string_view text) : text_{text} {}
+
+  bool null() override { return true; }
+  bool boolean(bool) override { return true; }
+  bool number_integer(number_integer_t) override { return true; }
+  bool number_unsigned(number_unsigned_t) override { return true; }
+  bool number_float(number_float_t, const string_t&) override { return true; }
+  bool string(string_t&) override { return true; }
+  bool binary(binary_t&) override { return true; }
+  bool start_object(std::size_t) override {
+    keys_.emplace_back();
+    return enter();
+  }
+  bool key(string_t& key) override {
+    if (!keys_.back().insert(key).second) fail(Errc::usage, "'" + key + "' appears twice in one object of the JSON pipeline");
+    if (keys_.back().size() > rules::most_arguments + 1)
+      fail(Errc::usage, "an object of the JSON pipeline has too many members");
     return true;
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    return leave();
+  }
+  bool start_array(std::size_t) override { return enter(); }
+  bool end_array() override { return leave(); }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& e) override {
+    const std::size_t at = position > 0 ? position - 1 : 0;
+    const bool syntax = dynamic_cast<const ordered_json::parse_error*>(&e) != nullptr;
+    fail(Errc::usage, (syntax ? "the pipeline is not JSON\n" : "a number is beyond what can be held\n") +
+                          underline(text_, {at, at + 1}));
   }
 
  private:
+  bool enter() {
+    // A nested pipeline is at most three levels of JSON deeper than its parent.
+    if (++depth_ > 3 * (rules::deepest + 2)) fail(Errc::usage, "the JSON pipeline is nested too deeply");
+    return true;
+  }
+  bool leave() {
+    --depth_;
+    return true;
+  }
+
+  std::string_view text_;
+  std::size_t depth_ = 0;
   std::vector<std::set<std::string>> keys_;
 };
 
@@ -188,18 +217,9 @@ ordered_json print_steps(const Pipeline& pipeline) {
 }  // namespace
 
 Pipeline parse_json(std::string_view text) {
-  ordered_json document;
-  try {
-    document = ordered_json::parse(text, [guard = Guard{}](int depth, ordered_json::parse_event_t event,
-                                                           const ordered_json& parsed) mutable {
-      return guard(depth, event, parsed);
-    });
-  } catch (const ordered_json::parse_error& e) {
-    const std::size_t at = e.byte > 0 ? e.byte - 1 : 0;
-    fail(Errc::usage, "the pipeline is not JSON\n" + underline(text, {at, at + 1}));
-  } catch (const ordered_json::exception& e) {
-    fail(Errc::usage, std::string{"the JSON pipeline cannot be read: "} + e.what());
-  }
+  Guard guard{text};
+  ordered_json::sax_parse(text, &guard);
+  const ordered_json document = ordered_json::parse(text);
   if (!document.is_object() || !document.contains("pipeline")) refuse("", "a pipeline is {\"pipeline\": [...]}");
   for (const auto& [key, value] : document.items())
     if (key != "pipeline" && key != "$schema") refuse(std::string{} / key, "'" + key + "' means nothing here");

@@ -31,7 +31,8 @@ struct Budget {
 };
 
 /// Nodes that are computed block after block, each block from its sources to the stage's results without leaving cache.
-/// A stage ends where a node that looks around itself would need neighbours from a node that itself looks around.
+/// A stage ends where a node that looks around itself needs neighbours from one that works in whole blocks: those come
+/// from other blocks, which must be done first.
 struct Stage {
   std::vector<int> nodes;      ///< in order, sources first
   std::vector<Halo> margins;   ///< for each of them, how far beyond a block it is computed

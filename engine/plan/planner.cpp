@@ -21,7 +21,7 @@ std::vector<Stage> make_stages(const Graph& graph) {
   const std::size_t count = graph.nodes.size();
   const Ground ground = graph.grid.ground();
   std::vector<int> stage_of(count, 0);
-  std::vector<char> looks(count, 0);  // in its stage, something before it looks around
+  std::vector<char> blocked(count, 0);  // in its stage, it comes after a node that works in whole blocks
   int last = 0;
   for (std::size_t n = 0; n < count; ++n) {
     const Node& node = graph.nodes[n];
@@ -29,16 +29,12 @@ std::vector<Stage> make_stages(const Graph& graph) {
       if (!node.inputs[i].connected()) continue;
       const auto m = static_cast<std::size_t>(node.inputs[i].node);
       const bool around = !(node.halo(i, ground) == Halo{});
-      stage_of[n] = std::max(stage_of[n], stage_of[m] + (around && looks[m] != 0 ? 1 : 0));
+      stage_of[n] = std::max(stage_of[n], stage_of[m] + (around && blocked[m] != 0 ? 1 : 0));
     }
-    bool self = node.anchored();
-    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      if (!node.inputs[i].connected()) continue;
-      const auto m = static_cast<std::size_t>(node.inputs[i].node);
-      self |= !(node.halo(i, ground) == Halo{});
-      self |= looks[m] != 0 && stage_of[m] == stage_of[n];
-    }
-    looks[n] = self ? 1 : 0;
+    bool after = node.anchored();
+    for (const Edge& e : node.inputs)
+      if (e.connected()) after |= blocked[static_cast<std::size_t>(e.node)] != 0 && stage_of[static_cast<std::size_t>(e.node)] == stage_of[n];
+    blocked[n] = after ? 1 : 0;
     last = std::max(last, stage_of[n]);
   }
 

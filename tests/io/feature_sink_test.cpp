@@ -101,14 +101,15 @@ TEST_F(FeatureSinkTest, ColumnTypes) {
   EXPECT_EQ(definition->GetFieldDefn(1)->GetType(), OFTReal);
   EXPECT_EQ(definition->GetFieldDefn(2)->GetType(), OFTInteger);
   EXPECT_EQ(definition->GetFieldDefn(2)->GetSubType(), OFSTBoolean);
-  EXPECT_STREQ(definition->GetFieldDefn(1)->GetAlternativeNameRef(), "area [m2]");
   EXPECT_STREQ(d->GetLayer(0)->GetMetadataItem("FULMAR_PIPELINE"), "a ! b");
   EXPECT_EQ(scratch.files(), std::vector<std::string>{"o.gpkg"});
-  auto* rows = d->ExecuteSQL("SELECT description FROM gpkg_data_columns WHERE column_name = 'area'", nullptr, nullptr);
+  auto* rows =
+      d->ExecuteSQL("SELECT title, description FROM gpkg_data_columns WHERE column_name = 'area'", nullptr, nullptr);
   ASSERT_TRUE(rows);
   const OGRFeatureUniquePtr row{rows->GetNextFeature()};
   ASSERT_TRUE(row);
-  EXPECT_STREQ(row->GetFieldAsString(0), "area on the ground");
+  EXPECT_STREQ(row->GetFieldAsString(0), "area [m2]");
+  EXPECT_STREQ(row->GetFieldAsString(1), "area on the ground");
   d->ReleaseResultSet(rows);
 }
 

@@ -65,7 +65,11 @@ TEST(Locator, ControlPointsAcrossTheAntimeridian) {
 }
 
 TEST(Locator, CentreGroundByGeodesics) {
-  const auto grid = with_points([](double c, double r) { return LonLat{10 + c * 1e-3, 60 - r * 1e-3}; }, 6, 6, 100, 100);
+  const auto grid = with_points(
+      [](double c, double r) {
+        return LonLat{10 + c * 1e-3, 60 - r * 1e-3};
+      },
+      6, 6, 100, 100);
   const auto ground = measure_centre(grid, *grid.locator);
   // One thousandth of a degree at 59.95 N: the ellipsoid's radii give 55.9 m and 111.41 m.
   EXPECT_NEAR(ground.dx, 55.88, 0.05);
@@ -101,7 +105,8 @@ TEST(Locator, RealSentinel1ControlPoints) {
 
 TEST(Lattice, IsRightToATwentiethOfACellAndFreeOfWindows) {
   const auto grid = grid_at(300, 200, 380000, 3740000, 30, "EPSG:32611");
-  LatticeTransformer lattice{grid, grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs}, other{grid, grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs};
+  LatticeTransformer lattice{grid, grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs},
+      other{grid, grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs};
   std::vector<Point> row(300), part(7);
   for (const std::int64_t y : {0, 31, 32, 100, 199}) {
     lattice.centres(y, 0, 300, row.data());

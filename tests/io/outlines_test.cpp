@@ -20,7 +20,8 @@ class OutlinesTest : public ::testing::Test {
   GdalIo io;
   Scratch scratch;
 
-  std::shared_ptr<const RasterSource> outlines(const std::string& path, const Grid& grid, const std::string& layer = "") {
+  std::shared_ptr<const RasterSource> outlines(const std::string& path, const Grid& grid,
+                                               const std::string& layer = "") {
     CompanionRequest request{"outlines", path, "", {}, {}};
     request.options.layer = layer;
     return io.companion(request, grid);
@@ -168,7 +169,8 @@ TEST_F(OutlinesTest, LinesAndPointsTouchTheirCells) {
 TEST_F(OutlinesTest, AWorldPolygonUnderASmallScene) {
   const auto path = geojson(box(-180, -90, 180, 90));
   for (const char* crs : {"EPSG:32611", "EPSG:3413", "EPSG:4326"}) {
-    const auto grid = EQUAL(crs, "EPSG:4326") ? grid_at(100, 100, 10, 50, 0.1, crs) : grid_at(100, 100, 400000, 4000000, 100, crs);
+    const auto grid =
+        EQUAL(crs, "EPSG:4326") ? grid_at(100, 100, 10, 50, 0.1, crs) : grid_at(100, 100, 400000, 4000000, 100, crs);
     const auto cells = read_all<std::uint8_t>(*outlines(path, grid));
     EXPECT_EQ(std::count(cells.begin(), cells.end(), 1), 10000) << crs;
   }
@@ -204,12 +206,14 @@ TEST_F(OutlinesTest, SceneWithControlPointsOnly) {
   const auto place = [](double c, double r) { return LonLat{10 + c * 0.01 + r * 0.002, 50 - r * 0.01 + c * 0.001}; };
   for (int j = 0; j < 5; ++j)
     for (int i = 0; i < 5; ++i)
-      scene.control_points.push_back({i * 50.0, j * 25.0, place(i * 50.0, j * 25.0).lon, place(i * 50.0, j * 25.0).lat, 0});
+      scene.control_points.push_back(
+          {i * 50.0, j * 25.0, place(i * 50.0, j * 25.0).lon, place(i * 50.0, j * 25.0).lat, 0});
   scene.locator = make_locator(scene);
   const auto vector = read_all<std::uint8_t>(*outlines(geojson(box(10.5, 49.3, 11.2, 49.8)), scene));
   std::vector<double> land(200 * 200);
   for (std::size_t i = 0; i < land.size(); ++i) {
-    const double lon = 10 + 0.01 * (static_cast<double>(i % 200) + 0.5), lat = 50 - 0.01 * (static_cast<double>(i / 200) + 0.5);
+    const double lon = 10 + 0.01 * (static_cast<double>(i % 200) + 0.5),
+                 lat = 50 - 0.01 * (static_cast<double>(i / 200) + 0.5);
     land[i] = lon > 10.5 && lon < 11.2 && lat > 49.3 && lat < 49.8;
   }
   const auto source = outlines(mask("m.tif", grid_at(200, 200, 10, 50, 0.01, "EPSG:4326"), land), scene);
@@ -219,7 +223,8 @@ TEST_F(OutlinesTest, SceneWithControlPointsOnly) {
     for (int c = 0; c < 200; ++c) {
       const auto p = place(c + 0.5, r + 0.5);
       // Cells on the edge of the land may fall either way.
-      if (std::min({std::abs(p.lon - 10.5), std::abs(p.lon - 11.2), std::abs(p.lat - 49.3), std::abs(p.lat - 49.8)}) < 0.012)
+      if (std::min({std::abs(p.lon - 10.5), std::abs(p.lon - 11.2), std::abs(p.lat - 49.3), std::abs(p.lat - 49.8)}) <
+          0.012)
         continue;
       const bool truth = p.lon > 10.5 && p.lon < 11.2 && p.lat > 49.3 && p.lat < 49.8;
       ASSERT_EQ(vector[static_cast<std::size_t>(r * 200 + c)], truth) << c << " " << r;
@@ -271,24 +276,28 @@ TEST_F(OutlinesTest, RealCoastAgreesWithGdalRasterize) {
   const auto start = std::chrono::steady_clock::now();
   const auto source = outlines(path, grid);
   const auto ours = read_all<std::uint8_t>(*source);
-  RecordProperty("milliseconds", static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                                      std::chrono::steady_clock::now() - start)
-                                                      .count()));
+  RecordProperty(
+      "milliseconds",
+      static_cast<int>(
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count()));
   expect_window_free(*source);
   // The same through GDAL: reproject the vectors, then rasterize.
   const auto utm = scratch / "utm.gpkg", tif = scratch / "gdal.tif";
   {
     const auto in = open(path, GDAL_OF_VECTOR);
-    const char* const options[] = {"-t_srs", "EPSG:32651", "-clipsrc", "115", "30", "130", "45", "-segmentize", "0.01", nullptr};
+    const char* const options[] = {"-t_srs", "EPSG:32651", "-clipsrc",         "115",  "30", "130", "45", "-segmentize",
+                                   "0.01",   "-nlt",       "PROMOTE_TO_MULTI", nullptr};
     auto* parsed = GDALVectorTranslateOptionsNew(const_cast<char**>(options), nullptr);
     GDALDatasetH source_handle = in.get();
-    const Dataset out{GDALDataset::FromHandle(GDALVectorTranslate(utm.c_str(), nullptr, 1, &source_handle, parsed, nullptr))};
+    const Dataset out{
+        GDALDataset::FromHandle(GDALVectorTranslate(utm.c_str(), nullptr, 1, &source_handle, parsed, nullptr))};
     GDALVectorTranslateOptionsFree(parsed);
     ASSERT_TRUE(out);
   }
   {
     const auto in = open(utm, GDAL_OF_VECTOR);
-    const char* const options[] = {"-burn", "1", "-init", "0", "-ot", "Byte", "-te", "200000", "3850000", "650000", "4200000", "-tr", "500", "500", nullptr};
+    const char* const options[] = {"-burn",   "1",      "-init",   "0",   "-ot", "Byte", "-te",  "200000",
+                                   "3850000", "650000", "4200000", "-tr", "500", "500",  nullptr};
     auto* parsed = GDALRasterizeOptionsNew(const_cast<char**>(options), nullptr);
     const Dataset out{GDALDataset::FromHandle(GDALRasterize(tif.c_str(), nullptr, in.get(), parsed, nullptr))};
     GDALRasterizeOptionsFree(parsed);
@@ -321,8 +330,9 @@ TEST_F(OutlinesTest, RealMaskUnderTheLosAngelesScene) {
     for (std::int64_t x = 0; x < 756; x += 3) {
       const auto p = scene->grid().locator->lonlat(static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5).value();
       const auto at = fulmar::apply(back, p.lon, p.lat);
-      const auto truth = cells[static_cast<std::size_t>(std::floor(at.y)) * static_cast<std::size_t>(mask->grid().width) +
-                               static_cast<std::size_t>(std::floor(at.x))];
+      const auto truth =
+          cells[static_cast<std::size_t>(std::floor(at.y)) * static_cast<std::size_t>(mask->grid().width) +
+                static_cast<std::size_t>(std::floor(at.x))];
       land += truth;
       differ += ours[static_cast<std::size_t>(y * 756 + x)] != truth;
     }

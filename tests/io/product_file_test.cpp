@@ -88,7 +88,8 @@ TEST_F(ProductTest, FoldersThatWillNotDo) {
   EXPECT_EQ(error.code, 4);
   EXPECT_TRUE(error.says("directory")) << error.text;
   std::filesystem::create_directory(scratch / "locked");
-  std::filesystem::permissions(scratch / "locked", std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+  std::filesystem::permissions(scratch / "locked",
+                               std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
   if (::access((scratch / "locked").c_str(), W_OK) != 0) {
     error = thrown([&] { raster(scratch / "locked/p.tif"); });
     EXPECT_EQ(error.code, 4);
@@ -131,7 +132,7 @@ TEST_F(ProductTest, AFullDiskLeavesNothingBehind) {
   std::vector<float> noise(2048 * 512);
   std::uint32_t seed = 1;
   for (auto& v : noise) v = static_cast<float>(seed = seed * 1664525 + 1013904223);
-  for (const char* name : {"full.tif", "full.png", "full.img"}) {
+  for (const char* name : {"full.tif", "full.png", "full.img", "full.nc"}) {
     auto error = limited([&] {
       const auto sink = raster(scratch / name);
       sink->write(0, grid.window(), noise.data(), 2048);
@@ -146,7 +147,8 @@ TEST_F(ProductTest, AFullDiskLeavesNothingBehind) {
   table.grid = grid;
   table.columns = {{"v", ColumnType::real, {}, ""}};
   for (std::int64_t i = 0; i < 3000; ++i)
-    table.rows.push_back({{{{{i % 2000, 0}, {i % 2000 + 1, 0}, {i % 2000 + 1, 1}, {i % 2000, 1}}}}, {static_cast<double>(i)}});
+    table.rows.push_back(
+        {{{{{i % 2000, 0}, {i % 2000 + 1, 0}, {i % 2000 + 1, 1}, {i % 2000, 1}}}}, {static_cast<double>(i) / 7}});
   for (const char* name : {"full.gpkg", "full.fgb", "full.geojson", "full.csv", "full.shp", "full.geojsonl"}) {
     const auto error = limited([&] {
       const auto sink = io.create_features(scratch / name, {}, grid, table.columns, {});

@@ -158,7 +158,8 @@ TEST_F(RasterSinkTest, EveryTypeComesBack) {
 TEST_F(RasterSinkTest, ControlPointsAreHandedOn) {
   FULMAR_NEEDS(path, "sar_cal/s1a_iw_grdh_20180716_vv_dec20_gcp.tif");
   const auto scene = io.open(path, {});
-  const auto sink = io.create_raster(scratch / "g.tif", {}, scene->grid(), {{"v", DType::u16, {}, {}}}, scene->metadata());
+  const auto sink =
+      io.create_raster(scratch / "g.tif", {}, scene->grid(), {{"v", DType::u16, {}, {}}}, scene->metadata());
   const auto cells = read_all<std::uint16_t>(*scene);
   sink->write(0, scene->grid().window(), cells.data(), scene->grid().width);
   sink->commit();
@@ -176,7 +177,8 @@ TEST_F(RasterSinkTest, Quicklook) {
   for (auto& v : cells)
     if (v == 0) v = std::nanf("");
   std::fill(cells.begin(), cells.begin() + 756 * 20, std::nanf(""));
-  const auto sink = io.create_raster(scratch / "q.png", {}, scene->grid(), {{"db", DType::f32, std::nan(""), {"dB"}}}, {});
+  const auto sink =
+      io.create_raster(scratch / "q.png", {}, scene->grid(), {{"db", DType::f32, std::nan(""), {"dB"}}}, {});
   sink->write(0, scene->grid().window(), cells.data(), 756);
   sink->commit();
   const auto d = open(scratch / "q.png");

@@ -30,9 +30,9 @@ class RasterSourceTest : public ::testing::Test {
 
 TEST_F(RasterSourceTest, ReadsEveryTypeAsItIsStored) {
   const std::vector<std::pair<GDALDataType, DType>> types{
-      {GDT_Byte, DType::u8},    {GDT_UInt16, DType::u16}, {GDT_Int16, DType::i16},   {GDT_UInt32, DType::u32},
-      {GDT_Int32, DType::i32},  {GDT_UInt64, DType::u64}, {GDT_Int64, DType::i64},   {GDT_Float32, DType::f32},
-      {GDT_Float64, DType::f64}};
+      {GDT_Byte, DType::u8},    {GDT_UInt16, DType::u16},  {GDT_Int16, DType::i16},
+      {GDT_UInt32, DType::u32}, {GDT_Int32, DType::i32},   {GDT_UInt64, DType::u64},
+      {GDT_Int64, DType::i64},  {GDT_Float32, DType::f32}, {GDT_Float64, DType::f64}};
   for (const auto& [gdal, dtype] : types) {
     const auto path = scratch / "t.tif";
     fill(*make_tiff(path, 3, 2, 1, gdal), 1, {1, 2, 3, 4, 5, 100});
@@ -346,11 +346,11 @@ TEST_F(RasterSourceTest, MetadataWithoutWhatIsTheFilesOwn) {
 TEST_F(RasterSourceTest, ReadsVirtualFilesAndVrt) {
   fill(*make_tiff("/vsimem/fulmar/a.tif", 2, 1, 1, GDT_Byte), 1, {4, 5});
   EXPECT_EQ(read_all<std::uint8_t>(*io.open("/vsimem/fulmar/a.tif", {})), (std::vector<std::uint8_t>{4, 5}));
-  const auto vrt = io.open(
-      R"(<VRTDataset rasterXSize="2" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>)"
-      R"(<SourceFilename>/vsimem/fulmar/a.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource>)"
-      R"(</VRTRasterBand></VRTDataset>)",
-      {});
+  const auto vrt =
+      io.open(R"(<VRTDataset rasterXSize="2" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1"><SimpleSource>)"
+              R"(<SourceFilename>/vsimem/fulmar/a.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource>)"
+              R"(</VRTRasterBand></VRTDataset>)",
+              {});
   EXPECT_EQ(read_all<std::uint8_t>(*vrt), (std::vector<std::uint8_t>{4, 5}));
   VSIRmdirRecursive("/vsimem/fulmar");
 }

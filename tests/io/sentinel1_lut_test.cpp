@@ -86,7 +86,8 @@ TEST_F(LutTest, EachRowGoesByItsOwnPixels) {
   // Not a plane: a product's value between two rows whose pixels differ.
   const auto path = scratch / "bent.xml";
   const auto bent = [](double line, double pixel) { return 100 + line + (line < 50 ? 1.0 : 3.0) * pixel * pixel; };
-  write_text(path, calibration({{0, "2021-01-01T00:00:00", {0, 10, 20}}, {100, "2021-01-01T00:00:01", {0, 16, 20}}}, bent));
+  write_text(path,
+             calibration({{0, "2021-01-01T00:00:00", {0, 10, 20}}, {100, "2021-01-01T00:00:01", {0, 16, 20}}}, bent));
   const auto cells = read_all<float>(*open(path, plain(21, 101)));
   // Row 0 at x = 12 lies between pixels 10 and 20 (values 200 and 500), row 100 between 0 and 16 (200 and 968).
   const double above = 200 + 0.2 * 300, below = 200 + 0.75 * 768;
@@ -125,8 +126,9 @@ TEST_F(LutTest, AzimuthTimeFromTheAnnotation) {
   std::filesystem::create_directories(scratch / "annotation/calibration");
   std::filesystem::create_directories(scratch / "measurement");
   const auto path = scratch / "annotation/calibration/calibration-s1.xml";
-  write_text(path, calibration({{0, "2021-12-31T23:59:59.000000", {0, 10}}, {100, "2022-01-01T00:00:01.500000", {0, 10}}},
-                               [](double line, double) { return 100 + line; }));
+  write_text(path,
+             calibration({{0, "2021-12-31T23:59:59.000000", {0, 10}}, {100, "2022-01-01T00:00:01.500000", {0, 10}}},
+                         [](double line, double) { return 100 + line; }));
   EXPECT_FLOAT_EQ(read_all<float>(*open(path, plain(1, 51)))[50], 150);
   write_text(scratch / "annotation/s1.xml",
              "<product><imageAnnotation><imageInformation>"
@@ -155,7 +157,8 @@ TEST_F(LutTest, DamagedTablesAreRefused) {
     EXPECT_NE(at, std::string::npos) << from;
     return text.replace(at, from.size(), to);
   };
-  for (std::size_t size = 0; size + 1 < good.size(); size += 37) EXPECT_EQ(refused(good.substr(0, size)).code, 3) << size;
+  for (std::size_t size = 0; size + 1 < good.size(); size += 37)
+    EXPECT_EQ(refused(good.substr(0, size)).code, 3) << size;
   EXPECT_EQ(refused("<calibration/>").code, 3);
   EXPECT_EQ(refused("<calibration><calibrationVectorList count=\"0\"/></calibration>").code, 3);
   EXPECT_EQ(refused(replaced("count=\"3\">0 40 90", "count=\"4\">0 40 90")).code, 3);
@@ -198,8 +201,10 @@ TEST_F(LutTest, RealTableOfRome) {
   EXPECT_NEAR(read_window<float>(*reader, {50, 0, 1, 1})[0], 663.5118, 1e-4);
   // Both lines hold the same values here, so between them too.
   EXPECT_NEAR(read_window<float>(*reader, {50, 334, 1, 1})[0], 663.5118, 1e-4);
-  EXPECT_EQ(read_window<float>(*open(path, plain(100, 100), {{"lut", "beta"}})->reader(), {0, 0, 1, 1})[0], 4.739733e+02F);
-  EXPECT_EQ(read_window<float>(*open(path, plain(100, 100), {{"lut", "gamma"}})->reader(), {40, 0, 1, 1})[0], 6.154041e+02F);
+  EXPECT_EQ(read_window<float>(*open(path, plain(100, 100), {{"lut", "beta"}})->reader(), {0, 0, 1, 1})[0],
+            4.739733e+02F);
+  EXPECT_EQ(read_window<float>(*open(path, plain(100, 100), {{"lut", "gamma"}})->reader(), {40, 0, 1, 1})[0],
+            6.154041e+02F);
 }
 
 }  // namespace

@@ -73,9 +73,7 @@ Dataset open(const std::string& path, unsigned flags) {
   return Dataset{GDALDataset::Open(path.c_str(), flags)};
 }
 
-void write_text(const std::string& path, const std::string& text) {
-  std::ofstream{path, std::ios::binary} << text;
-}
+void write_text(const std::string& path, const std::string& text) { std::ofstream{path, std::ios::binary} << text; }
 
 Grid grid_at(std::int64_t width, std::int64_t height, double x, double y, double cell, const std::string& crs) {
   Grid grid;

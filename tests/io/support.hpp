@@ -20,7 +20,7 @@ namespace fulmar::test {
 /// A real file, from the folder in the environment's FULMAR_TEST_DATA; empty where it is absent.
 std::string data_file(const std::string& name);
 
-#define FULMAR_NEEDS(variable, name)                    \
+#define FULMAR_NEEDS(variable, name)                   \
   const auto variable = fulmar::test::data_file(name); \
   if (variable.empty()) GTEST_SKIP() << "no data file " << name
 
