@@ -192,7 +192,8 @@ Ground measure_centre(const Grid& grid, const Locator& locator) {
 LatticeTransformer::LatticeTransformer(const Grid& grid, const std::string& wkt)
     : width_{grid.width}, height_{grid.height}, affine_{grid.affine} {
   if (!affine_) {
-    locator_ = grid.locator ? grid.locator : make_locator(grid);
+    // One of its own where possible: the grid's is shared by all threads, which would wait for each other.
+    locator_ = grid.control_points.empty() ? grid.locator : make_locator(grid);
     if (!locator_) fail(Errc::input, "the scene lies nowhere: it has neither a geotransform nor control points");
   }
   const auto from = spatial_reference(affine_ ? grid.crs : "EPSG:4326"), to = spatial_reference(wkt);

@@ -291,16 +291,45 @@ Unit unit_of(GDALRasterBand& band, GDALDataset& dataset, const FileOptions& opti
   return {};
 }
 
-/// The CRS of a CF file that names no datum but has a longitude for each column and a latitude for each row: GDAL knows
-/// it for its geolocation arrays only. Arrays of two dimensions are another matter: there the cells are not regular.
-std::string crs_of_axes(GDALDataset& dataset) {
-  const auto longitudes = item(dataset, "X_DATASET", "GEOLOCATION"), crs = item(dataset, "SRS", "GEOLOCATION");
-  if (longitudes.empty() || crs.empty()) return {};
+/// The variables of a netCDF file that may be its longitudes: by unit, or by name.
+std::vector<std::string> longitude_variables(GDALDataset& dataset) {
+  std::vector<std::string> names;
+  auto** const list = dataset.GetMetadata("");
+  for (int i = 0; list != nullptr && list[i] != nullptr; ++i) {
+    const std::string_view pair{list[i]};
+    const auto hash = pair.find('#');
+    if (hash == std::string_view::npos) continue;
+    const std::string name{pair.substr(0, hash)};
+    const auto lower = lower_case(name);
+    const bool by_name = lower == "lon" || lower == "longitude";
+    const bool by_unit = pair.substr(hash).rfind("#units=degrees_east", 0) == 0;
+    if ((by_name || by_unit) && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  return names;
+}
+
+/// The CRS of a netCDF file that names no datum but has one longitude for each column: WGS84, as everyone takes it.
+/// GDAL gives such files a transform without CRS. Longitudes of two dimensions are another matter: there the cells are
+/// not regular.
+std::string crs_of_axes(GDALDataset& dataset, const Affine& affine) {
+  const auto* driver = dataset.GetDriver();
+  if (driver == nullptr || !EQUAL(driver->GetDescription(), "netCDF")) return {};
+  const double first = affine[3], last = affine[3] + affine[5] * dataset.GetRasterYSize();
+  const double reach = 90 + std::abs(affine[5]);
+  if (affine[2] != 0 || affine[4] != 0 || std::abs(first) > reach || std::abs(last) > reach) return {};
+  std::string file = dataset.GetDescription();
+  if (file.rfind("NETCDF:", 0) == 0) {
+    const auto open = file.find('"'), close = file.rfind('"');
+    file = open == close ? file.substr(7, file.rfind(':') - 7) : file.substr(open + 1, close - open - 1);
+  }
   const ErrorTrap quiet;
-  const auto axis = open_dataset(longitudes, GDAL_OF_RASTER, {});
-  if (!axis || axis->GetRasterYSize() != 1 || axis->GetRasterXSize() != dataset.GetRasterXSize()) return {};
-  const auto known = spatial_reference(crs);
-  return known ? wkt2(&*known) : std::string{};
+  for (const auto& name : longitude_variables(dataset)) {
+    const auto axis = open_dataset(fmt::format("NETCDF:\"{}\":{}", file, name), GDAL_OF_RASTER, {});
+    if (!axis || axis->GetRasterYSize() != 1 || axis->GetRasterXSize() != dataset.GetRasterXSize()) continue;
+    const auto wgs84 = spatial_reference("EPSG:4326");
+    return wgs84 ? wkt2(&*wgs84) : std::string{};
+  }
+  return {};
 }
 
 bool is_identity(const Affine& a) { return a == Affine{0, 1, 0, 0, 0, 1}; }
@@ -324,7 +353,7 @@ Grid grid_of(GDALDataset& dataset) {
     if (count > 0 && dataset.GetGCPSpatialRef() != nullptr) crs = dataset.GetGCPSpatialRef();
   }
   grid.crs = wkt2(crs);
-  if (grid.crs.empty() && grid.affine) grid.crs = crs_of_axes(dataset);
+  if (grid.crs.empty() && grid.affine) grid.crs = crs_of_axes(dataset, *grid.affine);
   if (const auto known = spatial_reference(grid.crs)) {
     grid.geographic = known->IsGeographic();
     if (!grid.geographic) grid.metres_per_unit = known->GetLinearUnits();

@@ -196,9 +196,10 @@ std::int64_t parse_offset(const std::map<std::string, std::string>& values, cons
   const auto found = values.find(name);
   if (found == values.end() || found->second.empty()) return 0;
   const auto& text = found->second;
+  constexpr std::int64_t most = std::int64_t{1} << 40;
   std::int64_t value = 0;
   const auto [next, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || next != text.data() + text.size() || std::abs(value) > (std::int64_t{1} << 40))
+  if (error != std::errc{} || next != text.data() + text.size() || value < -most || value > most)
     fail(Errc::usage, fmt::format("{} must be a whole number, not '{}'", name, text));
   return value;
 }

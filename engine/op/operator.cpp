@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "op/operator.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -21,10 +23,8 @@ constexpr std::array type_names{"number", "integer", "boolean", "length", "choic
 /// Whole numbers beyond this are not exact in a double.
 constexpr double largest_whole = 9007199254740992.0;
 
-std::string number_text(double x) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), x).ptr};
-}
+/// The shortest text that gives the number back.
+std::string number_text(double x) { return fmt::format("{}", x); }
 
 /// The user's words as an error shows them: quoted, and never a page long.
 std::string shown(std::string_view text) {

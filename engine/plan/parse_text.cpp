@@ -227,11 +227,15 @@ std::string quote(std::string_view text) {
   return quoted + "\"";
 }
 
+/// Whether a text would fall apart into words, or lose its quotes.
+bool is_no_word(std::string_view text) {
+  return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
+           return is_space(c) || is_control(c) || c == '\'' || c == '"';
+         });
+}
+
 bool needs_quotes(std::string_view text) {
-  if (text.empty() || text == "!" || text == "[" || text == "]" || text.starts_with("--")) return true;
-  for (const char c : text)
-    if (is_space(c) || is_control(c) || c == '\'' || c == '"') return true;
-  return false;
+  return is_no_word(text) || text == "!" || text == "[" || text == "]" || text.starts_with("--");
 }
 
 std::string print_name(const std::string& name) {
@@ -276,6 +280,19 @@ std::string to_text(const Pipeline& pipeline) {
   for (const Step& step : pipeline) {
     if (&step != pipeline.data()) text += " ! ";
     print_step(step, text);
+  }
+  return text;
+}
+
+std::string join_words(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    if (&word != words.data()) text += ' ';
+    // An option stays one if only its value is quoted.
+    const std::size_t value = word.starts_with("--") ? word.find('=') + 1 : 0;
+    text += word.substr(0, value);
+    const std::string rest = word.substr(value);
+    text += is_no_word(rest) ? quote(rest) : rest;
   }
   return text;
 }

@@ -53,6 +53,9 @@ Pipeline parse_json(std::string_view text);
 std::string to_text(const Pipeline& pipeline);
 std::string to_json(const Pipeline& pipeline);
 
+/// The text form of words that a shell hands over one by one: each in quotes where it needs them to stay one word.
+std::string join_words(const std::vector<std::string>& words);
+
 /// The user's text with a line under it that marks the span. Long texts are cut around the span.
 std::string underline(std::string_view text, Span span);
 

@@ -105,11 +105,19 @@ TEST(Locator, RealSentinel1ControlPoints) {
 
 TEST(Lattice, IsRightToATwentiethOfACellAndFreeOfWindows) {
   const auto grid = grid_at(300, 200, 380000, 3740000, 30, "EPSG:32611");
-  LatticeTransformer lattice{grid, grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs},
-      other{grid, grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs};
+  const auto wgs84 = grid_at(1, 1, 0, 0, 1, "EPSG:4326").crs;
+  LatticeTransformer lattice{grid, wgs84}, other{grid, wgs84};
   std::vector<Point> row(300), part(7);
   for (const std::int64_t y : {0, 31, 32, 100, 199}) {
     lattice.centres(y, 0, 300, row.data());
+    // Nor on what was asked for before.
+    LatticeTransformer fresh{grid, wgs84};
+    std::vector<Point> again(300);
+    fresh.centres(y, 0, 300, again.data());
+    for (std::size_t i = 0; i < 300; ++i) {
+      EXPECT_EQ(again[i].x, row[i].x);
+      EXPECT_EQ(again[i].y, row[i].y);
+    }
     for (std::int64_t x = 0; x + 7 <= 300; x += 5) {
       other.centres(y, x, 7, part.data());
       for (std::int64_t i = 0; i < 7; ++i) {

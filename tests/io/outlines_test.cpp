@@ -84,6 +84,21 @@ TEST_F(OutlinesTest, RasterOnTheSameGridIsItself) {
   EXPECT_EQ(read_all<std::uint8_t>(*source), (Cells{0, 1, 1, 1, 1, 1, 0, 0}));
 }
 
+TEST_F(OutlinesTest, TransparentCellsAreOutside) {
+  const auto grid = grid_at(3, 1, 0, 2, 1, "EPSG:4326");
+  const auto path = scratch / "alpha.tif";
+  {
+    auto d = make_tiff(path, 3, 1, 2, GDT_Byte, {"ALPHA=YES"});
+    auto a = *grid.affine;
+    d->SetGeoTransform(a.data());
+    const auto crs = spatial_reference(grid.crs);
+    d->SetSpatialRef(&*crs);
+    fill(*d, 1, {1, 1, 0});
+    fill(*d, 2, {255, 0, 255});
+  }
+  EXPECT_EQ(read_all<std::uint8_t>(*outlines(path, grid)), (Cells{1, 0, 0}));
+}
+
 TEST_F(OutlinesTest, NearestCellOfACoarserRasterAndNothingBeyondIt) {
   const auto path = mask("m.tif", grid_at(2, 2, 2, 4, 2, "EPSG:4326"), {1, 0, 0, 1});
   const auto source = outlines(path, grid_at(6, 6, 1, 5, 1, "EPSG:4326"));

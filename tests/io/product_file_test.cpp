@@ -78,6 +78,24 @@ TEST_F(ProductTest, SomeoneElseWasQuicker) {
   EXPECT_EQ(std::filesystem::file_size(path), 6U);
 }
 
+TEST_F(ProductTest, TwoOfOneNameAtOnce) {
+  const auto path = scratch / "p.tif";
+  const auto sink = raster(path);
+  EXPECT_EQ(thrown([&] { raster(path); }).code, 2);
+  write(*sink, 1);
+  sink->commit();
+  EXPECT_EQ(scratch.files(), Names{"p.tif"});
+}
+
+TEST_F(ProductTest, SidecarsOfOthersAreKept) {
+  write_text(scratch / "o.dbf", "mine");
+  const auto sink = io.create_features(scratch / "o.shp", {}, grid, {{"v", ColumnType::real, {}, ""}}, {});
+  sink->write({grid, {}, {}});
+  EXPECT_EQ(thrown([&] { sink->commit(); }).code, 4);
+  EXPECT_EQ(std::filesystem::file_size(scratch / "o.dbf"), 4U);
+  EXPECT_FALSE(std::filesystem::exists(scratch / "o.shp"));
+}
+
 TEST_F(ProductTest, FoldersThatWillNotDo) {
   auto error = thrown([&] { raster(scratch / "no/such/p.tif"); });
   EXPECT_EQ(error.code, 4);

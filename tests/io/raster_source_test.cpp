@@ -66,6 +66,10 @@ TEST_F(RasterSourceTest, NodataIsComparedInTheStoredType) {
   const double limit = static_cast<double>(std::numeric_limits<float>::lowest());
   for (const double written : {-3.4028234663852886e+38, -3.402823e+38, -3.4028235e+38, -3.40282346638529e+38})
     EXPECT_EQ(with_nodata(GDT_Float32, written)->bands()[0].nodata, limit) << written;
+  const auto vrt = io.open(R"(<VRTDataset rasterXSize="2" rasterYSize="1"><VRTRasterBand dataType="Float32" band="1">)"
+                           R"(<NoDataValue>0.1</NoDataValue></VRTRasterBand></VRTDataset>)",
+                           {});
+  EXPECT_EQ(vrt->bands()[0].nodata, static_cast<double>(0.1F));
   EXPECT_FALSE(with_nodata(GDT_Float32, 1e39)->bands()[0].nodata);
   EXPECT_FALSE(with_nodata(GDT_Int16, -3.4e38)->bands()[0].nodata);
   EXPECT_FALSE(with_nodata(GDT_Int16, std::nan(""))->bands()[0].nodata);
@@ -402,6 +406,15 @@ TEST_F(RasterSourceTest, RealSeaSurfaceTemperature) {
   EXPECT_EQ(source->parallel_readers(), 1);
   const auto cells = read_all<std::int16_t>(*source);
   EXPECT_GT(std::count(cells.begin(), cells.end(), -32768), 0);
+}
+
+TEST_F(RasterSourceTest, LongitudesWithoutADatumAreWgs84) {
+  FULMAR_NEEDS(global, "sst/oi_landmask_quarter_deg.nc");
+  const auto source = io.open(global, {});
+  EXPECT_TRUE(source->grid().geographic);
+  EXPECT_TRUE(source->grid().wraps);
+  FULMAR_NEEDS(curvilinear, "sst/modis_t_l2p_20190805_patagonia_subset.nc");
+  EXPECT_TRUE(io.open("NETCDF:\"" + curvilinear + "\":sea_surface_temperature", {})->grid().crs.empty());
 }
 
 TEST_F(RasterSourceTest, RealFileOfSubdatasetsListsThem) {

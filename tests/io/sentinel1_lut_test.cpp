@@ -187,6 +187,7 @@ TEST_F(LutTest, WrongValuesAreRefused) {
   EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"lut", "theta"}}); }).code, 2);
   EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"line_offset", "1.5"}}); }).code, 2);
   EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"sample_offset", "99999999999999999999"}}); }).code, 2);
+  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"line_offset", "-9223372036854775808"}}); }).code, 2);
 }
 
 TEST_F(LutTest, RealTableOfRome) {

@@ -237,6 +237,12 @@ TEST(ParseJsonTest, CannotHoldWhatIsNotUtf8) {
   EXPECT_THROW(to_json(parse_text("a\xff ! b")), Error);
 }
 
+TEST(JoinWordsTest, KeepsWordsWhole) {
+  EXPECT_EQ(join_words({"a b.tif", "!", "op", "--x=1 2", "--y", "", "it's", "[", "c", "]", "--z=3"}),
+            "'a b.tif' ! op --x='1 2' --y '' \"it's\" [ c ] --z=3");
+  EXPECT_EQ(join_words({}), "");
+}
+
 TEST(UnderlineTest, MarksASpan) {
   EXPECT_EQ(underline("abc def", {4, 7}), "  abc def\n      ^^^");
   EXPECT_EQ(underline("abc", {3, 4}), "  abc\n     ^");

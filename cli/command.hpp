@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The commands of `fulmar`. Each adds itself to the command line and does its work when it is named there. Errors are
+/// fulmar::Error; results go to standard output, everything else to standard error.
+#pragma once
+
+#include <CLI/App.hpp>
+
+#include "cli/pipeline_argument.hpp"
+
+namespace fulmar::cli {
+
+void add_run(CLI::App& app, const Folded& folded);
+void add_explain(CLI::App& app, const Folded& folded);  ///< also known as plan
+void add_convert(CLI::App& app, const Folded& folded);
+void add_list(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_schema(CLI::App& app);
+
+}  // namespace fulmar::cli

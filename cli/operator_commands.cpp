@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "core/error.hpp"
+#include "op/operator.hpp"
+#include "plan/json_schema.hpp"
+#include "plugins/builtin.hpp"
+
+namespace fulmar::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+// ---- list ----
+
+void list_operators(bool json) {
+  const Registry registry = builtin_registry();
+  if (json) {
+    auto all = ordered_json::array();
+    for (const auto& [name, op] : registry.operators())
+      all.push_back({{"name", name}, {"kind", op.kind()}, {"plugin", op.plugin()}, {"summary", op.summary()}});
+    fmt::print("{}\n", all.dump(2));
+    return;
+  }
+  std::size_t width = 0;
+  for (const auto& [name, op] : registry.operators()) width = std::max(width, name.size());
+  for (const auto& [name, op] : registry.operators())
+    fmt::print("{:<{}}  {:<9}  {}\n", name, width, op.kind(), op.summary());
+}
+
+// ---- inspect ----
+
+const Operator& find_operator(const Registry& registry, const std::string& name) {
+  if (const Operator* op = registry.find(name)) return *op;
+  const std::string near = nearest(name, registry.names());
+  fail(Errc::usage, fmt::format("there is no operator '{}'; {}", name,
+                                near.empty() ? "fulmar list names them" : "did you mean '" + near + "'?"));
+}
+
+/// Rows of two columns; the first as wide as its widest.
+void print_rows(const char* title, const std::vector<std::pair<std::string, std::string>>& rows) {
+  if (rows.empty()) return;
+  std::size_t width = 0;
+  for (const auto& [left, right] : rows) width = std::max(width, left.size());
+  fmt::print("\n{}\n", title);
+  for (const auto& [left, right] : rows) fmt::print("  {:<{}}  {}\n", left, width, right);
+}
+
+std::string describe(const Port& port) {
+  std::string unit = port.unit.symbol == units::any ? "any unit" : port.unit.known() ? port.unit.symbol : "no unit";
+  if (!port.companion.empty()) unit = "made from a file: " + port.companion;
+  return fmt::format("{} [{}{}]", port.description, unit, port.optional ? ", optional" : "");
+}
+
+std::string describe(const Param& param) {
+  std::vector<std::string> facts;
+  if (!param.unit.empty()) facts.push_back("unit " + param.unit);
+  if (const std::string range = param.range(); !range.empty()) facts.push_back(range);
+  if (!param.choices.empty()) facts.push_back(fmt::format("one of {}", fmt::join(param.choices, ", ")));
+  if (param.required) facts.emplace_back("required");
+  else if (!param.fallback.empty()) facts.push_back("default " + param.fallback);
+  else facts.emplace_back("optional");
+  if (param.positional) facts.emplace_back("may stand without its name");
+  return fmt::format("{} [{}]", param.description, fmt::join(facts, "; "));
+}
+
+std::string heading(const Param& param) {
+  std::string type = name_of(param.type);
+  std::transform(type.begin(), type.end(), type.begin(), [](unsigned char c) { return std::toupper(c); });
+  return "--" + param.name + (param.type == ParamType::boolean ? "" : " " + type);
+}
+
+void inspect_operator(const std::string& name, bool json) {
+  const Registry registry = builtin_registry();
+  const Operator& op = find_operator(registry, name);
+  if (json) {
+    fmt::print("{}\n", ordered_json::parse(op.table().schema).dump(2));
+    return;
+  }
+  fmt::print("{}: {}\n", op.name(), op.summary());
+  fmt::print("{}, of the plugin {}; backends agree {}\n", op.kind(), op.plugin(),
+             op.agrees() == "exactly" ? "exactly" : "within one unit in the last place");
+  const auto ports = [](const std::vector<Port>& all) {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const Port& p : all) rows.emplace_back(p.name, describe(p));
+    return rows;
+  };
+  print_rows("Inputs", ports(op.inputs()));
+  print_rows("Outputs", ports(op.outputs()));
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const Param& p : op.params()) rows.emplace_back(heading(p), describe(p));
+  print_rows("Parameters", rows);
+  const char quote = op.example().find('\'') == std::string::npos ? '\'' : '"';
+  fmt::print("\nExample\n  fulmar run {0}{1}{0}\n\nSources\n", quote, op.example());
+  for (const std::string& source : op.cites()) fmt::print("  {}\n", source);
+}
+
+}  // namespace
+
+void add_list(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("list", "List the operators");
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "Print them as JSON");
+  command->callback([json] { list_operators(*json); });
+}
+
+void add_inspect(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("inspect", "Tell all about an operator: ports, parameters, example, sources");
+  const auto name = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
+  command->add_option("operator", *name, "Name of the operator")->type_name("OPERATOR")->required();
+  command->add_flag("--json", *json, "Print its schema as JSON");
+  command->callback([name, json] { inspect_operator(*name, *json); });
+}
+
+void add_schema(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of pipelines in JSON");
+  command->callback([] { fmt::print("{}", json_schema(builtin_registry())); });
+}
+
+}  // namespace fulmar::cli

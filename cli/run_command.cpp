@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/command.hpp"
+#include "cli/engine_options.hpp"
+#include "cli/progress.hpp"
+#include "cli/signals.hpp"
+#include "cli/version.hpp"
+#include "exec/run.hpp"
+#include "io/gdal_io.hpp"
+#include "plugins/builtin.hpp"
+
+namespace fulmar::cli {
+namespace {
+
+struct Options {
+  EngineOptions engine;
+  std::string progress;
+  bool quiet = false, json = false;
+};
+
+const char* name_of(ProductKind kind) {
+  switch (kind) {
+    case ProductKind::raster: return "raster";
+    case ProductKind::features: return "features";
+    case ProductKind::picture: break;
+  }
+  return "picture";
+}
+
+void print_table(const RunReport& report) {
+  fmt::print("{:<8}  {:>8}  {}\n", "kind", "objects", "product");
+  for (const ProductReport& p : report.products)
+    fmt::print("{:<8}  {:>8}  {}\n", name_of(p.kind), p.kind == ProductKind::raster ? "-" : std::to_string(p.features),
+               p.path);
+}
+
+void print_json(const RunReport& report) {
+  auto products = nlohmann::ordered_json::array();
+  for (const ProductReport& p : report.products) {
+    nlohmann::ordered_json product{{"path", p.path}, {"kind", name_of(p.kind)}};
+    if (p.kind != ProductKind::raster) product["objects"] = p.features;
+    products.push_back(std::move(product));
+  }
+  const nlohmann::ordered_json whole{{"backend", fulmar::name_of(report.backend)},
+                                     {"products", std::move(products)},
+                                     {"pool_peak_bytes", report.pool_peak}};
+  // A file's name may be any bytes.
+  fmt::print("{}\n", whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void run_pipeline(const Options& options, PipelineText request) {
+  const Budget budget = options.engine.budget();
+  options.engine.configure_gdal();
+  options.engine.apply_to(request.pipeline);
+  const Registry registry = builtin_registry();
+  const GdalIo io;
+  const Graph graph = fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
+  const Plan plan = make_plan(graph, budget);
+
+  RunReport report;
+  {
+    Progress progress{Progress::style_of(options.progress, options.quiet)};
+    RunOptions run_options;
+    run_options.progress = [&](double share) { progress.show(share); };
+    run_options.cancel = &catch_signals();
+    run_options.provenance = provenance(graph.text, fulmar::name_of(plan.backend));
+    report = run(graph, plan, io, run_options);
+  }
+  if (options.json) print_json(report);
+  else if (!options.quiet) print_table(report);
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, const Folded& folded) {
+  CLI::App* command = app.add_subcommand("run", "Run a pipeline");
+  take_pipeline(*command);
+  const auto options = std::make_shared<Options>();
+  options->engine.add_to(*command);
+  command->add_flag("-q,--quiet", options->quiet, "Print nothing but errors");
+  command->add_option("--progress", options->progress, "How to show progress: bar (on a terminal by default), json, none")
+      ->type_name("STYLE")
+      ->check(CLI::IsMember({"bar", "json", "none"}));
+  command->add_flag("--json", options->json, "Print the report as JSON");
+  command->callback([command, options, &folded] { run_pipeline(*options, read_pipeline(*command, folded)); });
+}
+
+}  // namespace fulmar::cli

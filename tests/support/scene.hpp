@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Seeded scenes for any operator, made from its schema; running them; comparing what came out to the bit.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exec/run.hpp"
+#include "plan/pipeline.hpp"
+#include "plugins/builtin.hpp"
+#include "support/memory_io.hpp"
+
+namespace fulmar::test {
+
+// ---- grids ----
+
+/// Longitude and latitude from the affine transform of a geographic grid.
+struct AffineLocator : Locator {
+  explicit AffineLocator(std::array<double, 6> affine) : a{affine} {}
+  [[nodiscard]] std::optional<LonLat> lonlat(double column, double row) const override {
+    return LonLat{a[0] + column * a[1] + row * a[2], a[3] + column * a[4] + row * a[5]};
+  }
+  std::array<double, 6> a;
+};
+
+enum class Place { metric, geographic, unknown };
+
+inline Grid make_grid(Place place, std::int64_t width, std::int64_t height) {
+  Grid g;
+  g.width = width;
+  g.height = height;
+  if (place == Place::metric) {
+    g.affine = {500000, 100, 0, 4000000, 0, -100};
+    g.crs = "a projected CRS in metres";
+  } else if (place == Place::geographic) {  // cells of about 84 x 111 m at 60 degrees north
+    g.affine = {10, 0.0015, 0, 60.2, 0, -0.001};
+    g.crs = "a geographic CRS";
+    g.geographic = true;
+    g.locator = std::make_shared<AffineLocator>(*g.affine);
+  }
+  return g;
+}
+
+// ---- scenes ----
+
+/// A band with gaps, and what lies hidden in the gaps.
+struct Layer {
+  std::vector<float> values;
+  std::vector<std::uint8_t> valid;
+  Unit unit;
+};
+
+inline std::vector<float> smooth_field(const Grid& g, float low, float high) {
+  std::vector<float> v;
+  v.reserve(static_cast<std::size_t>(g.width * g.height));
+  for (std::int64_t y = 0; y < g.height; ++y)
+    for (std::int64_t x = 0; x < g.width; ++x) {
+      const double u = 0.5 + 0.25 * std::sin(0.013 * static_cast<double>(x)) + 0.25 * std::cos(0.021 * static_cast<double>(y) + 0.3);
+      v.push_back(low + (high - low) * static_cast<float>(u));
+    }
+  return v;
+}
+
+/// Round patches of 1 in 0.
+inline std::vector<float> blobs(const Grid& g, std::mt19937& rng) {
+  std::vector<float> v(static_cast<std::size_t>(g.width * g.height));
+  const std::int64_t count = 1 + g.width * g.height / 6000;
+  for (std::int64_t k = 0; k < count; ++k) {
+    const auto cx = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.width + 1)),
+               cy = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.height + 1)), r = static_cast<std::int64_t>(1 + rng() % 12);
+    for (std::int64_t y = std::max<std::int64_t>(0, cy - r); y < std::min(g.height, cy + r); ++y)
+      for (std::int64_t x = std::max<std::int64_t>(0, cx - r); x < std::min(g.width, cx + r); ++x)
+        if ((x - cx) * (x - cx) + (y - cy) * (y - cy) < r * r) v[static_cast<std::size_t>(y * g.width + x)] = 1;
+  }
+  return v;
+}
+
+/// Values that a port of some unit can make sense of.
+inline std::vector<float> values_for(const Unit& unit, const Grid& g, std::mt19937& rng) {
+  const auto n = static_cast<std::size_t>(g.width * g.height);
+  std::vector<float> v(n);
+  const auto at = [&](std::int64_t x, std::int64_t y) -> float& { return v[static_cast<std::size_t>(y * g.width + x)]; };
+  if (unit.symbol == units::decibel) {
+    std::normal_distribution<float> d(-20, 4);
+    for (auto& x : v) x = d(rng);
+  } else if (unit.symbol == units::one) {
+    std::gamma_distribution<float> d(4.4f, 0.02f / 4.4f);
+    for (auto& x : v) x = d(rng);
+    for (std::size_t k = 0; k < 1 + n / 4000; ++k) {  // ships of 3 x 3 cells
+      const auto cx = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.width)),
+                 cy = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.height));
+      for (std::int64_t y = cy; y < std::min(g.height, cy + 3); ++y)
+        for (std::int64_t x = cx; x < std::min(g.width, cx + 3); ++x) at(x, y) = 2 + at(x, y);
+    }
+  } else if (unit.symbol == units::digital_number) {
+    for (auto& x : v) x = rng() % 50 == 0 ? 0.0f : static_cast<float>(rng() % 1000);
+  } else if (unit.symbol == units::flag) {
+    v = blobs(g, rng);
+    for (auto& x : v)
+      if (rng() % 12 == 0) x = 1 - x;
+  } else {
+    std::normal_distribution<float> d(0, 0.05f);
+    v = smooth_field(g, 0.2f, 0.9f);
+    for (auto& x : v) x += d(rng);
+  }
+  return v;
+}
+
+/// About one cell in fifty missing: single cells and a patch.
+inline std::vector<std::uint8_t> gaps_for(const Grid& g, std::mt19937& rng) {
+  std::vector<std::uint8_t> valid(static_cast<std::size_t>(g.width * g.height), 255);
+  for (auto& x : valid)
+    if (rng() % 70 == 0) x = 0;
+  const auto px = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.width)),
+             py = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.height));
+  for (std::int64_t y = py; y < std::min(g.height, py + 30); ++y)
+    for (std::int64_t x = px; x < std::min(g.width, px + 40); ++x) valid[static_cast<std::size_t>(y * g.width + x)] = 0;
+  return valid;
+}
+
+inline Layer layer_for(const Unit& unit, const Grid& g, std::mt19937& rng) {
+  auto values = values_for(unit, g, rng);
+  return {std::move(values), gaps_for(g, rng), unit};
+}
+
+/// Everything a pipeline reads, and the pipeline.
+struct Scene {
+  struct Beside {
+    bool flags = true;
+    std::vector<float> values;
+  };
+  Grid grid;
+  std::string text;
+  std::map<std::string, std::vector<Layer>> files;
+  std::map<std::string, Beside> companions;
+  Window block{0, 0, 64, 48};
+
+  [[nodiscard]] std::unique_ptr<MemoryIo> io() const {
+    auto made = std::make_unique<MemoryIo>();
+    for (const auto& [path, layers] : files) {
+      auto raster = std::make_shared<MemoryRaster>(path, grid, block);
+      for (const Layer& l : layers) raster->add_band({DType::f32, {}, {}, 1, 0, false, l.unit, "band"}, l.values, l.valid);
+      made->rasters[path] = std::move(raster);
+    }
+    for (const auto& [path, c] : companions)
+      made->companions[path] = c.flags ? MemoryRaster::flags(path, grid, c.values) : MemoryRaster::field(path, grid, c.values);
+    return made;
+  }
+};
+
+// ---- from a schema to pipelines ----
+
+/// An operator with some of its parameters given, to be run somewhere.
+struct Case {
+  std::string op;
+  std::vector<std::pair<std::string, std::string>> values;
+  Place place = Place::metric;
+
+  [[nodiscard]] std::string label() const {
+    std::string l = op;
+    for (const auto& [name, value] : values) l += "_" + name + "_" + value;
+    if (place != Place::metric) l += place == Place::geographic ? "_geographic" : "_nowhere";
+    for (char& c : l)
+      if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
+    return l;
+  }
+  friend void PrintTo(const Case& c, std::ostream* out) { *out << c.label(); }
+};
+
+/// The step of an operator in its own example.
+inline std::optional<Step> example_step(const Operator& op) {
+  for (const Step& s : parse_text(op.example()))
+    if (s.kind == Step::Kind::apply && s.name == op.name()) return s;
+  return std::nullopt;
+}
+
+/// Every choice of every parameter, every switch turned, and every length that is 0 by default given one.
+inline std::vector<Case> variants_of(const Operator& op) {
+  std::vector<Case> all{{op.name(), {}, Place::metric}};
+  const auto cross = [&](const std::string& name, const std::vector<std::string>& values) {
+    const std::vector<Case> before = all;
+    for (const auto& value : values)
+      for (Case c : before) {
+        c.values.emplace_back(name, value);
+        all.push_back(std::move(c));
+      }
+  };
+  for (const Param& p : op.params()) {
+    if (p.type == ParamType::choice) {
+      std::vector<std::string> others;
+      for (const auto& choice : p.choices)
+        if (choice != p.fallback) others.push_back(choice);
+      cross(p.name, others);
+    } else if (p.type == ParamType::boolean) {
+      cross(p.name, {p.fallback == "true" ? "false" : "true"});
+    } else if (p.type == ParamType::length && p.fallback == "0") {
+      cross(p.name, {"250"});
+    }
+  }
+  return all;
+}
+
+inline std::vector<Case> all_cases(bool everywhere) {
+  std::vector<Case> all;
+  const Registry registry = builtin_registry();
+  for (const auto& [name, op] : registry.operators())
+    for (const Case& c : variants_of(op))
+      for (const Place place : {Place::metric, Place::geographic, Place::unknown}) {
+        if (place != Place::metric && !everywhere) continue;
+        all.push_back(c);
+        all.back().place = place;
+      }
+  return all;
+}
+
+/// Where the ground is unknown, lengths are told in cells of what would be 100 m.
+inline std::string length_text(const std::string& metres, Place place) {
+  if (place != Place::unknown) return metres;
+  std::ostringstream out;
+  out << std::stod(metres) / 100 << "px";
+  return out.str();
+}
+
+inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t width, std::int64_t height, std::uint32_t seed) {
+  const Operator& op = *registry.find(c.op);
+  std::mt19937 rng(seed);
+  Scene s;
+  s.grid = make_grid(c.place, width, height);
+  std::vector<Layer>& in = s.files["in.tif"];
+  for (int b = 0; b < (op.variadic() ? 8 : 1); ++b) in.push_back(layer_for(op.inputs()[0].unit, s.grid, rng));
+
+  s.text = "in.tif ! " + op.name();
+  for (std::size_t i = 1; i < op.inputs().size(); ++i) {
+    const Port& port = op.inputs()[i];
+    if (port.companion.empty()) {
+      s.files[port.name + ".tif"] = {layer_for(port.unit, s.grid, rng)};
+      s.text += " --" + port.name + " [ " + port.name + ".tif ]";
+    } else {
+      const bool flags = port.type == DType::u8;
+      s.companions[port.name] = {flags, flags ? blobs(s.grid, rng) : smooth_field(s.grid, 300, 600)};
+      s.text += " --" + port.name + " " + port.name;
+    }
+  }
+  const auto given = [&](const std::string& name) {
+    for (const auto& v : c.values)
+      if (v.first == name) return true;
+    return false;
+  };
+  const auto step = example_step(op);
+  for (const Param& p : op.params()) {
+    if (p.required && p.type == ParamType::text && step)
+      for (const Argument& a : step->arguments)
+        if (a.name == p.name || (a.name.empty() && p.positional)) s.text += " --" + p.name + " '" + a.value + "'";
+    if (p.type == ParamType::length && c.place == Place::unknown && !given(p.name))
+      s.text += " --" + p.name + " " + length_text(p.fallback, c.place);
+  }
+  for (const auto& [name, value] : c.values)
+    s.text += " --" + name + " " + (op.param(name)->type == ParamType::length ? length_text(value, c.place) : value);
+  s.text += op.table().kind == FULMAR_KIND_LABELLING ? " ! out.gpkg" : " ! out.tif";
+  return s;
+}
+
+// ---- running and comparing ----
+
+struct Results {
+  std::map<std::string, std::vector<std::vector<float>>> rasters;
+  std::vector<FeatureTable> tables;
+  RunReport report;
+  Plan plan;
+};
+
+/// A scene bound to its operators. Every output of the last operator is written, asked for or not.
+struct Bound {
+  std::unique_ptr<MemoryIo> io;
+  Graph graph;
+
+  Bound(const Registry& registry, const Scene& scene, bool all_outputs = true) : io{scene.io()} {
+    graph = make_graph(parse_text(scene.text), scene.text, registry, *io, 1);
+    const int last = static_cast<int>(graph.nodes.size()) - 1;
+    if (!all_outputs || graph.products.back().kind != ProductKind::raster || graph.products.back().bands != std::vector<Edge>{{last, 0}})
+      return;
+    for (int k = 1; k < static_cast<int>(graph.nodes.back().outputs.size()); ++k) graph.products.back().bands.push_back({last, k});
+  }
+
+  [[nodiscard]] Results run(const Budget& budget) const {
+    io->products = {};
+    Results r;
+    r.plan = make_plan(graph, budget);
+    r.report = fulmar::run(graph, r.plan, *io, {});
+    for (auto& [path, raster] : io->products.rasters) {
+      if (!raster.whole) fail(Errc::runtime, path + " was not committed");
+      r.rasters[path] = std::move(raster.cells);
+    }
+    r.tables = r.report.tables;
+    return r;
+  }
+};
+
+inline Budget budget_of(std::int64_t width, std::int64_t height, int threads = 2, Backend backend = Backend::cpu) {
+  Budget b;
+  b.threads = threads;
+  b.tile_width = width, b.tile_height = height;
+  b.backend = backend;
+  return b;
+}
+inline Budget reference_budget() { return budget_of(0, 0, 1, Backend::reference); }
+
+inline bool same_bits(float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (is_missing(a) && is_missing(b)); }
+inline bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (is_missing(a) && is_missing(b)); }
+
+inline std::string difference(const FeatureTable& a, const FeatureTable& b) {
+  std::ostringstream out;
+  if (a.rows.size() != b.rows.size()) return (out << a.rows.size() << " objects against " << b.rows.size(), out.str());
+  for (std::size_t i = 0; i < a.rows.size(); ++i) {
+    for (std::size_t j = 0; j < a.rows[i].values.size(); ++j)
+      if (!same_bits(a.rows[i].values[j], b.rows[i].values[j])) {
+        out.precision(17);
+        out << "object " << i + 1 << ", " << a.columns[j].name << ": " << a.rows[i].values[j] << " against " << b.rows[i].values[j];
+        return out.str();
+      }
+    if (a.rows[i].polygons != b.rows[i].polygons) return (out << "object " << i + 1 << ": another outline", out.str());
+  }
+  return {};
+}
+
+/// Empty if two runs left the same bytes; else the first difference.
+inline std::string difference(const Results& a, const Results& b, std::int64_t width) {
+  std::ostringstream out;
+  if (a.rasters.size() != b.rasters.size()) return "not the same products";
+  for (const auto& [path, bands] : a.rasters)
+    for (std::size_t k = 0; k < bands.size(); ++k) {
+      const auto& other = b.rasters.at(path).at(k);
+      std::size_t differing = 0, first = 0;
+      for (std::size_t i = 0; i < bands[k].size(); ++i)
+        if (!same_bits(bands[k][i], other[i]) && differing++ == 0) first = i;
+      if (differing > 0) {
+        out.precision(9);
+        out << path << " band " << k + 1 << ": " << differing << " cells differ, the first at column "
+            << static_cast<std::int64_t>(first) % width << ", row " << static_cast<std::int64_t>(first) / width << ": "
+            << bands[k][first] << " against " << other[first];
+        return out.str();
+      }
+    }
+  if (a.tables.size() != b.tables.size()) return "not the same tables";
+  for (std::size_t t = 0; t < a.tables.size(); ++t)
+    if (const auto d = difference(a.tables[t], b.tables[t]); !d.empty()) return d;
+  return {};
+}
+
+/// The tilings every law runs under.
+inline std::vector<std::pair<std::int64_t, std::int64_t>> tilings(const Grid& g) {
+  return {{g.width, g.height}, {256, 256}, {97, 61}, {g.width, 1}};
+}
+
+}  // namespace fulmar::test
