@@ -3,11 +3,10 @@
 /// The options that `run` and `explain` share: ceilings, backend, and what is handed to GDAL.
 #pragma once
 
+#include <CLI/App.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <CLI/App.hpp>
 
 #include "plan/pipeline.hpp"
 #include "plan/plan.hpp"

@@ -23,7 +23,8 @@ void explain_pipeline(const Options& options, PipelineText request) {
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
   const GdalIo io;
-  const Graph graph = fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
+  const Graph graph =
+      fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);
   const std::string text = options.json ? explain_json(graph, plan) : explain(graph, plan);
   fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n");
@@ -32,7 +33,8 @@ void explain_pipeline(const Options& options, PipelineText request) {
 }  // namespace
 
 void add_explain(CLI::App& app, const Folded& folded) {
-  CLI::App* command = app.add_subcommand("explain", "Tell how a pipeline would run: passes, halos, tiles, bytes, memory");
+  CLI::App* command =
+      app.add_subcommand("explain", "Tell how a pipeline would run: passes, halos, tiles, bytes, memory");
   command->alias("plan");
   take_pipeline(*command);
   const auto options = std::make_shared<Options>();

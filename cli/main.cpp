@@ -38,7 +38,7 @@ void check_command(const CLI::App& app, const std::vector<std::string>& argument
   if (std::find(names.begin(), names.end(), word) != names.end()) return;
   const std::string near = fulmar::nearest(word, names);
   fulmar::fail(Errc::usage, fmt::format("there is no command '{}'; {}", word.substr(0, 60),
-                                        !near.empty()                             ? "did you mean 'fulmar " + near + "'?"
+                                        !near.empty()                         ? "did you mean 'fulmar " + near + "'?"
                                         : word.find('!') != std::string::npos ? "a pipeline is run with fulmar run"
                                                                               : "fulmar --help names them"));
 }

@@ -67,9 +67,12 @@ std::string describe(const Param& param) {
   if (!param.unit.empty()) facts.push_back("unit " + param.unit);
   if (const std::string range = param.range(); !range.empty()) facts.push_back(range);
   if (!param.choices.empty()) facts.push_back(fmt::format("one of {}", fmt::join(param.choices, ", ")));
-  if (param.required) facts.emplace_back("required");
-  else if (!param.fallback.empty()) facts.push_back("default " + param.fallback);
-  else facts.emplace_back("optional");
+  if (param.required)
+    facts.emplace_back("required");
+  else if (!param.fallback.empty())
+    facts.push_back("default " + param.fallback);
+  else
+    facts.emplace_back("optional");
   if (param.positional) facts.emplace_back("may stand without its name");
   return fmt::format("{} [{}]", param.description, fmt::join(facts, "; "));
 }

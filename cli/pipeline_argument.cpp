@@ -83,7 +83,8 @@ void take_pipeline(CLI::App& command) {
 PipelineText read_pipeline(const CLI::App& command, const Folded& folded) {
   const std::vector<std::string> words = command.remaining();
   if (words.empty())
-    fail(Errc::usage, "no pipeline is given, such as: fulmar " + command.get_name() + " 'scene.tif ! linear ! out.tif'");
+    fail(Errc::usage,
+         "no pipeline is given, such as: fulmar " + command.get_name() + " 'scene.tif ! linear ! out.tif'");
   if (words.size() == 1 && is_file_of_json(words.front())) return read_json_file(words.front());
 
   PipelineText result;

@@ -3,10 +3,9 @@
 /// The pipeline on the command line: one quoted text, several words, or the name of a JSON file.
 #pragma once
 
+#include <CLI/App.hpp>
 #include <string>
 #include <vector>
-
-#include <CLI/App.hpp>
 
 #include "plan/pipeline.hpp"
 

@@ -27,9 +27,12 @@ struct Options {
 
 const char* name_of(ProductKind kind) {
   switch (kind) {
-    case ProductKind::raster: return "raster";
-    case ProductKind::features: return "features";
-    case ProductKind::picture: break;
+    case ProductKind::raster:
+      return "raster";
+    case ProductKind::features:
+      return "features";
+    case ProductKind::picture:
+      break;
   }
   return "picture";
 }
@@ -61,7 +64,8 @@ void run_pipeline(const Options& options, PipelineText request) {
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
   const GdalIo io;
-  const Graph graph = fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
+  const Graph graph =
+      fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);
 
   RunReport report;
@@ -73,8 +77,10 @@ void run_pipeline(const Options& options, PipelineText request) {
     run_options.provenance = provenance(graph.text, fulmar::name_of(plan.backend));
     report = run(graph, plan, io, run_options);
   }
-  if (options.json) print_json(report);
-  else if (!options.quiet) print_table(report);
+  if (options.json)
+    print_json(report);
+  else if (!options.quiet)
+    print_table(report);
 }
 
 }  // namespace
@@ -85,7 +91,8 @@ void add_run(CLI::App& app, const Folded& folded) {
   const auto options = std::make_shared<Options>();
   options->engine.add_to(*command);
   command->add_flag("-q,--quiet", options->quiet, "Print nothing but errors");
-  command->add_option("--progress", options->progress, "How to show progress: bar (on a terminal by default), json, none")
+  command
+      ->add_option("--progress", options->progress, "How to show progress: bar (on a terminal by default), json, none")
       ->type_name("STYLE")
       ->check(CLI::IsMember({"bar", "json", "none"}));
   command->add_flag("--json", options->json, "Print the report as JSON");

@@ -12,8 +12,11 @@ std::string versions() {
 }
 
 Metadata provenance(const std::string& pipeline, const std::string& backend) {
-  return {{"FULMAR_VERSION", FULMAR_VERSION},  {"FULMAR_PIPELINE", pipeline},     {"FULMAR_BACKEND", backend},
-          {"GDAL_VERSION", gdal_version()},    {"PROJ_VERSION", proj_version()}};
+  return {{"FULMAR_VERSION", FULMAR_VERSION},
+          {"FULMAR_PIPELINE", pipeline},
+          {"FULMAR_BACKEND", backend},
+          {"GDAL_VERSION", gdal_version()},
+          {"PROJ_VERSION", proj_version()}};
 }
 
 }  // namespace fulmar::cli

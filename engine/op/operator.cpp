@@ -121,9 +121,12 @@ Trouble read_number(std::string_view text, double& x) {
 double checked_number(const Param& param, std::string_view digits, const std::string& text, const char* what) {
   double x = 0;
   switch (read_number(digits, x)) {
-    case Trouble::none: return x;
-    case Trouble::too_large: fail(Errc::usage, param.name + ": " + shown(text) + " is beyond what a number can hold");
-    case Trouble::malformed: break;
+    case Trouble::none:
+      return x;
+    case Trouble::too_large:
+      fail(Errc::usage, param.name + ": " + shown(text) + " is beyond what a number can hold");
+    case Trouble::malformed:
+      break;
   }
   refuse(param, what, text);
 }
@@ -145,8 +148,10 @@ void parse_integer(const Param& param, ParamValue& value) {
 
 void parse_boolean(const Param& param, ParamValue& value) {
   static constexpr std::array yes{"true", "yes", "1"}, no{"false", "no", "0"};
-  if (std::find(yes.begin(), yes.end(), value.text) != yes.end()) value.number = 1;
-  else if (std::find(no.begin(), no.end(), value.text) == no.end()) refuse(param, "true or false", value.text);
+  if (std::find(yes.begin(), yes.end(), value.text) != yes.end())
+    value.number = 1;
+  else if (std::find(no.begin(), no.end(), value.text) == no.end())
+    refuse(param, "true or false", value.text);
 }
 
 void parse_length(const Param& param, ParamValue& value) {
@@ -158,9 +163,12 @@ void parse_length(const Param& param, ParamValue& value) {
     while (digits.ends_with(' ')) digits.remove_suffix(1);
     return true;
   };
-  if (drop("px")) value.cells = true;
-  else if (drop("km")) scale = 1000;
-  else drop("m");
+  if (drop("px"))
+    value.cells = true;
+  else if (drop("km"))
+    scale = 1000;
+  else
+    drop("m");
   value.number = scale * checked_number(param, digits, value.text,
                                         "a length such as 250, 250m, 0.25km, or 7px for cells of the scene");
   if (!value.cells) return check_range(param, value.number);
@@ -253,10 +261,18 @@ ParamValue parse_param(const Param& param, const std::string& text) {
       value.number = checked_number(param, text, text, "a number");
       check_range(param, value.number);
       break;
-    case ParamType::integer: parse_integer(param, value); break;
-    case ParamType::boolean: parse_boolean(param, value); break;
-    case ParamType::length: parse_length(param, value); break;
-    case ParamType::choice: parse_choice(param, value); break;
+    case ParamType::integer:
+      parse_integer(param, value);
+      break;
+    case ParamType::boolean:
+      parse_boolean(param, value);
+      break;
+    case ParamType::length:
+      parse_length(param, value);
+      break;
+    case ParamType::choice:
+      parse_choice(param, value);
+      break;
     case ParamType::text:
     case ParamType::file:
       if (text.empty() && param.required) fail(Errc::usage, param.name + " must not be empty");
@@ -280,7 +296,8 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
     for (const json& p : schema.at("params")) params_.push_back(read_param(p));
   } catch (const json::exception& e) {
-    throw Error{Errc::usage, std::string{"the schema cannot be read: "} + e.what()}.within("operator " + shown(name_))
+    throw Error{Errc::usage, std::string{"the schema cannot be read: "} + e.what()}
+        .within("operator " + shown(name_))
         .within("plugin " + plugin_);
   } catch (Error& e) {
     throw e.within("operator " + shown(name_)).within("plugin " + plugin_);
@@ -328,8 +345,8 @@ void Registry::add(const fulmar_plugin& plugin) {
     Operator op{*plugin.operators[i], name};
     const std::string op_name = op.name();
     if (const Operator* other = find(op_name); other != nullptr || added.contains(op_name))
-      fail(Errc::usage, "the operator " + shown(op_name) + " of the plugin " + shown(name) + " is already there, from " +
-                            shown(other != nullptr ? other->plugin() : name));
+      fail(Errc::usage, "the operator " + shown(op_name) + " of the plugin " + shown(name) +
+                            " is already there, from " + shown(other != nullptr ? other->plugin() : name));
     added.emplace(op_name, std::move(op));
   }
   operators_.merge(added);

@@ -103,11 +103,11 @@ class Schema {
       w.value = v.number;
       w.in_cells = v.cells != 0;
       const bool known = ground.dx > 0 && ground.dy > 0;
-      if (!w.in_cells && !known)
+      if (!w.in_cells && !known && w.value > 0)
         fail(Errc::usage, std::string{"the scene does not tell the size of its cells in metres: give "} + v.name +
                               " in cells, for example " + v.name + " 7px");
-      w.x = odd_cells(w.in_cells ? w.value : w.value / ground.dx);
-      w.y = odd_cells(w.in_cells ? w.value : w.value / ground.dy);
+      w.x = odd_cells(w.in_cells || !known ? w.value : w.value / ground.dx);
+      w.y = odd_cells(w.in_cells || !known ? w.value : w.value / ground.dy);
     };
     params_.push_back(std::move(p));
     return *this;

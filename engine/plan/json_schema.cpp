@@ -19,8 +19,7 @@ ordered_json scalar(const std::string& description) {
 }
 
 ordered_json one_or_more(const ordered_json& item, const std::string& description) {
-  return {{"description", description},
-          {"anyOf", {item, {{"type", "array"}, {"minItems", 1}, {"items", item}}}}};
+  return {{"description", description}, {"anyOf", {item, {{"type", "array"}, {"minItems", 1}, {"items", item}}}}};
 }
 
 ordered_json key_value(const std::string& description) {
@@ -63,7 +62,9 @@ ordered_json parameter(const Param& p) {
       schema["type"] = name_of(p.type);
       add_range(p, schema);
       break;
-    case ParamType::boolean: schema["type"] = "boolean"; break;
+    case ParamType::boolean:
+      schema["type"] = "boolean";
+      break;
     case ParamType::length: {
       ordered_json metres{{"type", "number"}};
       add_range(p, metres);
@@ -74,8 +75,12 @@ ordered_json parameter(const Param& p) {
       schema["enum"] = ordered_json::array();
       for (const std::string& choice : p.choices) add_choice(choice, schema["enum"]);
       break;
-    case ParamType::text: schema["type"] = {"string", "number", "boolean"}; break;
-    case ParamType::file: schema["anyOf"] = {{{"type", "string"}, {"minLength", 1}}, reference("input")}; break;
+    case ParamType::text:
+      schema["type"] = {"string", "number", "boolean"};
+      break;
+    case ParamType::file:
+      schema["anyOf"] = {scalar("The name of a file."), reference("input")};
+      break;
   }
   if (!p.fallback.empty()) schema["default"] = default_of(p);
   return schema;
@@ -134,18 +139,17 @@ ordered_json read_step() {
 }
 
 ordered_json write_step() {
-  return step({{"write", {{"description", "A product; its extension tells its format."}, {"type", "string"}, {"minLength", 1}}},
-               {"of", scalar("GDAL driver, where the extension does not tell.")},
-               {"co", key_value("GDAL creation options.")},
-               {"lco", key_value("GDAL layer creation options.")},
-               {"layer", scalar("Name of the layer in a vector file.")},
-               {"overwrite", {{"description", "Replace a file that exists."}, {"type", "boolean"}}}},
-              {"write"});
+  return step(
+      {{"write", {{"description", "A product; its extension tells its format."}, {"type", "string"}, {"minLength", 1}}},
+       {"of", scalar("GDAL driver, where the extension does not tell.")},
+       {"co", key_value("GDAL creation options.")},
+       {"lco", key_value("GDAL layer creation options.")},
+       {"layer", scalar("Name of the layer in a vector file.")},
+       {"overwrite", {{"description", "Replace a file that exists."}, {"type", "boolean"}}}},
+      {"write"});
 }
 
-ordered_json branch_step() {
-  return step({{"branch", reference("branch")}}, {"branch"});
-}
+ordered_json branch_step() { return step({{"branch", reference("branch")}}, {"branch"}); }
 
 /// Steps, the first of which (and some of which) must be of a kind.
 ordered_json steps(const char* description, const char* first, const char* others, const char* some) {
@@ -169,8 +173,8 @@ std::string json_schema(const Registry& registry) {
   for (const auto& [name, op] : registry.operators()) operators.push_back(reference("operator." + name));
   definitions["pipeline"] = steps("Reads first and writes last.", "read", "later", "write");
   definitions["branch"] = steps("Takes what flows, and writes last.", nullptr, "later", "write");
-  definitions["input"] = step({{"pipeline", steps("Reads first and writes nothing.", "read", "apply", nullptr)}},
-                              {"pipeline"});
+  definitions["input"] =
+      step({{"pipeline", steps("Reads first and writes nothing.", "read", "apply", nullptr)}}, {"pipeline"});
   definitions["later"] = {{"anyOf", {reference("apply"), reference("branch_step"), reference("write")}}};
   definitions["apply"] = {{"anyOf", std::move(operators)}};
   definitions["read"] = read_step();

@@ -47,7 +47,8 @@ class Guard : public ordered_json::json_sax_t {
     return enter();
   }
   bool key(string_t& key) override {
-    if (!keys_.back().insert(key).second) fail(Errc::usage, "'" + key + "' appears twice in one object of the JSON pipeline");
+    if (!keys_.back().insert(key).second)
+      fail(Errc::usage, "'" + key + "' appears twice in one object of the JSON pipeline");
     if (keys_.back().size() > rules::most_arguments + 1)
       fail(Errc::usage, "an object of the JSON pipeline has too many members");
     return true;
@@ -100,12 +101,16 @@ Argument read_argument(const std::string& name, const ordered_json& value, std::
                        const std::string& pointer) {
   Argument a;
   a.name = name;
-  if (value.is_string()) a.value = read_string(value, pointer);
-  else if (value.is_boolean()) a.value = value.get<bool>() ? "true" : "false";
-  else if (value.is_number()) a.value = rules::canonical_number(value.dump()).value_or(value.dump());
+  if (value.is_string())
+    a.value = read_string(value, pointer);
+  else if (value.is_boolean())
+    a.value = value.get<bool>() ? "true" : "false";
+  else if (value.is_number())
+    a.value = rules::canonical_number(value.dump()).value_or(value.dump());
   else if (value.is_object() && !name.empty())
     a.pipeline = read_steps(single_member(value, "pipeline", pointer), Place::input, depth + 1, pointer / "pipeline");
-  else refuse(pointer, "a value is a text, a number, true or false, an array of these, or {\"pipeline\": [...]}");
+  else
+    refuse(pointer, "a value is a text, a number, true or false, an array of these, or {\"pipeline\": [...]}");
   return a;
 }
 
@@ -113,8 +118,7 @@ void read_arguments(const std::string& name, const ordered_json& value, std::siz
                     std::vector<Argument>& arguments) {
   if (!value.is_array()) return arguments.push_back(read_argument(name, value, depth, pointer));
   if (value.empty()) refuse(pointer, "an array here is not empty");
-  for (std::size_t i = 0; i < value.size(); ++i)
-    arguments.push_back(read_argument(name, value[i], depth, pointer / i));
+  for (std::size_t i = 0; i < value.size(); ++i) arguments.push_back(read_argument(name, value[i], depth, pointer / i));
 }
 
 /// Tells what kind of step it is by the one key that says so.

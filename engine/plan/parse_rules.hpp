@@ -38,9 +38,12 @@ inline Step::Kind kind_at(Place place, std::size_t step, std::size_t count) {
 /// The rule that a step of another kind broke.
 inline const char* rule_of(Place place) {
   switch (place) {
-    case Place::top: return "a pipeline reads in its first step, writes in its last, and applies operators between";
-    case Place::branch: return "a branch applies operators and writes in its last step";
-    case Place::input: break;
+    case Place::top:
+      return "a pipeline reads in its first step, writes in its last, and applies operators between";
+    case Place::branch:
+      return "a branch applies operators and writes in its last step";
+    case Place::input:
+      break;
   }
   return "a pipeline that is an input reads in its first step, and writes nothing";
 }

@@ -105,16 +105,15 @@ class Parser {
   [[nodiscard]] bool at(std::string_view syntax) const { return !at_end() && words_[next_].is(syntax); }
   [[nodiscard]] bool at_word() const { return !at_end() && !words_[next_].is_syntax() && !words_[next_].is_option(); }
   /// The next word, or the end of the text.
-  [[nodiscard]] Span here() const {
-    return at_end() ? Span{text_.size(), text_.size() + 1} : words_[next_].span;
-  }
+  [[nodiscard]] Span here() const { return at_end() ? Span{text_.size(), text_.size() + 1} : words_[next_].span; }
 
   /// Steps up to the end of the text, or to a closing bracket.
   Pipeline steps(Place place) {
     Pipeline result;
     while (true) {
       if (at("!"))
-        refuse(text_, here(), result.empty() ? "there is no step before this '!'" : "there is no step between '!' and '!'");
+        refuse(text_, here(),
+               result.empty() ? "there is no step before this '!'" : "there is no step between '!' and '!'");
       if (at_end() || at("]"))
         refuse(text_, here(), result.empty() ? "the brackets are empty" : "there is no step after the last '!'");
       result.push_back(at("[") ? branch() : step());
@@ -163,7 +162,8 @@ class Parser {
     const Word& word = words_[next_];
     Argument a;
     a.span = word.span;
-    if (word.is("[")) refuse(text_, a.span, "brackets need '!' before them, or the name of an input, as in --with [ ... ]");
+    if (word.is("["))
+      refuse(text_, a.span, "brackets need '!' before them, or the name of an input, as in --with [ ... ]");
     ++next_;
     if (!word.is_option()) {
       a.value = value_of(word.text, word.quoted);
@@ -207,7 +207,8 @@ class Parser {
         if (a.name.empty()) refuse(text_, a.span, "a file takes no second name; is a '!' missing before this?");
     }
     if (place == Place::top && steps.size() == 1)
-      refuse(text_, {text_.size(), text_.size() + 1}, "the pipeline writes nothing: end it with '!' and the name of a file");
+      refuse(text_, {text_.size(), text_.size() + 1},
+             "the pipeline writes nothing: end it with '!' and the name of a file");
   }
 
   std::string_view text_;
@@ -229,9 +230,8 @@ std::string quote(std::string_view text) {
 
 /// Whether a text would fall apart into words, or lose its quotes.
 bool is_no_word(std::string_view text) {
-  return text.empty() || std::any_of(text.begin(), text.end(), [](char c) {
-           return is_space(c) || is_control(c) || c == '\'' || c == '"';
-         });
+  return text.empty() || std::any_of(text.begin(), text.end(),
+                                     [](char c) { return is_space(c) || is_control(c) || c == '\'' || c == '"'; });
 }
 
 bool needs_quotes(std::string_view text) {
@@ -258,8 +258,10 @@ void print_step(const Step& step, std::string& text) {
     const Argument& a = step.arguments[i];
     const bool value_may_follow = i + 1 < step.arguments.size() && step.arguments[i + 1].name.empty();
     if (!a.name.empty()) text += " --" + a.name;
-    if (!a.pipeline.empty()) text += " [ " + to_text(a.pipeline) + " ]";
-    else if (a.name.empty() || a.value != "true" || value_may_follow) text += " " + print_value(a.value);
+    if (!a.pipeline.empty())
+      text += " [ " + to_text(a.pipeline) + " ]";
+    else if (a.name.empty() || a.value != "true" || value_may_follow)
+      text += " " + print_value(a.value);
   }
 }
 

@@ -129,7 +129,7 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
       if (v.kind == FULMAR_VIEW_WITHIN) bytes += 2 * padded(grow(own, node.halo(v.input, ground)).cells() * 2);
     }
   }
-  return bytes + 4096;
+  return padded(bytes) + 4096;
 }
 
 struct Shape {
@@ -172,7 +172,7 @@ std::int64_t bytes_of_tile(const Graph& graph, const Plan& plan, std::int64_t wi
     }
     for (const int n : stage.nodes)
       // Set cells, their intensity and background, if every tenth cell is set; more is caught as it grows.
-      if (graph.nodes[static_cast<std::size_t>(n)].labels()) bytes += width * height * 8 / 10;
+      if (graph.nodes[static_cast<std::size_t>(n)].labels()) bytes += padded(width * height * 8 / 10);
   }
   return bytes;
 }
@@ -251,7 +251,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     if (h > rows && h <= 2048) rows = ceil_to(h, block_height);
   }
   while (rows < 2048 && raster.width * rows < std::int64_t{4} << 20) rows *= 2;
-  const int most = plan.threads > 1 ? 3 : 2;
+  const int most = plan.threads > 2 ? 3 : 2;
   std::vector<Shape> shapes;
   if (budget.tile_width > 0 && budget.tile_height > 0) {
     for (int t = most; t >= 1; --t) shapes.push_back({budget.tile_width, budget.tile_height, t});

@@ -25,9 +25,9 @@ struct Calibrate {
         .output("intensity", units::one, "Backscatter coefficient, linear.")
         .param("lut", &Params::lut, "Which coefficient.", {"sigma", "beta", "gamma"})
         .param("line-offset", &Params::line_offset, "Line of the product that the scene's first row is.", units::cell,
-               anything())
+               at_least(0))
         .param("sample-offset", &Params::sample_offset, "Sample of the product that the scene's first column is.",
-               units::cell, anything())
+               units::cell, at_least(0))
         .example("measurement.tiff ! calibrate --with calibration.xml ! sigma0.tif")
         .cites("Miranda & Meadows 2015, ESA-EOPG-CSCOP-TN-0002")
         .agrees(exactly);

@@ -75,7 +75,8 @@ std::string trouble(const Param& param, const std::string& text) {
 }
 
 fulmar_plugin plugin_of(const char* name, const fulmar_operator* const* operators, std::uint32_t count) {
-  return {sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, name, "1", "Apache-2.0", "test", "", count, operators};
+  return {
+      sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, name, "1", "Apache-2.0", "test", "", count, operators};
 }
 
 TEST(OperatorTest, ReadsItsSchema) {

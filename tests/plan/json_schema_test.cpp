@@ -50,7 +50,8 @@ struct Outline {
         .input("value", units::any, "The scene.")
         .companion("with", "outlines", "File of what to remove.")
         .output("value", units::any, "The rest.")
-        .text<Params>("formula", [](Params&, std::string_view) {}, "A formula.")
+        .text<Params>(
+            "formula", [](Params&, std::string_view) {}, "A formula.")
         .positional();
   }
   float operator()(float value, std::uint8_t inside) const { return inside != 0 ? missing<float> : value; }
@@ -96,25 +97,37 @@ TEST_F(JsonSchemaTest, AcceptsWhatTheTextSays) {
 
 TEST_F(JsonSchemaTest, RefusesWhatNoOperatorTakes) {
   for (const char* step :
-       {R"({"apply": "threshold", "levle": 0.5})", R"({"apply": "threshold", "level": 1})",
-        R"({"apply": "threshold", "level": 0})", R"({"apply": "threshold", "level": "high"})",
-        R"({"apply": "threshold", "steps": 1.5})", R"({"apply": "threshold", "steps": 10})",
-        R"({"apply": "threshold", "invert": "maybe"})", R"({"apply": "threshold", "width": "7 cm"})",
-        R"({"apply": "threshold", "width": 0})", R"({"apply": "threshold", "sides": 3})",
-        R"({"apply": "threshold", "arguments": ["x"]})", R"({"apply": "threshold", "value": {"pipeline": [{"read": "c"}]}})",
-        R"({"apply": "threshold", "weight": "c.tif"})", R"({"apply": "outline", "formula": "x"})",
-        R"({"apply": "outline", "with": "c"})", R"({"apply": "outline", "with": "c", "arguments": ["x", "y"]})",
+       {R"({"apply": "threshold", "levle": 0.5})",
+        R"({"apply": "threshold", "level": 1})",
+        R"({"apply": "threshold", "level": 0})",
+        R"({"apply": "threshold", "level": "high"})",
+        R"({"apply": "threshold", "steps": 1.5})",
+        R"({"apply": "threshold", "steps": 10})",
+        R"({"apply": "threshold", "invert": "maybe"})",
+        R"({"apply": "threshold", "width": "7 cm"})",
+        R"({"apply": "threshold", "width": 0})",
+        R"({"apply": "threshold", "sides": 3})",
+        R"({"apply": "threshold", "arguments": ["x"]})",
+        R"({"apply": "threshold", "value": {"pipeline": [{"read": "c"}]}})",
+        R"({"apply": "threshold", "weight": "c.tif"})",
+        R"({"apply": "outline", "formula": "x"})",
+        R"({"apply": "outline", "with": "c"})",
+        R"({"apply": "outline", "with": "c", "arguments": ["x", "y"]})",
         R"({"apply": "outline", "formula": "x", "with": {"pipeline": [{"read": "c"}, {"write": "d"}]}})",
-        R"({"apply": "nothing"})", R"({"write": "c", "co": "word"})", R"({"branch": [{"apply": "threshold"}]})"})
+        R"({"apply": "nothing"})",
+        R"({"write": "c", "co": "word"})",
+        R"({"branch": [{"apply": "threshold"}]})"})
     EXPECT_FALSE(accepts_step(step)) << step;
 }
 
 TEST_F(JsonSchemaTest, RefusesWhatIsNoPipeline) {
   for (const char* text :
        {"[]", "{}", R"({"pipeline": []})", R"({"pipeline": [{"read": "a"}]})", R"({"pipeline": [{"write": "a"}]})",
-        R"({"pipeline": [{"apply": "threshold"}, {"write": "b"}]})", R"({"pipeline": [{"read": "a"}, {"apply": "threshold"}]})",
+        R"({"pipeline": [{"apply": "threshold"}, {"write": "b"}]})",
+        R"({"pipeline": [{"read": "a"}, {"apply": "threshold"}]})",
         R"({"pipeline": [{"read": "a"}, {"read": "c"}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "band": 0}, {"write": "b"}]})", R"({"pipeline": [{"read": "a"}, {"write": "b"}], "x": 1})"})
+        R"({"pipeline": [{"read": "a", "band": 0}, {"write": "b"}]})",
+        R"({"pipeline": [{"read": "a"}, {"write": "b"}], "x": 1})"})
     EXPECT_FALSE(accepts(nlohmann::json::parse(text))) << text;
 }
 

@@ -137,12 +137,41 @@ TEST(ParseTextTest, SameNamesComeTogether) {
 }
 
 TEST(ParseTextTest, RefusesWhatIsNoPipeline) {
-  for (const char* text :
-       {"", "   ", "!", "a", "a !", "! a", "a ! ! b", "a ! op ! ", "a ! [ ] ! b", "[ a ] ! b", "a ! [ b ]", "a ! [ b",
-        "a ] ! b", "a ! op 'x ! b", "a ! op \"x ! b", "--x ! b", "a ! --x ! b", "a ! op -- ! b", "a ! op --1 ! b",
-        "a ! op --apply x ! b", "a ! op [ c ] ! b", "a ! [ c ] d ! b", "a ! read c ! b", "a ! write c ! b",
-        "write a ! b", "a ! read b", "read ! b", "a ! op --with [ c ! write d ] ! b", "a ! op --with [ [ d ] ! c ] ! b",
-        "a ! op --with [ c ! [ d ] ] ! b", "'' ! b", "a x ! b", "a ! b x", "a ! [ read x ] ! b", "a ! op --with [ ! b"})
+  for (const char* text : {"",
+                           "   ",
+                           "!",
+                           "a",
+                           "a !",
+                           "! a",
+                           "a ! ! b",
+                           "a ! op ! ",
+                           "a ! [ ] ! b",
+                           "[ a ] ! b",
+                           "a ! [ b ]",
+                           "a ! [ b",
+                           "a ] ! b",
+                           "a ! op 'x ! b",
+                           "a ! op \"x ! b",
+                           "--x ! b",
+                           "a ! --x ! b",
+                           "a ! op -- ! b",
+                           "a ! op --1 ! b",
+                           "a ! op --apply x ! b",
+                           "a ! op [ c ] ! b",
+                           "a ! [ c ] d ! b",
+                           "a ! read c ! b",
+                           "a ! write c ! b",
+                           "write a ! b",
+                           "a ! read b",
+                           "read ! b",
+                           "a ! op --with [ c ! write d ] ! b",
+                           "a ! op --with [ [ d ] ! c ] ! b",
+                           "a ! op --with [ c ! [ d ] ] ! b",
+                           "'' ! b",
+                           "a x ! b",
+                           "a ! b x",
+                           "a ! [ read x ] ! b",
+                           "a ! op --with [ ! b"})
     text_refusal(text);
 }
 
@@ -204,27 +233,39 @@ TEST(ParseJsonTest, ArraysNamelessAndNested) {
   const Pipeline p = parse_json(R"({"pipeline": [{"read": "a", "band": [1, 3]},
     {"apply": "expression", "arguments": ["b1 < 0", 5], "mask": {"pipeline": [{"read": "m"}, {"apply": "f"}]}},
     {"write": "b", "co": ["A=1", "B=2"], "layer": "1.10"}]})");
-  EXPECT_EQ(p, parse_text("a --band 1 --band 3 ! expression 'b1 < 0' 5 --mask [ m ! f ] ! b --co A=1 --co B=2 --layer '1.10'"));
+  EXPECT_EQ(
+      p,
+      parse_text("a --band 1 --band 3 ! expression 'b1 < 0' 5 --mask [ m ! f ] ! b --co A=1 --co B=2 --layer '1.10'"));
   expect_round_trips(p);
 }
 
 TEST(ParseJsonTest, RefusesWhatIsNoPipeline) {
-  for (const char* text :
-       {"", "{", "[]", "{}", "7", "{\"pipeline\": {}}", "{\"pipeline\": []}", "{\"pipeline\": [{\"read\": \"a\"}]}",
-        R"({"pipeline": [{"read": "a"}, {"write": "b"}], "more": 1})",
-        R"({"pipeline": [{"read": "a"}, {"apply": "b"}]})", R"({"pipeline": [{"apply": "a"}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a"}, {"read": "c"}, {"write": "b"}]})", R"({"pipeline": [{"read": 7}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": ""}, {"write": "b"}]})", R"({"pipeline": [{"read": "a", "apply": "x"}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "band": null}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "band": []}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "band": [[1]]}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "band": {"x": 1}}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "a b": 1}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "arguments": ["x"]}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a", "band": 1, "band": 2}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a"}, {"branch": []}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a"}, {"branch": [{"write": "c"}], "x": 1}, {"write": "b"}]})",
-        R"({"pipeline": [{"read": "a\u0000b"}, {"write": "b"}]})", R"({"pipeline": [{"read": "a", "x": 1e999}, {"write": "b"}]})"})
+  for (const char* text : {"",
+                           "{",
+                           "[]",
+                           "{}",
+                           "7",
+                           "{\"pipeline\": {}}",
+                           "{\"pipeline\": []}",
+                           "{\"pipeline\": [{\"read\": \"a\"}]}",
+                           R"({"pipeline": [{"read": "a"}, {"write": "b"}], "more": 1})",
+                           R"({"pipeline": [{"read": "a"}, {"apply": "b"}]})",
+                           R"({"pipeline": [{"apply": "a"}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a"}, {"read": "c"}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": 7}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": ""}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "apply": "x"}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "band": null}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "band": []}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "band": [[1]]}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "band": {"x": 1}}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "a b": 1}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "arguments": ["x"]}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "band": 1, "band": 2}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a"}, {"branch": []}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a"}, {"branch": [{"write": "c"}], "x": 1}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a\u0000b"}, {"write": "b"}]})",
+                           R"({"pipeline": [{"read": "a", "x": 1e999}, {"write": "b"}]})"})
     json_refusal(text);
 }
 
@@ -233,9 +274,7 @@ TEST(ParseJsonTest, NamesThePlace) {
   EXPECT_NE(what.find("/pipeline/1/x~1y"), std::string::npos) << what;
 }
 
-TEST(ParseJsonTest, CannotHoldWhatIsNotUtf8) {
-  EXPECT_THROW(to_json(parse_text("a\xff ! b")), Error);
-}
+TEST(ParseJsonTest, CannotHoldWhatIsNotUtf8) { EXPECT_THROW(to_json(parse_text("a\xff ! b")), Error); }
 
 TEST(JoinWordsTest, KeepsWordsWhole) {
   EXPECT_EQ(join_words({"a b.tif", "!", "op", "--x=1 2", "--y", "", "it's", "[", "c", "]", "--z=3"}),
@@ -290,11 +329,48 @@ class Maker {
   int below(int n) { return static_cast<int>(random_() % static_cast<std::uint32_t>(n)); }
 
   std::string word(bool may_be_empty) {
-    static const std::vector<std::string> odd{
-        "!",  "[",     "]",    "--x",    "read", "write", "true", "false", "a b",   "it's", "\"",      "'\"'",
-        "\\", "\\\"'", "-5",   "1e-06",  "1e5",  "0.10",  "-0",   "007",   "1e999", "nan",  "a=b",     "100000",
-        "~/", "é",     "\t",   "a\nb",   "1e+05", "1E5",  "18446744073709551615",  "123456789012345678901234567890",
-        "{}", "null",  "[1]",  "--",     "apply", "-0.0", "12345678901234567890",  "0.1", "5e-324", "1.7976931348623157e308"};
+    static const std::vector<std::string> odd{"!",
+                                              "[",
+                                              "]",
+                                              "--x",
+                                              "read",
+                                              "write",
+                                              "true",
+                                              "false",
+                                              "a b",
+                                              "it's",
+                                              "\"",
+                                              "'\"'",
+                                              "\\",
+                                              "\\\"'",
+                                              "-5",
+                                              "1e-06",
+                                              "1e5",
+                                              "0.10",
+                                              "-0",
+                                              "007",
+                                              "1e999",
+                                              "nan",
+                                              "a=b",
+                                              "100000",
+                                              "~/",
+                                              "é",
+                                              "\t",
+                                              "a\nb",
+                                              "1e+05",
+                                              "1E5",
+                                              "18446744073709551615",
+                                              "123456789012345678901234567890",
+                                              "{}",
+                                              "null",
+                                              "[1]",
+                                              "--",
+                                              "apply",
+                                              "-0.0",
+                                              "12345678901234567890",
+                                              "0.1",
+                                              "5e-324",
+                                              "1.7976931348623157e308"};
     if (below(3) == 0) return odd[static_cast<std::size_t>(below(static_cast<int>(odd.size())))];
     std::string text;
     for (int n = below(8) + (may_be_empty ? 0 : 1); n > 0; --n) text += static_cast<char>(' ' + below(95));
@@ -332,7 +408,8 @@ TEST(PipelineTest, AnyPipelineSurvivesTextAndJson) {
 }
 
 TEST(PipelineTest, AnyBytesEndInAPipelineOrAnError) {
-  static const std::vector<std::string> parts{"!", "[", "]", " ", "'", "\"", "\\", "--x", "=", "a", "read", "1", "\n", "\xff"};
+  static const std::vector<std::string> parts{"!",   "[", "]", " ",    "'", "\"", "\\",
+                                              "--x", "=", "a", "read", "1", "\n", "\xff"};
   std::mt19937 random{7};
   for (int i = 0; i < 20000; ++i) {
     std::string text;
