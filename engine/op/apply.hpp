@@ -183,6 +183,7 @@ struct Signature<R (F::*)(A...) const> {
   template <class T>
   static void one_type(std::string& types) {
     if constexpr (Argument<T>::takes_port) types += Argument<T>::dtype == FULMAR_F32 ? 'f' : 'u';
+    else if (Argument<T>::viewed && types.empty()) types += 'f';  // sums that stand first take the first port
   }
   template <class T>
   static void one_view(const F& f, fulmar_view* out, std::uint32_t capacity, std::uint32_t& count,
