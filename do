@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ./do demo   finds ships in a real scene and shows them
 # ./do test   builds everything and runs every test
-# ./do build | setup | bench | sanitize | format
+# ./do build | setup | bench | sanitize | docs | format
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -83,6 +83,7 @@ case "${1:-}" in
     shift
     bench/run "$@"
     ;;
+  docs) need doxygen; mkdir -p build; doxygen Doxyfile && echo "build/doxygen/html/index.html" ;;
   format) git ls-files '*.hpp' '*.cpp' '*.cuh' '*.cu' | xargs clang-format-14 -i ;;
   *) sed -n '3,5s/^# //p' "$0"; [ -z "${1:-}" ] || exit 2 ;;
 esac

@@ -15,7 +15,7 @@ namespace fulmar::ops {
 ///   ca             a(N) m             a = F^-1(1 - pfa; 2L, 2LN): L-look gamma clutter, uncertainty of m included
 ///   two_parameter  m + t sqrt(v)      t = Phi^-1(1 - pfa): Gaussian
 ///   lognormal      exp(m' + t sqrt(v'))  m', v' of the logarithm
-///   k              T(nu) m            K distribution, 1/nu = <x^2> / (<x>^2 (1 + 1/L)) - 1; gamma where nu > 100
+///   k              T(nu) m            K distribution, 1/nu = mean(x^2) / (mean(x)^2 (1 + 1/L)) - 1; gamma where nu > 100
 /// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown, not
 /// "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd.
 /// `background` is the ring's mean (for lognormal exp(m' + v' / 2)).
