@@ -15,7 +15,6 @@
 #include <memory>
 #include <random>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,13 +34,18 @@ struct Cells {
   std::vector<std::byte> bytes;
 };
 
-/// What a port of some unit can make sense of, over a square of cells that scenes repeat: speckle of 4.4 looks with five
-/// targets of 3 x 8 cells 20 dB above it (as intensity, decibels or counts), round patches for flags, or a smooth field.
+/// What a port of some unit can make sense of, over a square of cells that scenes repeat: speckle of 4.4 looks with
+/// five targets of 3 x 8 cells 20 dB above it (as intensity, decibels or counts), round patches for flags, or a smooth
+/// field.
 inline constexpr std::int64_t patch_side = 1024;
 inline std::vector<float> patch_for(const Unit& unit, bool computed, std::mt19937& rng) {
   std::vector<float> v(static_cast<std::size_t>(patch_side * patch_side));
-  const auto at = [&](std::int64_t x, std::int64_t y) -> float& { return v[static_cast<std::size_t>(y * patch_side + x)]; };
-  const auto place = [&](std::int64_t room) { return static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(patch_side - room)); };
+  const auto at = [&](std::int64_t x, std::int64_t y) -> float& {
+    return v[static_cast<std::size_t>(y * patch_side + x)];
+  };
+  const auto place = [&](std::int64_t room) {
+    return static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(patch_side - room));
+  };
   const bool counts = unit.symbol == units::digital_number, decibels = unit.symbol == units::decibel;
   if (counts || decibels || unit.symbol == units::one) {
     std::gamma_distribution<float> clutter(4.4f, 0.02f / 4.4f);
@@ -64,10 +68,12 @@ inline std::vector<float> patch_for(const Unit& unit, bool computed, std::mt1993
     }
   } else {
     std::normal_distribution<float> noise(0, 0.05f);
-    const float low = computed ? 300.0f : 0.2f, high = computed ? 600.0f : 0.9f;  // a companion field: a table of factors
+    const float low = computed ? 300.0f : 0.2f,
+                high = computed ? 600.0f : 0.9f;  // a companion field: a table of factors
     for (std::int64_t y = 0; y < patch_side; ++y)
       for (std::int64_t x = 0; x < patch_side; ++x) {
-        const double u = 0.5 + 0.25 * std::sin(0.013 * static_cast<double>(x)) + 0.25 * std::cos(0.021 * static_cast<double>(y));
+        const double u =
+            0.5 + 0.25 * std::sin(0.013 * static_cast<double>(x)) + 0.25 * std::cos(0.021 * static_cast<double>(y));
         at(x, y) = low + (high - low) * static_cast<float>(u) + (computed ? 0.0f : noise(rng));
       }
   }
@@ -81,7 +87,8 @@ inline DType stored_type(const Unit& unit) {
 }
 
 /// With gaps, one cell in fifty is missing: single cells all over, and a block of 60 x 100 in every patch.
-inline std::shared_ptr<const Cells> make_cells(const Unit& unit, bool computed, bool gaps, std::int64_t width, std::int64_t rows) {
+inline std::shared_ptr<const Cells> make_cells(const Unit& unit, bool computed, bool gaps, std::int64_t width,
+                                               std::int64_t rows) {
   std::mt19937 rng(20260101u);
   const auto patch = patch_for(unit, computed, rng);
   auto made = std::make_shared<Cells>();
@@ -90,11 +97,11 @@ inline std::shared_ptr<const Cells> make_cells(const Unit& unit, bool computed, 
   made->rows = rows;
   with_type(made->type, [&](auto zero) {
     using T = decltype(zero);
-    const T absent = std::is_floating_point_v<T> ? missing_as<T>() : static_cast<T>(std::is_same_v<T, std::uint8_t> ? 255 : 0);
     std::vector<T> stored(patch.size());
-    for (std::size_t i = 0; i < patch.size(); ++i) stored[i] = gaps && rng() % 70 == 0 ? absent : static_cast<T>(patch[i]);
+    for (std::size_t i = 0; i < patch.size(); ++i)
+      stored[i] = gaps && rng() % 70 == 0 ? missing<T> : static_cast<T>(patch[i]);
     if (gaps)
-      for (std::int64_t y = 500; y < 560; ++y) std::fill_n(stored.begin() + y * patch_side + 300, 100, absent);
+      for (std::int64_t y = 500; y < 560; ++y) std::fill_n(stored.begin() + y * patch_side + 300, 100, missing<T>);
     made->bytes.resize(static_cast<std::size_t>(width * rows) * sizeof(T));
     for (std::int64_t y = 0; y < rows; ++y)
       for (std::int64_t x = 0; x < width; x += patch_side)
@@ -121,9 +128,14 @@ inline Grid metric_grid(std::int64_t width, std::int64_t height) {
 class MemorySource : public RasterSource {
  public:
   /// Column `left` and row `top` of the cells are the raster's first.
-  MemorySource(std::string name, Grid grid, std::shared_ptr<const Cells> cells, const Unit& unit, bool gaps, int bands = 1,
-               bool computed = false, std::int64_t left = 0, std::int64_t top = 0)
-      : name_{std::move(name)}, grid_{std::move(grid)}, cells_{std::move(cells)}, computed_{computed}, left_{left}, top_{top} {
+  MemorySource(std::string name, Grid grid, std::shared_ptr<const Cells> cells, const Unit& unit, bool gaps,
+               int bands = 1, bool computed = false, std::int64_t left = 0, std::int64_t top = 0)
+      : name_{std::move(name)},
+        grid_{std::move(grid)},
+        cells_{std::move(cells)},
+        computed_{computed},
+        left_{left},
+        top_{top} {
     StoredBand band;
     band.dtype = cells_->type;
     band.unit = unit;
@@ -148,10 +160,13 @@ class MemorySource : public RasterSource {
       for (std::int64_t y = 0; y < w.height; ++y) {
         const auto row = (source.top_ + w.y + y + 97 * band) % from.rows;
         std::memcpy(static_cast<std::byte*>(cells) + y * stride * size,
-                    from.bytes.data() + (row * from.width + source.left_ + w.x) * size, static_cast<std::size_t>(w.width * size));
+                    from.bytes.data() + (row * from.width + source.left_ + w.x) * size,
+                    static_cast<std::size_t>(w.width * size));
       }
     }
-    void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override { fail(Errc::runtime, "no band has a mask"); }
+    void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
+      fail(Errc::runtime, "no band has a mask");
+    }
     const MemorySource& source;
   };
 
@@ -176,8 +191,12 @@ class Checksum {
     ++count_;
   }
   /// All NaN are one: missing.
-  void add(std::uint64_t place, float v) { add(place, is_missing(v) ? std::uint64_t{0x7fc00000u} : std::uint64_t{std::bit_cast<std::uint32_t>(v)}); }
-  void add(std::uint64_t place, double v) { add(place, is_missing(v) ? std::uint64_t{0x7ff8} << 48 : std::bit_cast<std::uint64_t>(v)); }
+  void add(std::uint64_t place, float v) {
+    add(place, is_missing(v) ? std::uint64_t{0x7fc00000u} : std::uint64_t{std::bit_cast<std::uint32_t>(v)});
+  }
+  void add(std::uint64_t place, double v) {
+    add(place, is_missing(v) ? std::uint64_t{0x7ff8} << 48 : std::bit_cast<std::uint64_t>(v));
+  }
   friend bool operator==(const Checksum&, const Checksum&) = default;
   [[nodiscard]] std::uint64_t count() const { return count_; }
 
@@ -192,19 +211,24 @@ class MemoryIo : public Io {
   std::map<std::string, std::shared_ptr<const RasterSource>> sources;
   Checksum* checksum = nullptr;
 
-  [[nodiscard]] std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const override { return find(path); }
-  [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest& request, const Grid&) const override {
+  [[nodiscard]] std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const override {
+    return find(path);
+  }
+  [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest& request,
+                                                              const Grid&) const override {
     return find(request.path);
   }
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override {
     return path.ends_with(".features") ? ProductKind::features : ProductKind::raster;
   }
   [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string&, const FileOptions&, const Grid& grid,
-                                                          const std::vector<ProductBand>& bands, const Metadata&) const override {
+                                                          const std::vector<ProductBand>& bands,
+                                                          const Metadata&) const override {
     return std::make_unique<Raster>(grid, bands, checksum);
   }
   [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string&, const FileOptions&, const Grid&,
-                                                             const std::vector<Column>&, const Metadata&) const override {
+                                                             const std::vector<Column>&,
+                                                             const Metadata&) const override {
     return std::make_unique<Features>(checksum);
   }
 
@@ -216,7 +240,8 @@ class MemoryIo : public Io {
   }
 
   struct Raster : RasterSink {
-    Raster(const Grid& g, const std::vector<ProductBand>& b, Checksum* c) : width{g.width}, cells_of_band{g.width * g.height}, bands{b}, sum{c} {}
+    Raster(const Grid& g, const std::vector<ProductBand>& b, Checksum* c)
+        : width{g.width}, cells_of_band{g.width * g.height}, bands{b}, sum{c} {}
     void write(int band, const Window& w, const void* cells, std::int64_t stride) override {
       if (sum == nullptr) return;
       for (std::int64_t y = 0; y < w.height; ++y)
@@ -245,7 +270,8 @@ class MemoryIo : public Io {
         for (const Polygon& polygon : f.polygons)
           for (const Ring& ring : polygon) {
             sum->add(++place, static_cast<std::uint64_t>(ring.size()));
-            for (const Corner& c : ring) sum->add(++place, static_cast<std::uint64_t>(c.column) << 32 ^ static_cast<std::uint64_t>(c.row));
+            for (const Corner& c : ring)
+              sum->add(++place, static_cast<std::uint64_t>(c.column) << 32 ^ static_cast<std::uint64_t>(c.row));
           }
       }
     }
@@ -268,10 +294,14 @@ inline double copy_bandwidth(int threads) {
     const auto start = std::chrono::steady_clock::now();
     std::vector<std::thread> workers;
     for (int t = 0; t < threads; ++t)
-      workers.emplace_back([&, t] { std::memcpy(to.data() + static_cast<std::size_t>(t) * share, from.data() + static_cast<std::size_t>(t) * share, share); });
+      workers.emplace_back([&, t] {
+        std::memcpy(to.data() + static_cast<std::size_t>(t) * share, from.data() + static_cast<std::size_t>(t) * share,
+                    share);
+      });
     for (auto& w : workers) w.join();
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-    it->second = std::max(it->second, 2.0 * static_cast<double>(share * static_cast<std::size_t>(threads)) / taken.count());
+    it->second =
+        std::max(it->second, 2.0 * static_cast<double>(share * static_cast<std::size_t>(threads)) / taken.count());
   }
   return it->second;
 }

@@ -227,7 +227,7 @@ std::string find_beside(const std::string& scene) {
     for (const char* ending : {"", ".gz"})
       if (exists(place + ending)) return place + ending;
   fail(Errc::usage, fmt::format("no calibration table was found for '{}': there is neither '{}' nor '{}'; name it with "
-                                "--lut",
+                                "--with",
                                 scene, places[0], places[1]));
 }
 

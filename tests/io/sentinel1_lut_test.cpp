@@ -146,7 +146,7 @@ TEST_F(LutTest, AzimuthTimeFromTheAnnotation) {
 TEST_F(LutTest, NotFoundBesideTheScene) {
   const auto error = thrown([&] { open("", plain(4, 4), {}, scratch / "measurement/s1.tiff"); });
   EXPECT_EQ(error.code, 2);
-  EXPECT_TRUE(error.says("annotation/calibration/calibration-s1.xml") && error.says("--lut")) << error.text;
+  EXPECT_TRUE(error.says("annotation/calibration/calibration-s1.xml") && error.says("--with")) << error.text;
 }
 
 TEST_F(LutTest, DamagedTablesAreRefused) {
