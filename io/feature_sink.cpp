@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <ctime>
 #include <cstdio>
 
 #include "core/error.hpp"
@@ -101,6 +103,31 @@ std::string title_of(const Column& column) {
   return column.unit.known() ? fmt::format("{} [{}]", column.name, column.unit.symbol) : column.name;
 }
 
+/// GeoPackage writes the time of day into itself. While this lives it writes the epoch, or the time that the environment's
+/// SOURCE_DATE_EPOCH names, so that the same features make the same file.
+class SteadyDate {
+ public:
+  SteadyDate() {
+    const char* epoch = std::getenv("SOURCE_DATE_EPOCH");
+    const std::time_t seconds = epoch == nullptr ? 0 : static_cast<std::time_t>(std::strtoll(epoch, nullptr, 10));
+    std::tm utc{};
+    gmtime_r(&seconds, &utc);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+    if (CPLGetConfigOption(name, nullptr) == nullptr) CPLSetThreadLocalConfigOption(name, text);
+    else mine_ = false;
+  }
+  ~SteadyDate() {
+    if (mine_) CPLSetThreadLocalConfigOption(name, nullptr);
+  }
+  SteadyDate(const SteadyDate&) = delete;
+  SteadyDate& operator=(const SteadyDate&) = delete;
+
+ private:
+  static constexpr const char* name = "OGR_CURRENT_DATE";
+  bool mine_ = true;
+};
+
 class GdalFeatureSink : public FeatureSink {
  public:
   GdalFeatureSink(const std::string& path, const FileOptions& options, const Grid& grid,
@@ -132,6 +159,7 @@ class GdalFeatureSink : public FeatureSink {
 
   void commit() override {
     if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+    const SteadyDate date;
     {
       const ErrorTrap trap;
       if (in_transaction_ && dataset_->CommitTransaction() != OGRERR_NONE) file_.fail_writing(trap);
@@ -147,6 +175,7 @@ class GdalFeatureSink : public FeatureSink {
  private:
   void create(const FileOptions& options, const Metadata& metadata) {
     const ErrorTrap trap;
+    const SteadyDate date;
     const auto name = name_of(*driver_);
     const auto creation = string_list(options.creation_options);
     dataset_.reset(driver_->Create(file_.temporary().c_str(), 0, 0, 0, GDT_Unknown, creation.List()));

@@ -102,6 +102,7 @@ class GdalRasterSink : public RasterSink {
       : options_{options},
         grid_{grid},
         bands_{bands},
+        metadata_{metadata},
         driver_{driver_for(path, options).driver},
         file_{path, options.overwrite} {
     if (bands.empty()) fail(Errc::usage, fmt::format("'{}' would have no bands", path));
@@ -113,7 +114,7 @@ class GdalRasterSink : public RasterSink {
     direct_ = name_of(*driver_) == "GTiff";
     // Only GeoTIFF knows how to mark a byte as signed.
     if (dtype_ == DType::i8 && !direct_) dtype_ = DType::i16;
-    create(metadata);
+    create();
   }
 
   ~GdalRasterSink() override {
@@ -127,6 +128,7 @@ class GdalRasterSink : public RasterSink {
     if (!dataset_ || intersect(window, grid_.window()) != window)
       fail(Errc::runtime, fmt::format("{} lie outside '{}'", to_text(window), file_.path()));
     if (window.empty()) return;
+    in_order_ = in_order_ && is_next(band, window);
     const auto& own = bands_[static_cast<std::size_t>(band)];
     if (own.dtype == dtype_) {
       put(band, window, cells, dtype_, stride);
@@ -150,11 +152,23 @@ class GdalRasterSink : public RasterSink {
     if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
     file_.close(std::move(dataset_));
     if (!direct_) convert();
+    else if (!in_order_) rewrite();
     file_.commit();
   }
 
  private:
-  void create(const Metadata& metadata) {
+  /// True if the window is the next in the order that RasterSink names.
+  bool is_next(int band, const Window& w) {
+    const bool next = band == next_band_ && w.x == 0 && w.width == grid_.width && w.y == next_row_ &&
+                      w.height == std::min(strip, grid_.height - w.y);
+    if (++next_band_ == static_cast<int>(bands_.size())) {
+      next_band_ = 0;
+      next_row_ += strip;
+    }
+    return next;
+  }
+
+  void create() {
     const ErrorTrap trap;
     auto* tiff = GetGDALDriverManager()->GetDriverByName("GTiff");
     if (tiff == nullptr) fail(Errc::output, "this GDAL has no GeoTIFF driver");
@@ -164,7 +178,7 @@ class GdalRasterSink : public RasterSink {
                                 static_cast<int>(bands_.size()), gdal_type(dtype_), list.List()));
     if (!dataset_ || trap.failed()) file_.fail_writing(trap);
     set_place(*dataset_, grid_);
-    for (const auto& [key, value] : metadata) dataset_->SetMetadataItem(key.c_str(), value.c_str());
+    for (const auto& [key, value] : metadata_) dataset_->SetMetadataItem(key.c_str(), value.c_str());
     for (std::size_t i = 0; i < bands_.size(); ++i) {
       auto& band = *dataset_->GetRasterBand(static_cast<int>(i) + 1);
       band.SetDescription(bands_[i].name.c_str());
@@ -195,7 +209,33 @@ class GdalRasterSink : public RasterSink {
         GF_Write, static_cast<int>(w.x), static_cast<int>(w.y), static_cast<int>(w.width), static_cast<int>(w.height),
         const_cast<void*>(cells), static_cast<int>(w.width), static_cast<int>(w.height), gdal_type(dtype), size,
         size * stride, nullptr);
+    // Blocks leave in the order they came, not in that of a cache: the file's bytes depend on its cells alone.
+    if (in_order_) dataset_->GetRasterBand(band + 1)->FlushCache();
     if (result != CE_None || trap.failed()) file_.fail_writing(trap);
+  }
+
+  /// Copies a GeoTIFF that was written in some other order into one whose blocks stand in the order of RasterSink.
+  void rewrite() {
+    const std::string scattered = file_.scratch("tif");
+    if (VSIRename(work_.c_str(), scattered.c_str()) != 0)
+      fail(Errc::output, fmt::format("cannot move '{}' to '{}'", work_, scattered));
+    const ErrorTrap trap;
+    const auto source = open_dataset(scattered, GDAL_OF_RASTER, {});
+    if (!source) file_.fail_writing(trap);
+    in_order_ = true;
+    create();
+    std::vector<std::byte> rows(static_cast<std::size_t>(strip * grid_.width) * size_of(dtype_));
+    for (std::int64_t y = 0; y < grid_.height; y += strip)
+      for (int band = 0; band < static_cast<int>(bands_.size()); ++band) {
+        const Window w{0, y, grid_.width, std::min(strip, grid_.height - y)};
+        if (source->GetRasterBand(band + 1)->RasterIO(GF_Read, 0, static_cast<int>(y), static_cast<int>(w.width),
+                                                      static_cast<int>(w.height), rows.data(), static_cast<int>(w.width),
+                                                      static_cast<int>(w.height), gdal_type(dtype_), 0, 0,
+                                                      nullptr) != CE_None)
+          file_.fail_writing(trap);
+        put(band, w, rows.data(), dtype_, w.width);
+      }
+    file_.close(std::move(dataset_));
   }
 
   void convert() {
@@ -287,10 +327,14 @@ class GdalRasterSink : public RasterSink {
   FileOptions options_;
   Grid grid_;
   std::vector<ProductBand> bands_;
+  Metadata metadata_;
   GDALDriver* driver_;
   ProductFile file_;
   DType dtype_ = DType::f32;
   std::optional<double> nodata_;
+  bool in_order_ = true;  // so far every window was the next of the order that RasterSink names
+  int next_band_ = 0;
+  std::int64_t next_row_ = 0;
   bool direct_ = true;  // the product itself is the GeoTIFF that is written
   std::string work_;    // that GeoTIFF
   DatasetPtr dataset_;

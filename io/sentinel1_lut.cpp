@@ -234,8 +234,8 @@ std::string find_beside(const std::string& scene) {
 std::shared_ptr<const Lut> parse_lut(const std::string& path, const CompanionRequest& request) {
   const char* element = element_of(request.values);
   auto lut = std::make_shared<Lut>();
-  lut->line_offset = parse_offset(request.values, "line_offset");
-  lut->sample_offset = parse_offset(request.values, "sample_offset");
+  lut->line_offset = parse_offset(request.values, "line-offset");
+  lut->sample_offset = parse_offset(request.values, "sample-offset");
   const auto tree = parse_xml(path);
   // The equals sign lets GDAL look beyond the XML declaration, which is a node of its own.
   auto* list = CPLSearchXMLNode(tree.get(), "=calibrationVectorList");

@@ -19,7 +19,7 @@ namespace fulmar {
 /// from the product's annotation (NAME.xml in the folder above a calibration-NAME.xml); where that is not found A is
 /// interpolated in the line number instead, which differs by the rounding of the vectors' lines (half a line).
 ///
-/// values: "lut" one of sigma, beta, gamma (default sigma); "line_offset" and "sample_offset", the place of the
+/// values: "lut" one of sigma, beta, gamma (default sigma); "line-offset" and "sample-offset", the place of the
 /// scene's first cell in the full product (default 0). An empty path is looked for beside the scene, as in a SAFE
 /// folder. Errors: Errc::usage for a table that is not found or a wrong value, Errc::input for a damaged one.
 /// Source: N. Miranda and P. J. Meadows, Radiometric Calibration of S-1 Level-1 Products, ESA-EOPG-CSCOP-TN-0002, 2015.

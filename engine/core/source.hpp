@@ -88,8 +88,12 @@ using Metadata = std::map<std::string, std::string>;
 /// A raster product that is being written, by one thread. Without commit() nothing appears under the final name.
 class RasterSink {
  public:
+  /// Rows in which cells are best handed over: all bands of [0, strip), then all of [strip, 2 strip)...
+  static constexpr std::int64_t strip = 512;
+
   virtual ~RasterSink() = default;
-  /// Cells of one window, in the band's own type. Windows come in raster order of tiles and never overlap.
+  /// Cells of one window, in the band's own type. Windows never overlap. In whole rows and in strips they are stored as
+  /// they come; any other order costs a second pass at commit(), so that the file's bytes do not tell the order.
   virtual void write(int band, const Window& window, const void* cells, std::int64_t stride) = 0;
   virtual void commit() = 0;
 };

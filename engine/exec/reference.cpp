@@ -303,13 +303,16 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
     Labeller& labeller = products.labeller(which);
     labeller.add(graph.grid.window(), objects(images[n][0], intensity, background, labeller.eight()));
   }
-  for (std::size_t p = 0; p < graph.products.size(); ++p)
-    for (std::size_t b = 0; b < graph.products[p].bands.size(); ++b) {
-      const Edge& e = graph.products[p].bands[b];
-      Image& image = images[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)];
-      auto* cells = image.type == DType::f32 ? reinterpret_cast<std::byte*>(image.floats.data()) : reinterpret_cast<std::byte*>(image.flags.data());
-      products.write(p, b, graph.grid.window(), {cells, image.width, graph.grid.window(), image.type});
-    }
+  for (std::int64_t y = 0; y < graph.grid.height; y += RasterSink::strip)
+    for (std::size_t p = 0; p < graph.products.size(); ++p)
+      for (std::size_t b = 0; b < graph.products[p].bands.size(); ++b) {
+        const Edge& e = graph.products[p].bands[b];
+        Image& image = images[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)];
+        auto* cells = image.type == DType::f32 ? reinterpret_cast<std::byte*>(image.floats.data())
+                                               : reinterpret_cast<std::byte*>(image.flags.data());
+        const Window rows{0, y, graph.grid.width, std::min(RasterSink::strip, graph.grid.height - y)};
+        products.write(p, b, rows, {cells, image.width, graph.grid.window(), image.type});
+      }
   RunReport report;
   report.backend = Backend::reference;
   products.finish(report);

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include <tbb/global_control.h>
+#include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
@@ -65,6 +68,10 @@ class Executor {
   }
 
   RunReport run() {
+    // More threads than cores have to be asked for by name; otherwise TBB ignores the wish, and says so on stderr.
+    std::optional<tbb::global_control> more;
+    if (plan_.threads > tbb::info::default_concurrency())
+      more.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(plan_.threads));
     tbb::task_arena arena{plan_.threads};
     arena.execute([&] {
       // Read, compute and write overlap; no more than `tokens` tiles are in flight, so memory has a bound.
@@ -132,20 +139,26 @@ class Executor {
   }
 
   void write(TileContext& tile) {
-    for (std::size_t p = 0; p < graph_.products.size(); ++p) {
-      const Product& product = graph_.products[p];
-      for (std::size_t b = 0; b < product.bands.size(); ++b)
-        for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
-          const auto& kept = plan_.stages[s].results;
-          const auto it = std::find(kept.begin(), kept.end(), product.bands[b]);
-          if (it == kept.end()) continue;
-          products_.write(p, b, tile.tile, tile.results[s][static_cast<std::size_t>(it - kept.begin())]);
-          break;
-        }
+    for (std::int64_t y = tile.tile.y; y < tile.tile.bottom();) {
+      const std::int64_t below = std::min(floor_to(y, RasterSink::strip) + RasterSink::strip, tile.tile.bottom());
+      const Window strip{tile.tile.x, y, tile.tile.width, below - y};
+      for (std::size_t p = 0; p < graph_.products.size(); ++p)
+        for (std::size_t b = 0; b < graph_.products[p].bands.size(); ++b)
+          products_.write(p, b, strip, result_of(tile, graph_.products[p].bands[b]));
+      y = below;
     }
     for (std::size_t l = 0; l < labels_.size(); ++l) products_.labeller(l).add(tile.tile, std::move(tile.parts[l]));
     ++done_;
     if (options_.progress) options_.progress(0.99 * static_cast<double>(done_) / static_cast<double>(plan_.tiles));
+  }
+
+  const PlaneRef& result_of(const TileContext& tile, const Edge& edge) const {
+    for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
+      const auto& kept = plan_.stages[s].results;
+      if (const auto it = std::find(kept.begin(), kept.end(), edge); it != kept.end())
+        return tile.results[s][static_cast<std::size_t>(it - kept.begin())];
+    }
+    fail(Errc::runtime, "a product's band was not kept by any stage");
   }
 
   const Graph& graph_;

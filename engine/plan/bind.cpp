@@ -326,7 +326,10 @@ class Binder {
     request.scene = graph_.sources.front()->name();
     for (const ParamValue& v : arguments.values) {
       const Param& p = *op.param(v.name);
-      request.values[v.name] = p.type == ParamType::choice ? p.choices[static_cast<std::size_t>(v.number)] : v.text;
+      // A whole number in digits, however the user wrote it (1e3).
+      request.values[v.name] = p.type == ParamType::choice    ? p.choices[static_cast<std::size_t>(v.number)]
+                               : p.type == ParamType::integer ? std::to_string(static_cast<std::int64_t>(v.number))
+                                                              : v.text;
       if (v.name == port.name) request.path = v.text;
     }
     try {

@@ -119,7 +119,7 @@ TEST(Widen, Doubles) {
   expect_cells(widened(band_of<double>(), cells), {0.1, none, none, none, -9999, none, none, 0});
   expect_cells(widened(band_of<double>(0.1), cells), {none, none, none, none, -9999, none, none, 0});
   // In f64, rounded once: 16777217 * 0.5 has no f32 on the way.
-  expect_cells(widened(band_of<double>({}, 1e-270), {1e300, 1e39}), {1e30, 1e39 * 1e-270});
+  expect_cells(widened(band_of<double>({}, 1e-270), std::vector<double>{1e300, 1e39}), {1e30, 1e39 * 1e-270});
 }
 
 TEST(Widen, ScalesInDoublePrecision) {

@@ -4,11 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 #include <random>
 #include <set>
 #include <string>
 #include <tuple>
+
+#include "support/polygons.hpp"
 
 #ifdef FULMAR_HAS_GEOS
 #include <geos_c.h>
@@ -17,7 +18,9 @@
 namespace fulmar {
 namespace {
 
-using Cells = std::set<std::pair<std::int64_t, std::int64_t>>;  // row, column
+using test::Cells;
+using test::filled;
+using test::twice_area;
 
 Cells drawn(const std::vector<std::string>& picture) {
   Cells c;
@@ -35,15 +38,6 @@ std::vector<Run> runs_of(const Cells& cells) {
   return runs;
 }
 
-std::int64_t twice_area(const Ring& r) {
-  std::int64_t a = 0;
-  for (std::size_t i = 0; i < r.size(); ++i) {
-    const Corner &p = r[i], &q = r[(i + 1) % r.size()];
-    a += p.column * q.row - q.column * p.row;
-  }
-  return a;
-}
-
 /// Every lattice point that the ring passes.
 std::vector<std::pair<std::int64_t, std::int64_t>> points_of(const Ring& r) {
   std::vector<std::pair<std::int64_t, std::int64_t>> points;
@@ -57,33 +51,6 @@ std::vector<std::pair<std::int64_t, std::int64_t>> points_of(const Ring& r) {
     }
   }
   return points;
-}
-
-/// The cells inside a polygon, by counting the edges to the left of each: no trust in the tracing.
-Cells filled(const Polygon& polygon) {
-  std::map<std::pair<std::int64_t, std::int64_t>, int> edges;  // row, column of the vertical unit edge
-  std::int64_t top = 1 << 30, bottom = -(1 << 30);
-  for (const Ring& r : polygon)
-    for (std::size_t i = 0; i < r.size(); ++i) {
-      const Corner &p = r[i], &q = r[(i + 1) % r.size()];
-      if (p.column != q.column) continue;
-      for (std::int64_t y = std::min(p.row, q.row); y < std::max(p.row, q.row); ++y) {
-        ++edges[{y, p.column}];
-        top = std::min(top, y), bottom = std::max(bottom, y);
-      }
-    }
-  Cells cells;
-  for (std::int64_t y = top; y <= bottom; ++y) {
-    std::vector<std::int64_t> columns;
-    for (auto it = edges.lower_bound({y, INT64_MIN}); it != edges.end() && it->first.first == y; ++it) {
-      EXPECT_EQ(it->second, 1) << "an edge is passed twice";
-      columns.push_back(it->first.second);
-    }
-    EXPECT_EQ(columns.size() % 2, 0u);
-    for (std::size_t i = 0; i + 1 < columns.size(); i += 2)
-      for (std::int64_t x = columns[i]; x < columns[i + 1]; ++x) cells.emplace(y, x);
-  }
-  return cells;
 }
 
 std::size_t pieces_by_edge(Cells cells) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/missing.hpp"
+#include "core/views.hpp"
 
 namespace fulmar {
 namespace {

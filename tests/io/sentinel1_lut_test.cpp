@@ -100,7 +100,7 @@ TEST_F(LutTest, OffsetsPlaceASubsetInTheWholeProduct) {
   const auto path = scratch / "offset.xml";
   write_text(path, calibration(straight, [](double l, double p) { return 500 + l * l * 0.01 + p * p * 0.02; }));
   const auto whole = read_all<float>(*open(path, plain(130, 260)));
-  const auto part = read_all<float>(*open(path, plain(50, 60), {{"line_offset", "90"}, {"sample_offset", "25"}}));
+  const auto part = read_all<float>(*open(path, plain(50, 60), {{"line-offset", "90"}, {"sample-offset", "25"}}));
   for (int y = 0; y < 60; ++y)
     for (int x = 0; x < 50; ++x)
       ASSERT_EQ(part[static_cast<std::size_t>(y * 50 + x)], whole[static_cast<std::size_t>((y + 90) * 130 + x + 25)]);
@@ -185,9 +185,9 @@ TEST_F(LutTest, WrongValuesAreRefused) {
   const auto path = scratch / "ok.xml";
   write_text(path, calibration(straight, plane));
   EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"lut", "theta"}}); }).code, 2);
-  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"line_offset", "1.5"}}); }).code, 2);
-  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"sample_offset", "99999999999999999999"}}); }).code, 2);
-  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"line_offset", "-9223372036854775808"}}); }).code, 2);
+  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"line-offset", "1.5"}}); }).code, 2);
+  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"sample-offset", "99999999999999999999"}}); }).code, 2);
+  EXPECT_EQ(thrown([&] { open(path, plain(4, 4), {{"line-offset", "-9223372036854775808"}}); }).code, 2);
 }
 
 TEST_F(LutTest, RealTableOfRome) {

@@ -117,6 +117,11 @@ class MemoryRaster : public RasterSource {
   mutable std::atomic<std::int64_t> bytes_read_{0};
 };
 
+/// A raster of one f32 band.
+inline std::shared_ptr<MemoryRaster> one_band(std::string name, Grid grid, std::vector<float> cells, Unit unit = {}) {
+  return std::make_shared<MemoryRaster>(std::move(name), std::move(grid), std::vector<std::vector<float>>{std::move(cells)}, std::move(unit));
+}
+
 /// What a run left behind.
 struct MemoryProducts {
   struct Raster {
