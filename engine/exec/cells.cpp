@@ -23,8 +23,9 @@ std::optional<T> stored_nodata(const StoredBand& band) {
   if constexpr (std::is_floating_point_v<T>) {
     return static_cast<T>(n);
   } else {
-    const bool fits = n >= static_cast<double>(std::numeric_limits<T>::lowest()) &&
-                      n <= static_cast<double>(std::numeric_limits<T>::max()) && n == std::floor(n);
+    // The end itself is excluded: of 64-bit types a double cannot hold the largest value, only the one after it.
+    const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
+    const bool fits = n >= static_cast<double>(std::numeric_limits<T>::lowest()) && n < end && n == std::floor(n);
     return fits ? std::optional{static_cast<T>(n)} : std::nullopt;
   }
 }

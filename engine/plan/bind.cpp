@@ -242,14 +242,18 @@ class Binder {
       wrong(step.span, message);
     }
     const Node& node = graph_.nodes[static_cast<std::size_t>(edge.node)];
-    if (port.unit.symbol == units::one && !have.known()) {
-      // The file does not say its unit. Intensities are never mostly negative; decibels are.
+    const bool flags = port.unit.symbol == units::flag;
+    if ((port.unit.symbol == units::one || flags) && !have.known()) {
+      // The file does not say its unit. Intensities and flags are never mostly negative; decibels are.
       const Node* origin = &node;
       while (origin->op != nullptr && origin->outputs.size() == 1 && !origin->inputs.empty() &&
              origin->op->outputs()[0].unit.symbol == units::any)
         origin = &graph_.nodes[static_cast<std::size_t>(origin->inputs[0].node)];
       if (origin->source >= 0) {
         const auto& source = *graph_.sources[static_cast<std::size_t>(origin->source)];
+        if (flags && source.looks_negative(origin->band))
+          wrong(step.span, fmt::format("{} needs a {} of 0 and 1, but the values of {} are mostly negative: detect first, with "
+                                       "`cfar` or an `expression` such as 'b1 > -10'", op.name(), port.name, source.name()));
         if (source.looks_negative(origin->band))
           wrong(step.span, fmt::format("{} needs linear {}, but the values of {} are mostly negative, as decibels are: put "
                                        "`linear` before it, or state the unit with {} --unit 1",

@@ -8,9 +8,9 @@ namespace fulmar::ops {
 
 /// Band mathematics: a formula of the bands b1 to b8 of the scene, in muParser's syntax, computed in f64.
 ///
-/// A cell is missing if any band that the formula names is missing there, or if the result is not finite (a division by
-/// zero, the logarithm of a negative number). No edge. Errors: the formula does not parse (the place is shown), or it
-/// names a band that the scene does not have.
+/// A cell is missing if any band that the formula names is missing there, or if the result is not finite in f32 (a
+/// division by zero, the logarithm of a negative number). No edge. Errors: the formula does not parse (the place is
+/// shown), or it names a band that the scene does not have.
 struct Expression {
   struct Params {
     expression::Program program;
@@ -29,10 +29,15 @@ struct Expression {
         .cites("muParser 2.3 manual (syntax)")
         .agrees(exactly);
   }
+  /// Halfway from the largest f32 to where the next one would be.
+  static constexpr double beyond = 0x1.ffffffp127;
   std::int32_t bands() const { return expression::bands_needed(params.program); }
   template <class V>
   FULMAR_HD V operator()(Bands<V> b) const {
-    return expression::evaluate(params.program, b.values);
+    V value = expression::evaluate(params.program, b.values);
+    // What f32 would round to infinity has no value either.
+    expression::detail::each(value, [](double x) { return x > -beyond && x < beyond ? x : missing<double>; });
+    return value;
   }
 };
 

@@ -7,7 +7,8 @@ namespace fulmar::ops {
 
 /// Linear intensity of a measurement in decibels: 10^(x / 10).
 ///
-/// f32 in dB, f32 ratio out; the power is computed in f64 and rounded once. A missing cell stays missing. No edge.
+/// f32 in dB, f32 ratio out; the power is computed in f64 and rounded once. A missing cell stays missing, and what
+/// f32 cannot hold becomes missing. No edge.
 struct Linear {
   struct Params {
   } params;
@@ -20,7 +21,8 @@ struct Linear {
         .agrees(exactly);
   }
   FULMAR_HD float operator()(float value) const {
-    return static_cast<float>(math::exp10(static_cast<double>(value) * 0.1));
+    const float intensity = static_cast<float>(math::exp10(static_cast<double>(value) * 0.1));
+    return intensity - intensity == 0 ? intensity : missing<float>;
   }
 };
 

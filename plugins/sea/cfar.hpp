@@ -113,9 +113,10 @@ struct Cfar {
         return resolved & (excess * excess > params.t * params.t * (r.n * r.s2 - r.s1 * r.s1));
       } else if constexpr (model == Model::lognormal) {
         (void)table;
-        const double over = r.n * math::log(s) - r.s1;
+        const double level = math::log(s), over = r.n * level - r.s1;
         const double spread = params.t * params.t * (r.n * r.s2 - r.s1 * r.s1);
-        return (s > 0) & (over > resolution * r.n) & (over * over > spread);
+        // The ring's logarithms were rounded to f32, so their resolution follows their size.
+        return (s > 0) & (over > resolution * r.n * (1 + (level < 0 ? -level : level))) & (over * over > spread);
       } else {
         const std::int64_t entries = Cfar{params}.ca_entries();
         const double place = r.n * (static_cast<double>(entries - 1) / params.ring_cells);

@@ -108,7 +108,7 @@ TEST(Widen, Floats) {
   expect_cells(widened(band_of<float>(0.0), cells), {none, none, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
   expect_cells(widened(band_of<float>(none), cells), {0, 0, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
   // Scaled beyond what f32 holds: infinite, hence missing.
-  expect_cells(widened(band_of<float>({}, 2), cells), {0, 0, 3, -19998, none, none, none, none, 2e-45f});
+  expect_cells(widened(band_of<float>({}, 2), cells), {0, 0, 3, -19998, none, none, none, none, 2.0 * 1e-45f});
   // Nodata is written as a double but compared in the stored type.
   expect_cells(widened(band_of<float>(0.1), std::vector<float>{0.1f, 0.2f}), {none, 0.2f});
   expect_cells(widened(band_of<float>(-3.4028234663852886e38), std::vector<float>{-3.4028234663852886e38f, 1}), {none, 1});

@@ -95,7 +95,7 @@ void expect_equal_masks(const std::vector<float>& got, const std::vector<float>&
                     << " where the definition gives " << expected[i];
   EXPECT_EQ(differing, 0u);
   const auto count = [&](float v) { return std::count(expected.begin(), expected.end(), v); };
-  EXPECT_GT(count(1), 50);   // or the comparison says little
+  EXPECT_GT(count(1), 20);  // or the comparison says little
   EXPECT_GT(count(255), 50);
 }
 
@@ -188,7 +188,7 @@ TEST(Cfar, AStarvedRingIsUnknownNotEmpty) {
 }
 
 TEST(Cfar, AFlatPlateauHoldsNoTarget) {
-  for (const float level : {65535.0f, 0.1f, 1e-6f, 0.3f, 1e6f, 0.0f})
+  for (const float level : {65535.0f, 0.1f, 1e-6f, 0.02f, 0.3f, 1e6f, 0.0f})
     for (const char* model : {"ca", "two_parameter", "lognormal", "k"})
       for (const char* target : {"", " --target 3px"}) {
         SCOPED_TRACE(testing::Message() << "level " << level << ", model " << model << target);

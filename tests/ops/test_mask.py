@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks against gdalwarp, scipy's distance transform and GDAL's own rasterizer."""
+
+import json
+
+import numpy as np
+import pytest
+from osgeo import gdal, ogr, osr
+from scipy import ndimage
+
+from fulmar_cli import COAST, SCENE, place, read, refused, run, shared, write
+
+
+def warped(mask, scene):
+    """The mask on the grid of the scene, the nearest cell, as gdalwarp does it; and how it lies half a cell around."""
+    grid = gdal.Open(str(scene))
+    target = gdal.GetDriverByName("MEM").Create("", grid.RasterXSize, grid.RasterYSize, 1, gdal.GDT_Byte)
+    target.SetGeoTransform(grid.GetGeoTransform())
+    target.SetProjection(grid.GetProjection())
+    gdal.Warp(target, str(mask), resampleAlg="near", errorThreshold=0)
+    return target.GetRasterBand(1).ReadAsArray() != 0
+
+
+def removed(tmp_path, text, scene=SCENE):
+    """Where a mask removed cells that the scene has."""
+    run(f"{scene} ! {text} ! {tmp_path}/out.tif")
+    got, stored = read(tmp_path / "out.tif"), read(scene)
+    has = np.isfinite(stored) & (stored != 0 if scene == SCENE else True)
+    kept = ~np.isnan(got)
+    assert not (kept & ~has).any()
+    assert np.array_equal(got[kept], stored[kept].astype(np.float32))
+    return has & ~kept, has
+
+
+def within(outlines, metres, cell):
+    """Cells whose centre lies at most so far from the centre of one that is inside."""
+    return ndimage.distance_transform_edt(~outlines, sampling=(cell[1], cell[0])) <= metres
+
+
+def test_raster_on_another_grid(tmp_path):
+    got, has = removed(tmp_path, f"mask --with {COAST}")
+    land = warped(COAST, SCENE)
+    # Cells may differ only along the coast, where a centre falls on the edge of two cells of the mask.
+    differ = (got != land) & has
+    edge = ndimage.binary_dilation(land) & ~ndimage.binary_erosion(land)
+    assert land.any() and differ.sum() <= 0.0002 * land.sum() and not (differ & ~edge).any(), int(differ.sum())
+
+
+@pytest.mark.parametrize("buffer", [29, 30, 42.42, 42.43, 250, 1000])
+def test_buffer_in_metres(tmp_path, buffer):
+    outlines, has = removed(tmp_path, f"mask --with {COAST}")
+    land = outlines | ~has  # as read; the scene's own gaps hold no coast
+    got, _ = removed(tmp_path, f"mask --with {COAST} --buffer {buffer}")
+    # The engine's own outlines, found without a buffer, dilated by scipy: exactly the same cells, where land is known.
+    want = within(outlines, buffer, (30, 30))
+    assert not has.all() or np.array_equal(land, outlines)
+    if has.all():
+        assert np.array_equal(got, want)
+    else:
+        # Land beneath the scene's gaps reaches out too.
+        assert not (want & has & ~got).any()
+        near_gap = within(~has, buffer, (30, 30))
+        assert np.array_equal(got & ~near_gap, want & has & ~near_gap)
+
+
+def test_invert_is_the_rest(tmp_path):
+    inside, has = removed(tmp_path, f"mask --with {COAST} --buffer 250")
+    outside, _ = removed(tmp_path, f"mask --with {COAST} --buffer 250 --invert")
+    assert np.array_equal(outside, has & ~inside)
+
+
+@pytest.mark.parametrize("cell", [(10.0, 10.0), (12.0, 37.0), (3.0, 1.0)])
+@pytest.mark.parametrize("buffer", ["0", "36", "100", "5px", "1px"])
+def test_same_grid_is_exact(tmp_path, cell, buffer):
+    rng = np.random.default_rng(4)
+    outlines = (rng.random((220, 310)) < 0.001).astype(np.uint8)
+    outlines[0, 0] = outlines[-1, -1] = outlines[100:110, 295:310] = 1
+    transform = (400000, cell[0], 0, 5e6, 0, -cell[1])
+    write(tmp_path / "scene.tif", np.ones((220, 310), np.float32), transform)
+    write(tmp_path / "land.tif", outlines, transform)
+    got, _ = removed(tmp_path, f"mask --with {tmp_path}/land.tif --buffer {buffer}", tmp_path / "scene.tif")
+    if buffer.endswith("px"):
+        # A distance on the ground all the same: so many times the mean of a cell's two sides.
+        want = within(outlines == 1, float(buffer[:-2]) * sum(cell) / 2, cell)
+    else:
+        want = within(outlines == 1, float(buffer), cell)
+    assert np.array_equal(got, want)
+
+
+def test_buffer_on_degrees(tmp_path):
+    # Cells of degrees: wider than high on the ground, by the engine's size at the scene's middle row.
+    scene = shared("sar_ship/s1_irishsea_20230615_dunlaoghaire_vv_db8.tif")
+    coast = shared("coast/gshhg_f_mask_irishsea_0p0005.tif")
+    run(f"{scene} ! linear ! mask --with {coast} ! {tmp_path}/a.tif")
+    run(f"{scene} ! linear ! mask --with {coast} --buffer 300 ! {tmp_path}/b.tif")
+    outlines, got = np.isnan(read(tmp_path / "a.tif")), np.isnan(read(tmp_path / "b.tif"))
+    land = warped(coast, scene)
+    assert (outlines != land).sum() < 0.001 * land.sum()
+    from pyproj import Geod
+
+    transform, _ = place(scene)
+    latitude, geod = transform[3] + (1705 // 2 + 0.5) * transform[5], Geod(ellps="WGS84")
+    dx = geod.inv(0, latitude, transform[1], latitude)[2]
+    dy = geod.inv(0, latitude + transform[5] / 2, 0, latitude - transform[5] / 2)[2]
+    assert np.array_equal(got, within(outlines, 300, (dx, dy)))
+
+
+@pytest.fixture(scope="module")
+def polygons(tmp_path_factory):
+    """The coast as polygons, in the coast's own coordinates and in the scene's."""
+    folder = tmp_path_factory.mktemp("polygons")
+    coast = gdal.Open(str(COAST))
+    reference = osr.SpatialReference(wkt=coast.GetProjection())
+    reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(folder / "land.gpkg"))
+    layer = source.CreateLayer("land", reference, ogr.wkbPolygon)
+    layer.CreateField(ogr.FieldDefn("v", ogr.OFTInteger))
+    band = coast.GetRasterBand(1)
+    gdal.Polygonize(band, band, layer, 0)
+    assert layer.GetFeatureCount() > 0
+    del layer, source
+    gdal.VectorTranslate(str(folder / "land.geojson"), str(folder / "land.gpkg"), format="GeoJSON",
+                         layerCreationOptions=["COORDINATE_PRECISION=12"])
+    gdal.VectorTranslate(str(folder / "land.fgb"), str(folder / "land.gpkg"), format="FlatGeobuf")
+    gdal.VectorTranslate(str(folder / "utm.gpkg"), str(folder / "land.gpkg"), format="GPKG", dstSRS="EPSG:32611",
+                         reproject=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["land.gpkg", "land.geojson", "land.fgb", "utm.gpkg"])
+@pytest.mark.parametrize("buffer", [0, 250])
+def test_polygons_are_the_raster(tmp_path, polygons, name, buffer):
+    a, has = removed(tmp_path, f"mask --with {COAST} --buffer {buffer}")
+    b, _ = removed(tmp_path, f"mask --with {polygons}/{name} --buffer {buffer}")
+    differ = a != b
+    edge = ndimage.binary_dilation(a, iterations=2) & ~ndimage.binary_erosion(a, iterations=2, border_value=1)
+    assert differ.sum() <= 0.003 * a.sum() and not (differ & ~edge).any(), (int(differ.sum()), int(a.sum()))
+
+
+def test_polygons_in_the_scenes_crs_as_gdal_draws_them(tmp_path, polygons):
+    got, has = removed(tmp_path, f"mask --with {polygons}/utm.gpkg")
+    grid = gdal.Open(str(SCENE))
+    target = gdal.GetDriverByName("MEM").Create("", grid.RasterXSize, grid.RasterYSize, 1, gdal.GDT_Byte)
+    target.SetGeoTransform(grid.GetGeoTransform())
+    target.SetProjection(grid.GetProjection())
+    outlines = ogr.Open(str(polygons / "utm.gpkg"))
+    gdal.RasterizeLayer(target, [1], outlines.GetLayer(0), burn_values=[1])
+    differ = (got != (target.GetRasterBand(1).ReadAsArray() == 1)) & has
+    assert differ.sum() <= 3, int(differ.sum())
+
+
+def test_holes_and_islands(tmp_path):
+    write(tmp_path / "scene.tif", np.ones((100, 100), np.float32), (0, 1, 0, 100, 0, -1), "EPSG:32633")
+    def square(a, b):
+        return [[a, a], [b, a], [b, b], [a, b], [a, a]]
+    collection = {"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}},
+                  "features": [{"type": "Feature", "properties": {}, "geometry": {"type": "MultiPolygon", "coordinates": [
+                      [square(10, 90), square(30, 70)], [square(45, 55)]]}}]}
+    (tmp_path / "land.geojson").write_text(json.dumps(collection))
+    got, _ = removed(tmp_path, f"mask --with {tmp_path}/land.geojson", tmp_path / "scene.tif")
+    want = np.zeros((100, 100), bool)
+    want[10:90, 10:90] = True
+    want[30:70, 30:70] = False
+    want[45:55, 45:55] = True
+    assert np.array_equal(got, want)
+
+
+def test_natural_earth(tmp_path):
+    # Whole countries in degrees, on a scene of a small part of the sea: against GDAL's rasterizer.
+    land, coast = shared("coast/ne_10m_land_eastasia.geojson"), shared("coast/gshhg_f_mask_qingdao_0p001.tif")
+    shape = read(coast).shape
+    transform, wkt = place(coast)
+    write(tmp_path / "scene.tif", np.ones(shape, np.float32), transform, wkt)
+    got, _ = removed(tmp_path, f"mask --with {land}", tmp_path / "scene.tif")
+    target = gdal.GetDriverByName("MEM").Create("", shape[1], shape[0], 1, gdal.GDT_Byte)
+    target.SetGeoTransform(transform)
+    target.SetProjection(wkt)
+    outlines = ogr.Open(str(land))
+    gdal.RasterizeLayer(target, [1], outlines.GetLayer(0), burn_values=[1])
+    want = target.GetRasterBand(1).ReadAsArray() == 1
+    assert want.any() and not want.all() and (got != want).sum() <= 3, int((got != want).sum())
+
+
+def test_masked_cells_leave_the_statistics(tmp_path):
+    """Bright land beside a ship must neither hide it nor be told as one."""
+    rng = np.random.default_rng(9)
+    scene = rng.gamma(4.4, 0.01 / 4.4, (200, 200)).astype(np.float32)
+    scene[:, 120:] = 5
+    scene[100, 112] = 1
+    land = np.zeros((200, 200), np.uint8)
+    land[:, 120:] = 1
+    write(tmp_path / "scene.tif", scene)
+    write(tmp_path / "land.tif", land)
+    chain = "cfar --guard 5px --background 31px"
+    run(f"{tmp_path}/scene.tif ! {chain} ! {tmp_path}/without.tif")
+    run(f"{tmp_path}/scene.tif ! mask --with {tmp_path}/land.tif ! {chain} ! {tmp_path}/with.tif")
+    assert read(tmp_path / "without.tif")[100, 112] == 0 and read(tmp_path / "with.tif")[100, 112] == 1
+    assert (read(tmp_path / "with.tif")[:, 120:] == 255).all()
+
+
+def test_apart(tmp_path):
+    refused(3, f"{SCENE} ! mask --with {shared('coast/gshhg_f_mask_qingdao_0p001.tif')} ! {tmp_path}/out.tif",
+            names=["qingdao", "overlap"])

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// Plans, word for word as `explain` prints them, and what holds for every plan.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+
+#include "core/error.hpp"
+#include "plan/plan.hpp"
+#include "support/scene.hpp"
+
+namespace fulmar::test {
+namespace {
+
+/// A raster of any size that has no cells to read: plans are made without.
+struct Promised : RasterSource {
+  Promised(std::string n, Grid g, DType type, Window b, std::string unit = "1") : label{std::move(n)}, lattice{std::move(g)}, blocks{b} {
+    stored.push_back({type, {}, {}, 1, 0, false, Unit{std::move(unit)}, "band"});
+  }
+  [[nodiscard]] const std::string& name() const override { return label; }
+  [[nodiscard]] const Grid& grid() const override { return lattice; }
+  [[nodiscard]] const std::vector<StoredBand>& bands() const override { return stored; }
+  [[nodiscard]] Window block() const override { return blocks; }
+  [[nodiscard]] bool computed() const override { return is_computed; }
+  [[nodiscard]] bool looks_negative(int) const override { return false; }
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return nullptr; }
+  std::string label;
+  Grid lattice;
+  std::vector<StoredBand> stored;
+  Window blocks;
+  bool is_computed = false;
+};
+
+const Registry& registry() {
+  static const Registry r = builtin_registry();
+  return r;
+}
+
+Grid grid_of(std::int64_t width, std::int64_t height, double cell) {
+  Grid g;
+  g.width = width, g.height = height;
+  g.affine = {500000, cell, 0, 4000000, 0, -cell};
+  g.crs = "projected";
+  return g;
+}
+
+Graph graph_of(const std::string& text, const Grid& grid, DType type, Window block, std::string unit = "1") {
+  MemoryIo io;
+  io.rasters["scene.tif"] = std::make_shared<Promised>("scene.tif", grid, type, block, std::move(unit));
+  auto coast = std::make_shared<Promised>("coast.tif", grid, DType::u8, Window{0, 0, 256, 256}, "");
+  coast->is_computed = true;
+  io.companions["coast.tif"] = coast;
+  return make_graph(parse_text(text), text, registry(), io, 2);
+}
+
+Budget budget(std::int64_t mebibytes, int threads) {
+  Budget b;
+  b.memory = mebibytes << 20;
+  b.threads = threads;
+  return b;
+}
+
+/// Compares with a text that is kept; FULMAR_UPDATE_GOLDEN=1 writes it anew, for the eye to judge in the diff.
+void expect_golden(const std::string& name, const std::string& text) {
+  const std::string path = std::string{FULMAR_GOLDEN} + "/" + name;
+  if (std::getenv("FULMAR_UPDATE_GOLDEN") != nullptr) std::ofstream{path} << text;
+  std::ifstream in{path};
+  ASSERT_TRUE(in) << path << " is missing; FULMAR_UPDATE_GOLDEN=1 writes it";
+  std::stringstream kept;
+  kept << in.rdbuf();
+  EXPECT_EQ(text, kept.str()) << "the plan changed; FULMAR_UPDATE_GOLDEN=1 accepts it";
+}
+
+constexpr const char* ships =
+    "scene.tif ! linear ! mask --with coast.tif --buffer 250 ! cfar --pfa 1e-6 --guard 210 --background 750 ! objects --min-area 1800 ! ships.gpkg";
+
+TEST(Plan, SmallScene) {
+  const Graph g = graph_of(ships, grid_of(1200, 900, 30), DType::f32, {0, 0, 1200, 1}, "dB");
+  expect_golden("small_scene.txt", explain(g, make_plan(g, budget(512, 4))));
+}
+
+TEST(Plan, HugeScene) {
+  const Graph g = graph_of("scene.tif ! cfar --guard 70 --background 310 ! [ detections.tif ] ! objects ! ships.gpkg", grid_of(100000, 100000, 10),
+                           DType::u16, {0, 0, 512, 512});
+  const auto begin = std::chrono::steady_clock::now();
+  const Plan plan = make_plan(g, budget(512, 16));
+  const auto took = std::chrono::steady_clock::now() - begin;
+  expect_golden("huge_scene.txt", explain(g, plan));
+  EXPECT_LE(plan.peak_bytes + plan.feature_bytes, std::int64_t{512} << 20);
+  EXPECT_LT(std::chrono::duration<double>(took).count(), 5) << "planning a scene must not depend on its cells";
+}
+
+TEST(Plan, TinyBudget) {
+  const Graph g = graph_of("scene.tif ! cfar --model ca --guard 70 --background 310 --target 30 ! out.tif", grid_of(30000, 20000, 10), DType::f32,
+                           {0, 0, 30000, 1});
+  expect_golden("tiny_budget.txt", explain(g, make_plan(g, budget(128, 1))));
+}
+
+TEST(Plan, JsonSaysTheSame) {
+  const Graph g = graph_of(ships, grid_of(1200, 900, 30), DType::f32, {0, 0, 1200, 1}, "dB");
+  expect_golden("small_scene.json", explain_json(g, make_plan(g, budget(512, 4))));
+}
+
+TEST(Plan, IsPure) {
+  const Graph g = graph_of(ships, grid_of(9000, 7000, 30), DType::f32, {0, 0, 256, 256}, "dB");
+  EXPECT_EQ(explain_json(g, make_plan(g, budget(512, 8))), explain_json(g, make_plan(g, budget(512, 8))));
+}
+
+TEST(Plan, NeverPromisesMoreThanTheBudget) {
+  for (const auto& [width, height] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {1, 1}, {1, 100000}, {100000, 1}, {511, 255}, {512, 256}, {2048, 2048}, {25847, 16731}, {100000, 100000}, {1000000, 300}})
+    for (const Window block : {Window{0, 0, width, 1}, Window{0, 0, 256, 256}, Window{0, 0, width, height}})
+      for (const int threads : {1, 2, 16})
+        for (const std::int64_t memory : {128, 160, 256, 512, 4096}) {
+          if (block.cells() > 100000000) continue;
+          const Graph g = graph_of(ships, grid_of(width, height, 30), DType::u16, block, "dB");
+          SCOPED_TRACE(testing::Message() << width << " x " << height << ", blocks of " << block.width << " x " << block.height << ", " << threads
+                                          << " threads, " << memory << " MiB");
+          try {
+            const Plan p = make_plan(g, budget(memory, threads));
+            EXPECT_LE(p.peak_bytes + p.feature_bytes, memory << 20);
+            EXPECT_EQ(p.buffer_bytes, p.tile_bytes * p.tokens + p.scratch_bytes * p.threads);
+            EXPECT_GE(p.tokens, 1);
+            EXPECT_GE(p.tile_width, 1);
+            EXPECT_LE(p.tile_width, width);
+            EXPECT_LE(p.tile_height, height);
+            EXPECT_GE(p.decoded_times, 1 - 1e-12);
+            EXPECT_EQ(p.tiles, ((width + p.tile_width - 1) / p.tile_width) * ((height + p.tile_height - 1) / p.tile_height));
+            if (p.tile_width < width) EXPECT_EQ(p.tile_width % block_width, 0) << "an odd tiling computes blocks twice";
+            if (p.tile_height < height) EXPECT_EQ(p.tile_height % block_height, 0);
+          } catch (const Error& e) {
+            EXPECT_EQ(e.code(), Errc::usage);
+            EXPECT_LT(memory, 512) << e.what();
+          }
+        }
+}
+
+TEST(Plan, TheRealJobFitsTheDefaultBudget) {
+  // The full-size Sentinel-1 scene with every core of a large machine.
+  const Graph g = graph_of(ships, grid_of(25847, 16731, 10), DType::u16, {0, 0, 25847, 1}, "dB");
+  const Plan p = make_plan(g, budget(512, 16));
+  EXPECT_DOUBLE_EQ(p.decoded_times, 1) << "each cell is decoded once";
+}
+
+TEST(Plan, RefusesWithTheNumbers) {
+  const Graph g = graph_of(ships, grid_of(25847, 16731, 10), DType::u16, {0, 0, 25847, 1}, "dB");
+  try {
+    make_plan(g, budget(64, 4));
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::usage);
+    for (const char* word : {"64 MiB", "512 x 256 cells", "4 threads", "--memory", "--threads"})
+      EXPECT_NE(e.message().find(word), std::string::npos) << e.what();
+    // What it says suffices does suffice, and a mebibyte less does not.
+    const auto at = e.message().find("needs ");
+    const std::int64_t needed = std::stoll(e.message().substr(at + 6));
+    EXPECT_NO_THROW(static_cast<void>(make_plan(g, budget(needed, 4))));
+    EXPECT_THROW(static_cast<void>(make_plan(g, budget(needed - 1, 4))), Error);
+  }
+}
+
+TEST(Plan, CudaIsRefusedWhereThereIsNone) {
+  const Graph g = graph_of("scene.tif ! cfar ! out.tif", grid_of(100, 100, 100), DType::f32, {0, 0, 64, 64});
+  Budget b;
+  b.backend = Backend::cuda;
+  try {
+    make_plan(g, b);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), Errc::device);
+  }
+  b.backend = Backend::reference;
+  EXPECT_EQ(make_plan(g, b).backend, Backend::reference);
+}
+
+TEST(Plan, TheReferenceStaysWithinTheBudgetOrRefuses) {
+  // The oracle holds whole images: a scene that would not fit is refused, not run until memory is gone.
+  const Graph g = graph_of("scene.tif ! cfar ! out.tif", grid_of(100000, 100000, 100), DType::f32, {0, 0, 512, 512});
+  Budget b = budget(512, 1);
+  b.backend = Backend::reference;
+  EXPECT_THROW(static_cast<void>(make_plan(g, b)), Error);
+}
+
+}  // namespace
+}  // namespace fulmar::test
