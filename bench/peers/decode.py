@@ -4,7 +4,9 @@
 
 usage: decode.py SCENE.tif THREADS
 
-Every thread has its own handle and reads whole rows of blocks into memory that is reused.
+Every thread has its own handle and reads whole rows of blocks into memory that is reused. GDAL's block cache is held to
+64 MiB, as Fulmar holds it: filling a large one costs more than decoding. Prints wall and CPU seconds, Python's start
+left out.
 """
 import sys
 import threading
@@ -14,6 +16,7 @@ import numpy as np
 from osgeo import gdal
 
 gdal.UseExceptions()
+gdal.SetCacheMax(64 << 20)
 scene, threads = sys.argv[1], int(sys.argv[2])
 first = gdal.Open(scene).GetRasterBand(1)
 height, width = first.YSize, first.XSize
@@ -30,10 +33,10 @@ def work(k):
         band.ReadAsArray(0, y, width, n, buf_obj=buffer[:n])
 
 
-start = time.monotonic()
+start, cpu = time.monotonic(), time.process_time()
 workers = [threading.Thread(target=work, args=(k,)) for k in range(threads)]
 for w in workers:
     w.start()
 for w in workers:
     w.join()
-print(f"{time.monotonic() - start:.3f}")
+print(f"{time.monotonic() - start:.3f} {time.process_time() - cpu:.3f}")

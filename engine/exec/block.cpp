@@ -287,7 +287,10 @@ void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContex
       planes.background_stride = inputs[i].stride;
     }
   }
-  collect(mine, graph_.grid.window(), planes, tile.runs[which][index]);
+  BlockRuns& runs = tile.runs[which][index];
+  collect(mine, graph_.grid.window(), planes, runs);
+  // Half of what is left for features belongs to objects that are whole, half to what the tiles in flight have seen.
+  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 2 / plan_.tokens) too_many_cells(plan_.feature_bytes);
 }
 
 }  // namespace fulmar

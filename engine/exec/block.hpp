@@ -4,6 +4,7 @@
 /// the thread that does it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -37,6 +38,7 @@ struct TileContext {
   std::vector<std::vector<PlaneRef>> results;   ///< by stage, then result
   std::vector<std::vector<BlockRuns>> runs;     ///< by labelling node of the graph (in node order), then block
   std::vector<std::vector<Part>> parts;         ///< by labelling node
+  std::atomic<std::int64_t> label_bytes{0};     ///< held by runs
   Arena memory;
 };
 

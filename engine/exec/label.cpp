@@ -60,6 +60,12 @@ void collect(const Window& window, const Window& raster, const LabelPlanes& p, B
   }
 }
 
+void too_many_cells(std::int64_t budget) {
+  fail(Errc::runtime, "what was detected needs more memory than the budget leaves for features (" +
+                          std::to_string(budget >> 20) + " MiB): raise --memory, detect less (a smaller pfa, a mask), or " +
+                          "drop small objects with objects --min-area");
+}
+
 void Part::merge(Part&& other) {
   if (other.runs.size() > runs.size()) std::swap(runs, other.runs);
   runs.insert(runs.end(), other.runs.begin(), other.runs.end());
@@ -232,6 +238,9 @@ void Labeller::close(const Window& tile) {
       measure(parts_[i]);
     }
   }
+  std::int64_t open_bytes = 0;
+  for (const Part& part : kept) open_bytes += static_cast<std::int64_t>(sizeof(Part) + part.runs.capacity() * sizeof(Run));
+  if (bytes_ + open_bytes > most_bytes_) too_many_cells(most_bytes_);
   const auto now = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(root(id))]; };
   for (auto& b : bottom_) b.part = now(b.part);
   for (auto& id : right_) id = now(id);
@@ -262,10 +271,7 @@ void Labeller::measure(Part& part) {
   bytes_ += static_cast<std::int64_t>(sizeof(Found) + feature.values.size() * sizeof(double));
   for (const auto& polygon : feature.polygons)
     for (const auto& ring : polygon) bytes_ += static_cast<std::int64_t>(64 + ring.size() * sizeof(Corner));
-  if (bytes_ > most_bytes_)
-    fail(Errc::runtime, "the objects found need more memory than the budget leaves for features (" +
-                            std::to_string(most_bytes_ >> 20) + " MiB): raise --memory, or drop small objects with " +
-                            "objects --min-area");
+  if (bytes_ > most_bytes_) too_many_cells(most_bytes_);
   found_.push_back({part.runs.front(), std::move(feature)});
 }
 

@@ -29,7 +29,13 @@ struct BlockRuns {
   std::vector<float> intensity, background;  ///< one for each set cell; empty where not measured
 
   void clear() { pieces.clear(), intensity.clear(), background.clear(); }
+  [[nodiscard]] std::int64_t bytes() const {
+    return static_cast<std::int64_t>(pieces.capacity() * sizeof(Piece) + (intensity.capacity() + background.capacity()) * sizeof(float));
+  }
 };
+
+/// Ends a run whose detections fill the memory that the budget leaves for features.
+[[noreturn]] void too_many_cells(std::int64_t budget);
 
 /// Planes of a labelling node over one block. The intensity reaches one cell further on every side.
 struct LabelPlanes {

@@ -18,7 +18,7 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
     labellers_.emplace_back(
         graph.grid, eight,
         [&node](const fulmar_object& o) { return node.op->table().keep(node.params.data(), &o) != 0; },
-        plan.feature_bytes / static_cast<std::int64_t>(labels_.size()));
+        plan.feature_bytes / 2 / static_cast<std::int64_t>(labels_.size()));
   }
   Metadata metadata = graph.sources.empty() ? Metadata{} : graph.sources.front()->metadata();
   for (const auto& [key, value] : options.provenance) metadata[key] = value;

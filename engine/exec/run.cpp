@@ -2,6 +2,7 @@
 #include "exec/run.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -113,6 +114,7 @@ class Executor {
 
   TileContext* compute(TileContext* tile) {
     const Window raster = graph_.grid.window();
+    tile->label_bytes = 0;
     for (auto& blocks : tile->runs)
       for (auto& block : blocks) block.clear();
     for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
@@ -169,7 +171,7 @@ class Executor {
   Products products_;
   StripReader strips_;
   Pool pool_;
-  std::vector<TileContext> contexts_;
+  std::deque<TileContext> contexts_;  // their places stay while they are in flight
   std::vector<std::unique_ptr<BlockRunner>> runners_;
   std::int64_t columns_ = 0, rows_ = 0, next_ = 0, done_ = 0;
 };

@@ -119,17 +119,10 @@ class Binder {
                                    "name, write ./{0})", step.name));
     std::vector<int> bands;
     const FileOptions options = file_options(step, &bands);
-    std::shared_ptr<const RasterSource> source;
-    try {
-      source = io_.open(step.name, options);
-    } catch (Error& e) {
-      throw e.within(mark(step.span, "reading " + step.name));
-    }
-    same_grid(*source, step.span);
-    const auto available = static_cast<int>(source->bands().size());
+    const int place = open(step, options);
+    const auto available = static_cast<int>(graph_.sources[static_cast<std::size_t>(place)]->bands().size());
     if (bands.empty())
       for (int b = 1; b <= available; ++b) bands.push_back(b);
-    graph_.sources.push_back(source);
     inputs_.insert(step.name);
     Flow flow;
     flow.last = step.name;
@@ -137,12 +130,30 @@ class Binder {
       if (band > available)
         wrong(step.span, fmt::format("{} has {} band{}, not {}", step.name, available, available == 1 ? "" : "s", band),
               Errc::input);
-      flow.bands.push_back(add_source_node(static_cast<int>(graph_.sources.size()) - 1, band - 1, step.span));
+      flow.bands.push_back(add_source_node(place, band - 1, step.span));
     }
     return flow;
   }
 
+  /// The source's place in the graph. A file that is read twice in the same way is opened, and decoded, once.
+  int open(const Step& step, const FileOptions& options) {
+    const std::string key = fmt::format("{}\n{}\n{}\n{}", step.name, fmt::join(options.open_options, "\n"), options.unit,
+                                        options.layer);
+    if (const auto known = opened_.find(key); known != opened_.end()) return known->second;
+    std::shared_ptr<const RasterSource> source;
+    try {
+      source = io_.open(step.name, options);
+    } catch (Error& e) {
+      throw e.within(mark(step.span, "reading " + step.name));
+    }
+    same_grid(*source, step.span);
+    graph_.sources.push_back(std::move(source));
+    return opened_[key] = static_cast<int>(graph_.sources.size()) - 1;
+  }
+
   Edge add_source_node(int source, int band, Span span) {
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
+      if (graph_.nodes[n].source == source && graph_.nodes[n].band == band) return {static_cast<int>(n), 0};
     const auto& s = *graph_.sources[static_cast<std::size_t>(source)];
     const auto& stored = s.bands()[static_cast<std::size_t>(band)];
     Node node;
@@ -441,6 +452,7 @@ class Binder {
   int threads_;
   Graph graph_;
   std::set<std::string> inputs_, outputs_;
+  std::map<std::string, int> opened_;
 };
 
 }  // namespace
@@ -456,7 +468,8 @@ Halo Node::halo(std::size_t input, const Ground& ground) const {
     if (!bands && v.input != input) continue;
     if (v.kind == FULMAR_VIEW_WITHIN) {
       const double dx = ground.dx > 0 ? ground.dx : 1, dy = ground.dy > 0 ? ground.dy : 1;
-      halo = widest(halo, {static_cast<std::int64_t>(v.reach / dx), static_cast<std::int64_t>(v.reach / dy)});
+      // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides.
+      halo = widest(halo, {static_cast<std::int64_t>(v.reach / dx + 1e-9), static_cast<std::int64_t>(v.reach / dy + 1e-9)});
     } else if (!bands) {
       halo = widest(halo, {v.outer_x, v.outer_y});
     }

@@ -170,9 +170,6 @@ std::int64_t bytes_of_tile(const Graph& graph, const Plan& plan, std::int64_t wi
       const auto type = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type;
       bytes += padded(w.cells() * static_cast<std::int64_t>(size_of(type)));
     }
-    for (const int n : stage.nodes)
-      // Set cells, their intensity and background, if every tenth cell is set; more is caught as it grows.
-      if (graph.nodes[static_cast<std::size_t>(n)].labels()) bytes += padded(width * height * 8 / 10);
   }
   return bytes;
 }
@@ -258,14 +255,19 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   } else {
     for (std::int64_t width = raster.width;;) {
       for (std::int64_t height = rows; height >= block_height; height = height > block_height ? floor_to(height / 2, block_height) : 0)
-        for (int t = most; t >= (height > block_height ? 2 : 1); --t) shapes.push_back({width, height, t});
+        // Alone in flight, a tile cannot take over what it shares with the one above and decodes it again: the last resort.
+        for (int t = most; t >= (height > block_height || width > block_width ? 2 : 1); --t) shapes.push_back({width, height, t});
       if (width <= block_width) break;
       width = std::max(block_width, ceil_to(width / 2, block_width));
       if (width >= raster.width) break;
     }
   }
-  plan.cache_bytes = std::clamp(budget.memory / 8, 16 * mebi, 64 * mebi);
-  auto chosen = std::find_if(shapes.begin(), shapes.end(), [&](const Shape& s) { return fits(s, plan.cache_bytes); });
+  const auto choose = [&](std::int64_t cache) {
+    plan.cache_bytes = cache;
+    return std::find_if(shapes.begin(), shapes.end(), [&](const Shape& s) { return fits(s, cache); });
+  };
+  auto chosen = choose(std::clamp(budget.memory / 8, 16 * mebi, 64 * mebi));
+  if (chosen == shapes.end()) chosen = choose(16 * mebi);
   if (chosen == shapes.end()) {
     const Shape& least = shapes.back();
     const std::int64_t needed = plan.process_bytes + plan.cache_bytes + features +
@@ -292,9 +294,18 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
     std::int64_t cell = 0;
     for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
-    std::int64_t width = 0;  // of all columns of tiles, with their margins
+    std::int64_t width = 0, height = 0;  // of all columns and rows of tiles, with their margins
     for (std::int64_t c = 0; c < columns; ++c) width += source_window(graph, plan, use.source, tile_window(graph, plan, c, 0)).width;
-    decoded += width * raster.height * cell;
+    if (plan.tokens > 1) {
+      height = raster.height;  // what a tile shares with the one above is copied
+    } else {
+      const std::int64_t block = std::max<std::int64_t>(1, source.block().height);
+      for (std::int64_t l = 0; l < lines; ++l) {
+        const Window w = source_window(graph, plan, use.source, tile_window(graph, plan, 0, l));
+        height += std::min(raster.height, ceil_to(w.bottom(), block)) - w.y;
+      }
+    }
+    decoded += width * height * cell;
     there += raster.cells() * cell;
   }
   plan.bytes_read = decoded;

@@ -88,6 +88,7 @@ TEST(Plan, HugeScene) {
   const auto took = std::chrono::steady_clock::now() - begin;
   expect_golden("huge_scene.txt", explain(g, plan));
   EXPECT_LE(plan.peak_bytes + plan.feature_bytes, std::int64_t{512} << 20);
+  EXPECT_LT(plan.decoded_times, 1.05);
   EXPECT_LT(std::chrono::duration<double>(took).count(), 5) << "planning a scene must not depend on its cells";
 }
 
@@ -127,8 +128,9 @@ TEST(Plan, NeverPromisesMoreThanTheBudget) {
             EXPECT_LE(p.tile_height, height);
             EXPECT_GE(p.decoded_times, 1 - 1e-12);
             EXPECT_EQ(p.tiles, ((width + p.tile_width - 1) / p.tile_width) * ((height + p.tile_height - 1) / p.tile_height));
-            if (p.tile_width < width) EXPECT_EQ(p.tile_width % block_width, 0) << "an odd tiling computes blocks twice";
-            if (p.tile_height < height) EXPECT_EQ(p.tile_height % block_height, 0);
+            // An odd tiling computes blocks twice.
+            EXPECT_TRUE(p.tile_width == width || p.tile_width % block_width == 0) << p.tile_width;
+            EXPECT_TRUE(p.tile_height == height || p.tile_height % block_height == 0) << p.tile_height;
           } catch (const Error& e) {
             EXPECT_EQ(e.code(), Errc::usage);
             EXPECT_LT(memory, 512) << e.what();
@@ -172,14 +174,6 @@ TEST(Plan, CudaIsRefusedWhereThereIsNone) {
   }
   b.backend = Backend::reference;
   EXPECT_EQ(make_plan(g, b).backend, Backend::reference);
-}
-
-TEST(Plan, TheReferenceStaysWithinTheBudgetOrRefuses) {
-  // The oracle holds whole images: a scene that would not fit is refused, not run until memory is gone.
-  const Graph g = graph_of("scene.tif ! cfar ! out.tif", grid_of(100000, 100000, 100), DType::f32, {0, 0, 512, 512});
-  Budget b = budget(512, 1);
-  b.backend = Backend::reference;
-  EXPECT_THROW(static_cast<void>(make_plan(g, b)), Error);
 }
 
 }  // namespace
