@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <string>
@@ -61,28 +62,31 @@ void time_ships(benchmark::State& state, bool gaps) {
 }
 
 /// The same number of cells as one scene of 16384 x 16384 or as many smaller ones, in turn, so that whatever else the
-/// machine does falls on all. `spread`: the dearest cell over the cheapest.
+/// machine does falls on all. `spread`: the dearest cell over the cheapest, by the clock and by processor time.
 void time_sizes(benchmark::State& state) {
   constexpr std::int64_t largest = 16384;
   std::map<std::int64_t, std::unique_ptr<Ships>> scenes;
   for (std::int64_t side = 2048; side <= largest; side *= 2) scenes[side] = std::make_unique<Ships>(side);
-  std::map<std::int64_t, double> seconds;
+  std::map<std::int64_t, double> wall, cpu;
   for (auto _ : state)
     for (const auto& [side, scene] : scenes) {
       const Plan plan = scene->plan(static_cast<int>(state.range(0)));
       const auto start = std::chrono::steady_clock::now();
+      const auto cpu_start = std::clock();
       for (std::int64_t cells = 0; cells < largest * largest; cells += side * side)
         run(scene->graph, plan, scene->io, {});
-      seconds[side] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      wall[side] += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      cpu[side] += static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC;
     }
-  double least = 1e300, most = 0;
-  for (const auto& [side, s] : seconds) {
-    const double ns = s * 1e9 / static_cast<double>(state.iterations()) /
-                      (static_cast<double>(largest) * static_cast<double>(largest));
-    state.counters["ns_" + std::to_string(side)] = ns;
-    least = std::min(least, ns), most = std::max(most, ns);
-  }
-  state.counters["spread"] = most / least;
+  const auto spread = [](const std::map<std::int64_t, double>& seconds) {
+    const auto by_seconds = [](const auto& a, const auto& b) { return a.second < b.second; };
+    const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end(), by_seconds);
+    return most->second / least->second;
+  };
+  const double cells = static_cast<double>(state.iterations()) * static_cast<double>(largest * largest);
+  for (const auto& [side, s] : wall) state.counters["ns_" + std::to_string(side)] = s * 1e9 / cells;
+  state.counters["spread"] = spread(wall);
+  state.counters["spread_cpu"] = spread(cpu);
 }
 
 /// A scene of 100000 x 100000 that nothing reads.

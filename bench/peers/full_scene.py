@@ -69,13 +69,14 @@ def make(folder, compress, a):
     first, scene = name.format("zstd"), name.format(compress.lower())
     if not os.path.exists(first):
         print("making the scene; this takes a minute or two", flush=True)
-        subprocess.check_call([python, os.path.join(here, "..", "make_scene.py"), first + ".part.tif", "--compress", "ZSTD",
-                               "--calibration", calibration, "--width", str(a.width), "--height", str(a.height),
-                               "--targets", str(a.targets)])
+        subprocess.check_call([python, os.path.join(here, "..", "make_scene.py"), first + ".part.tif",
+                               "--compress", "ZSTD", "--calibration", calibration,
+                               "--width", str(a.width), "--height", str(a.height), "--targets", str(a.targets)])
         os.rename(first + ".part.tif", first)
     if not os.path.exists(scene):
-        subprocess.check_call(["gdal_translate", "-q", "-co", f"COMPRESS={compress}", "-co", "TILED=YES", "-co", "BLOCKXSIZE=512",
-                               "-co", "BLOCKYSIZE=512", "-co", "NUM_THREADS=ALL_CPUS", first, scene + ".part.tif"])
+        options = [f"COMPRESS={compress}", "TILED=YES", "BLOCKXSIZE=512", "BLOCKYSIZE=512", "NUM_THREADS=ALL_CPUS"]
+        subprocess.check_call(["gdal_translate", "-q"] + [w for o in options for w in ("-co", o)] +
+                              [first, scene + ".part.tif"])
         os.rename(scene + ".part.tif", scene)
     return scene
 
@@ -108,7 +109,8 @@ def main():
                        f"{scene} ! calibrate --with {calibration} ! cfar --guard 7px --background 31px ! "
                        f"objects --min-area 300 ! {product}"],
         }
-        print(f"\n{compress}: {a.width} x {a.height}, {os.path.getsize(scene) / 2**20:.0f} MiB, {a.threads} threads", flush=True)
+        size = os.path.getsize(scene) / 2**20
+        print(f"\n{compress}: {a.width} x {a.height}, {size:.0f} MiB, {a.threads} threads", flush=True)
         for command in commands.values():  # warm the cache
             timed(command)
         compare(a, scene, product)
@@ -120,9 +122,10 @@ def main():
         paired = sorted(f[0] / d[0] for f, d in zip(runs["fulmar"], runs["decode"]))
         print(f"{'':8} {'seconds':>8} {'CPU s':>8} {'peak MiB':>9} {'Mpx/s':>7}")
         for name in runs:
-            print(f"{name:8} {wall[name]:8.2f} {cpu[name]:8.2f} {peak[name]:9.0f} {a.width * a.height / wall[name] / 1e6:7.0f}")
-        print(f"fulmar over decode: wall {wall['fulmar'] / wall['decode']:.2f} (pairs {paired[0]:.2f} to {paired[-1]:.2f}), "
-              f"CPU {cpu['fulmar'] / cpu['decode']:.2f}", flush=True)
+            speed = a.width * a.height / wall[name] / 1e6
+            print(f"{name:8} {wall[name]:8.2f} {cpu[name]:8.2f} {peak[name]:9.0f} {speed:7.0f}")
+        print(f"fulmar over decode: wall {wall['fulmar'] / wall['decode']:.2f} (pairs {paired[0]:.2f} to "
+              f"{paired[-1]:.2f}), CPU {cpu['fulmar'] / cpu['decode']:.2f}", flush=True)
 
 
 if __name__ == "__main__":
