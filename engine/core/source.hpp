@@ -3,6 +3,7 @@
 /// What the engine asks of the world outside: rasters to read, products to write. Implemented in io/, or in memory.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -72,6 +73,7 @@ struct FileOptions {
   std::string layer;                          ///< --layer of a vector file
   bool overwrite = false;
   int threads = 1;  ///< that an encoder may use
+  const std::atomic<bool>* cancel = nullptr;  ///< set by anyone to stop a product that takes long to finish
 };
 
 /// A band as a product stores it.
@@ -95,6 +97,9 @@ class RasterSink {
   /// Cells of one window, in the band's own type. Windows never overlap. In whole rows and in strips they are stored as
   /// they come; any other order costs a second pass at commit(), so that the file's bytes do not tell the order.
   virtual void write(int band, const Window& window, const void* cells, std::int64_t stride) = 0;
+  /// Encodes, closes and checks: all that can fail or take long. Stops with Errc::cancelled where the options say so.
+  virtual void finish() {}
+  /// Lets the product appear under its name. After finish(), and with the other products of the run.
   virtual void commit() = 0;
 };
 
@@ -107,7 +112,8 @@ class FeatureSink {
   /// f32 cells of the raster beneath, missing as NaN. Only called where wants_raster().
   virtual void write_raster(const Window&, const float* /*cells*/, std::int64_t /*stride*/) {}
   virtual void write(const FeatureTable& table) = 0;
-  virtual void commit() = 0;
+  virtual void finish() {}   ///< as RasterSink::finish()
+  virtual void commit() = 0;  ///< as RasterSink::commit()
 };
 
 enum class ProductKind : std::uint8_t { raster, features, picture };
@@ -136,6 +142,8 @@ class Io {
   [[nodiscard]] virtual std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&,
                                                                      const Grid&, const std::vector<Column>&,
                                                                      const Metadata&) const = 0;
+  /// True if both names lead to the same file, whatever way they are spelt.
+  [[nodiscard]] virtual bool same_file(const std::string& a, const std::string& b) const { return a == b; }
   /// Bytes that the library below keeps for itself (a block cache), to be counted within the memory budget.
   virtual void limit_cache(std::int64_t /*bytes*/) const {}
 };

@@ -8,8 +8,14 @@
 
 namespace fulmar {
 
+void stop_if_asked(const std::atomic<bool>* cancel) {
+  if (cancel != nullptr && cancel->load()) fail(Errc::cancelled, "stopped before the products were whole; none was written");
+}
+
 Products::Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
-    : graph_{graph}, labels_{labelling_nodes(graph)}, rasters_(graph.products.size()), features_(graph.products.size()) {
+    : graph_{graph},
+      cancel_{options.cancel},
+      labels_{labelling_nodes(graph)}, rasters_(graph.products.size()), features_(graph.products.size()) {
   for (const int n : labels_) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
     bool eight = true;
@@ -62,6 +68,12 @@ void Products::finish(RunReport& report) {
     }
     report.products.push_back(std::move(made));
   }
+  // Whatever can fail comes before the first product appears, so that they appear together or not at all.
+  for (std::size_t p = 0; p < graph_.products.size(); ++p) {
+    stop_if_asked(cancel_);
+    rasters_[p] ? rasters_[p]->finish() : features_[p]->finish();
+  }
+  stop_if_asked(cancel_);
   for (std::size_t p = 0; p < graph_.products.size(); ++p) rasters_[p] ? rasters_[p]->commit() : features_[p]->commit();
 }
 

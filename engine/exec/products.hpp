@@ -11,6 +11,9 @@
 
 namespace fulmar {
 
+/// Fails with Errc::cancelled once the caller has asked to stop.
+void stop_if_asked(const std::atomic<bool>* cancel);
+
 class Products {
  public:
   /// Creates every product's temporary file, so that what cannot be written fails before anything is read.
@@ -24,6 +27,7 @@ class Products {
 
  private:
   const Graph& graph_;
+  const std::atomic<bool>* cancel_;
   std::vector<int> labels_;
   std::vector<Labeller> labellers_;
   std::vector<std::unique_ptr<RasterSink>> rasters_;    ///< by product, null where it is not one

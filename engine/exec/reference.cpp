@@ -279,7 +279,7 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
   std::vector<std::vector<Image>> images(graph.nodes.size());
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
-    if (options.cancel != nullptr && options.cancel->load()) fail(Errc::cancelled, "stopped before the products were whole; none was written");
+    stop_if_asked(options.cancel);
     if (node.op == nullptr) {
       images[n] = {load(graph, node)};
       continue;

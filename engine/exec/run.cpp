@@ -54,16 +54,16 @@ class Executor {
         ground_rows_{ground_of_rows(graph.grid)},
         products_{graph, plan, io, options},
         strips_{graph, plan},
-        pool_{plan.buffer_bytes + (std::int64_t{1} << 20)} {
+        pool_{std::make_unique<Pool>(plan.buffer_bytes + (std::int64_t{1} << 20))} {
     for (int t = 0; t < plan.tokens; ++t) {
       contexts_.emplace_back();
-      contexts_.back().memory = Arena{pool_.take(plan.tile_bytes), plan.tile_bytes};
+      contexts_.back().memory = Arena{pool_->take(plan.tile_bytes), plan.tile_bytes};
       contexts_.back().results.resize(plan.stages.size());
       contexts_.back().runs.resize(labels_.size());
       contexts_.back().parts.resize(labels_.size());
     }
     for (int t = 0; t < plan.threads; ++t)
-      runners_.push_back(std::make_unique<BlockRunner>(graph, plan, Arena{pool_.take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_));
+      runners_.push_back(std::make_unique<BlockRunner>(graph, plan, Arena{pool_->take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_));
     columns_ = (graph.grid.width + plan.tile_width - 1) / plan.tile_width;
     rows_ = (graph.grid.height + plan.tile_height - 1) / plan.tile_height;
   }
@@ -82,26 +82,26 @@ class Executor {
               tbb::make_filter<TileContext*, TileContext*>(tbb::filter_mode::parallel, [&](TileContext* tile) { return compute(tile); }) &
               tbb::make_filter<TileContext*, void>(tbb::filter_mode::serial_in_order, [&](TileContext* tile) { write(*tile); }));
     });
-    stop_if_asked();
+    stop_if_asked(options_.cancel);
     RunReport report;
     report.backend = Backend::cpu;
-    report.pool_peak = pool_.held();
+    report.pool_peak = pool_->held();
+    // Encoders and drawings need memory of their own; that of the tiles is free now.
+    runners_.clear();
+    contexts_.clear();
+    pool_.reset();
     products_.finish(report);
     if (options_.progress) options_.progress(1.0);
     return report;
   }
 
  private:
-  void stop_if_asked() const {
-    if (options_.cancel != nullptr && options_.cancel->load()) fail(Errc::cancelled, "stopped before the products were whole; none was written");
-  }
-
   TileContext* read(tbb::flow_control& control) {
     if (next_ == plan_.tiles) {
       control.stop();
       return nullptr;
     }
-    stop_if_asked();
+    stop_if_asked(options_.cancel);
     // Tiles go down a column of tiles, so that each finds the rows it shares with the one above.
     TileContext& tile = contexts_[static_cast<std::size_t>(next_ % plan_.tokens)];
     const TileContext* above = next_ % rows_ != 0 && plan_.tokens > 1 ? &contexts_[static_cast<std::size_t>((next_ - 1) % plan_.tokens)] : nullptr;
@@ -131,7 +131,7 @@ class Executor {
       for (auto& runs : tile->runs)
         if (runs.size() < blocks.size()) runs.resize(blocks.size());
       tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
-        stop_if_asked();
+        stop_if_asked(options_.cancel);
         runners_[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]->run(s, blocks[b], b, *tile);
       });
     }
@@ -170,7 +170,7 @@ class Executor {
   std::vector<double> ground_rows_;
   Products products_;
   StripReader strips_;
-  Pool pool_;
+  std::unique_ptr<Pool> pool_;
   std::deque<TileContext> contexts_;  // their places stay while they are in flight
   std::vector<std::unique_ptr<BlockRunner>> runners_;
   std::int64_t columns_ = 0, rows_ = 0, next_ = 0, done_ = 0;
