@@ -134,7 +134,8 @@ class GdalFeatureSink : public FeatureSink {
                   const std::vector<Column>& columns, const Metadata& metadata)
       : columns_{columns},
         driver_{driver_for(path, options).driver},
-        file_{path, options.overwrite},
+        cancel_{options.cancel},
+        file_{path, options.overwrite, options.cancel},
         place_{grid, wants_wgs84(*driver_)} {
     create(options, metadata);
   }
@@ -145,7 +146,7 @@ class GdalFeatureSink : public FeatureSink {
   }
 
   void write(const FeatureTable& table) override {
-    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was finished before", file_.path()));
     const ErrorTrap trap;
     for (const auto& row : table.rows) {
       OGRFeature feature{layer_->GetLayerDefn()};
@@ -157,8 +158,10 @@ class GdalFeatureSink : public FeatureSink {
     }
   }
 
-  void commit() override {
-    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+  void finish() override {
+    if (finished_) return;
+    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' could not be finished before", file_.path()));
+    stop_if_cancelled(cancel_);
     const SteadyDate date;
     {
       const ErrorTrap trap;
@@ -168,7 +171,14 @@ class GdalFeatureSink : public FeatureSink {
     }
     layer_ = nullptr;
     file_.close(std::move(dataset_));
+    stop_if_cancelled(cancel_);
     verify();
+    file_.finish();
+    finished_ = true;
+  }
+
+  void commit() override {
+    finish();
     file_.commit();
   }
 
@@ -274,12 +284,14 @@ class GdalFeatureSink : public FeatureSink {
 
   std::vector<Column> columns_;
   GDALDriver* driver_;
+  const std::atomic<bool>* cancel_;
   ProductFile file_;
   Placer place_;
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;
   bool has_geometry_ = true;
   bool in_transaction_ = false;
+  bool finished_ = false;
   GIntBig written_ = 0;
 };
 

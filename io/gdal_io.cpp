@@ -5,7 +5,10 @@
 #include <proj.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <limits>
 #include <mutex>
+#include <system_error>
 
 #include "core/error.hpp"
 #include "io/drivers.hpp"
@@ -19,12 +22,33 @@
 #include "io/sentinel1_lut.hpp"
 
 namespace fulmar {
+namespace {
+
+/// What the user lets GDAL's block cache have, in GDAL's own reading of it.
+std::int64_t user_cache_limit() {
+  static const std::int64_t limit = CPLGetConfigOption("GDAL_CACHEMAX", nullptr) == nullptr
+                                        ? std::numeric_limits<std::int64_t>::max()
+                                        : GDALGetCacheMax64();
+  return limit;
+}
+
+/// A /vsi path without empty and "." parts.
+std::string tidy(std::string path) {
+  for (const char* part : {"/./", "//"})
+    for (auto at = path.find(part); at != std::string::npos; at = path.find(part))
+      path.erase(at, std::char_traits<char>::length(part) - 1);
+  return path;
+}
+
+}  // namespace
 
 GdalIo::GdalIo() {
   static std::once_flag once;
   std::call_once(once, [] {
     const ErrorTrap quiet;
     GDALAllRegister();
+    // Before the first limit, which would be taken for the user's.
+    user_cache_limit();
   });
 }
 
@@ -62,7 +86,22 @@ std::unique_ptr<FeatureSink> GdalIo::create_features(const std::string& path, co
   return create_feature_sink(path, options, grid, columns, metadata);
 }
 
-void GdalIo::limit_cache(std::int64_t bytes) const { GDALSetCacheMax64(std::max<std::int64_t>(0, bytes)); }
+bool GdalIo::same_file(const std::string& a, const std::string& b) const {
+  const auto first = file_within(a), second = file_within(b);
+  if (first == second) return true;
+  if (is_virtual(first) || is_virtual(second)) return tidy(first) == tidy(second);
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::equivalent(first, second, error) && !error) return true;
+  const auto one = fs::weakly_canonical(fs::absolute(first, error), error);
+  if (error) return false;
+  const auto other = fs::weakly_canonical(fs::absolute(second, error), error);
+  return !error && !one.empty() && one == other;
+}
+
+void GdalIo::limit_cache(std::int64_t bytes) const {
+  GDALSetCacheMax64(std::clamp<std::int64_t>(bytes, 0, user_cache_limit()));
+}
 
 std::string gdal_version() { return GDALVersionInfo("RELEASE_NAME"); }
 

@@ -18,14 +18,6 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// The file inside a name such as NETCDF:"file.nc":sst, or the name itself.
-std::string file_within(const std::string& path) {
-  const auto first = path.find('"');
-  const auto last = path.find('"', first == std::string::npos ? first : first + 1);
-  if (first == std::string::npos || last == std::string::npos || first == 0 || path[first - 1] != ':') return path;
-  return path.substr(first + 1, last - first - 1);
-}
-
 }  // namespace
 
 ErrorTrap::ErrorTrap() {
@@ -92,6 +84,13 @@ CPLStringList string_list(const std::vector<std::string>& items) {
   CPLStringList list;
   for (const auto& item : items) list.AddString(item.c_str());
   return list;
+}
+
+std::string file_within(const std::string& path) {
+  const auto first = path.find('"');
+  const auto last = path.find('"', first == std::string::npos ? first : first + 1);
+  if (first == std::string::npos || last == std::string::npos || first == 0 || path[first - 1] != ':') return path;
+  return path.substr(first + 1, last - first - 1);
 }
 
 std::string file_trouble(const std::string& path) {

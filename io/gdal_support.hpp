@@ -52,6 +52,9 @@ GDALDataType gdal_type(DType dtype);
 
 CPLStringList string_list(const std::vector<std::string>& items);
 
+/// The file inside a name such as NETCDF:"file.nc":sst, or the name itself.
+std::string file_within(const std::string& path);
+
 /// Why a path cannot be opened, in words: absent, a directory, empty, unreadable, or nothing of these (empty text).
 std::string file_trouble(const std::string& path);
 

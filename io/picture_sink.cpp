@@ -30,7 +30,7 @@ class PictureSink : public FeatureSink {
         grid_{grid},
         metadata_{metadata},
         driver_{driver_for(path, options).driver},
-        file_{path, options.overwrite} {
+        file_{path, options.overwrite, options.cancel} {
     if (grid.width <= 0 || grid.height <= 0)
       fail(Errc::output, fmt::format("cannot write '{}': it has no cells", path));
     factor_ = (std::max(grid.width, grid.height) + longest_side - 1) / longest_side;
@@ -64,18 +64,26 @@ class PictureSink : public FeatureSink {
     }
   }
 
-  void commit() override {
+  void finish() override {
+    if (finished_) return;
+    stop_if_cancelled(options_.cancel);
     const ErrorTrap trap;
     auto picture = paint();
     if (!picture || trap.failed()) file_.fail_writing(trap);
     const auto list = string_list(options_.creation_options);
-    DatasetPtr result{
-        driver_->CreateCopy(file_.temporary().c_str(), picture.get(), FALSE, list.List(), nullptr, nullptr)};
+    DatasetPtr result{driver_->CreateCopy(file_.temporary().c_str(), picture.get(), FALSE, list.List(), go_on,
+                                          progress_argument(options_.cancel))};
     if (!result || trap.failed()) {
       result.reset();
       file_.fail_writing(trap);
     }
     file_.close(std::move(result));
+    file_.finish();
+    finished_ = true;
+  }
+
+  void commit() override {
+    finish();
     file_.commit();
   }
 
@@ -158,6 +166,7 @@ class PictureSink : public FeatureSink {
   std::int64_t factor_ = 1, width_ = 0, height_ = 0;
   std::vector<float> largest_;
   std::vector<Box> boxes_;
+  bool finished_ = false;
 };
 
 }  // namespace

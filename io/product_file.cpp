@@ -13,6 +13,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -48,6 +49,21 @@ void remove_file(const std::string& path) {
     VSIRmdirRecursive(path.c_str());
   else
     VSIUnlink(path.c_str());
+}
+
+/// The name that a rename has to take so that it replaces a file and no symbolic link to it. The file may be absent.
+std::string behind_links(const std::string& path) {
+  if (is_virtual(path)) return path;
+  namespace fs = std::filesystem;
+  fs::path name{path};
+  std::error_code error;
+  for (int links = 0; fs::is_symlink(name, error); ++links) {
+    auto next = fs::read_symlink(name, error);
+    if (error || links == 40)
+      fail(Errc::output, fmt::format("cannot write '{}': it is a symbolic link that leads nowhere", path));
+    name = next.is_absolute() ? std::move(next) : name.parent_path() / next;
+  }
+  return name.string();
 }
 
 /// Down to the disk; false with errno set where that fails. Folders of file systems that know no such thing are let be.
@@ -118,7 +134,7 @@ void check_target(const std::string& path, bool overwrite) {
   }
   // Virtual file systems make their folders as they go, or say at the first write that they cannot.
   if (is_virtual(path)) return;
-  const auto folder = folder_name(path);
+  const auto folder = folder_name(behind_links(path));
   if (!stat_of(folder, stat))
     fail(Errc::output, fmt::format("cannot write '{}': there is no folder '{}'", path, folder));
   if (!VSI_ISDIR(stat.st_mode))
@@ -128,13 +144,24 @@ void check_target(const std::string& path, bool overwrite) {
          fmt::format("cannot write '{}': folder '{}' may not be written ({})", path, folder, std::strerror(errno)));
 }
 
-ProductFile::ProductFile(std::string path, bool overwrite) : path_{std::move(path)}, overwrite_{overwrite} {
+void stop_if_cancelled(const std::atomic<bool>* cancel) {
+  if (cancel != nullptr && *cancel) fail(Errc::cancelled, "stopped before the products were whole; none was written");
+}
+
+int go_on(double, const char*, void* cancel) {
+  return cancel == nullptr || !*static_cast<const std::atomic<bool>*>(cancel) ? TRUE : FALSE;
+}
+
+ProductFile::ProductFile(std::string path, bool overwrite, const std::atomic<bool>* cancel)
+    : path_{std::move(path)}, overwrite_{overwrite}, cancel_{cancel} {
   check_target(path_, overwrite_);
-  folder_ = folder_name(path_);
-  const auto name = file_name(path_);
+  target_ = behind_links(path_);
+  folder_ = folder_name(target_);
+  const auto name = file_name(target_);
   if (!is_virtual(path_)) remove_stale(folder_, name);
   prefix_ = mark_of(name) + std::to_string(::getpid());
-  temporary_ = join(folder_, prefix_ + name.substr(stem_of(path_).size()));
+  // A driver goes by the extension that the user wrote.
+  temporary_ = join(folder_, prefix_ + file_name(path_).substr(stem_of(path_).size()));
   if (!in_progress().enter(temporary_)) fail(Errc::usage, fmt::format("'{}' is written twice", path_));
   // Of a dead process that had this one's number.
   remove_temporaries();
@@ -169,6 +196,8 @@ void ProductFile::remove_temporaries() const noexcept {
 }
 
 void ProductFile::fail_writing(const ErrorTrap& trap) const {
+  // Work that was ended from outside fails in GDAL's words, which are beside the point.
+  stop_if_cancelled(cancel_);
   fail_with(trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text()));
 }
 
@@ -191,28 +220,37 @@ void ProductFile::close(DatasetPtr dataset) const {
   if (trap.failed()) fail_writing(trap);
 }
 
-void ProductFile::commit() {
-  const auto main = file_name(temporary_);
+void ProductFile::finish() {
   VSIStatBufL stat;
   if (!stat_of(temporary_, stat)) fail(Errc::runtime, fmt::format("'{}' was never written", path_));
   const auto scratch_mark = prefix_ + ".scratch.";
   for (const auto& entry : temporaries())
     if (entry.rfind(scratch_mark, 0) == 0) remove_file(join(folder_, entry));
-  const auto files = temporaries();
-  if (!is_virtual(path_))
-    for (const auto& entry : files)
-      if (!make_durable(join(folder_, entry)))
-        fail(Errc::output, fmt::format("cannot write '{}' down to the disk: {}", path_, std::strerror(errno)));
+  files_ = temporaries();
+  for (const auto& entry : files_) {
+    stop_if_cancelled(cancel_);
+    if (!is_virtual(path_) && !make_durable(join(folder_, entry)))
+      fail(Errc::output, fmt::format("cannot write '{}' down to the disk: {}", path_, std::strerror(errno)));
+  }
+  finished_ = true;
+}
 
+void ProductFile::commit() {
+  if (committed_) fail(Errc::runtime, fmt::format("'{}' was committed before", path_));
+  if (!finished_) fail(Errc::runtime, fmt::format("'{}' was never finished", path_));
   // Someone may have been quicker since the start.
   check_target(path_, overwrite_);
-  const auto stem = stem_of(path_);
-  const auto final_name = [&](const std::string& entry) { return stem + entry.substr(prefix_.size()); };
-  for (const auto& entry : files)
+  const auto main = file_name(temporary_);
+  const auto name = file_name(target_), stem = stem_of(target_);
+  const auto final_name = [&](const std::string& entry) {
+    return entry.rfind(main, 0) == 0 ? name + entry.substr(main.size()) : stem + entry.substr(prefix_.size());
+  };
+  VSIStatBufL stat;
+  for (const auto& entry : files_)
     if (!overwrite_ && entry != main && !is_description(entry) && stat_of(join(folder_, final_name(entry)), stat))
       fail(Errc::output, fmt::format("'{}' exists; add --overwrite to replace it", join(folder_, final_name(entry))));
   // Sidecars of a product that is replaced, or long gone, describe the old one.
-  for (const char* ending : description_endings) remove_file(path_ + ending);
+  for (const char* ending : description_endings) remove_file(target_ + ending);
   const auto rename = [&](const std::string& from, const std::string& to) {
     const ErrorTrap trap;
     errno = 0;
@@ -222,9 +260,9 @@ void ProductFile::commit() {
     }
   };
   // The product last: where it is, its sidecars are.
-  for (const auto& entry : files)
+  for (const auto& entry : files_)
     if (entry != main) rename(join(folder_, entry), join(folder_, final_name(entry)));
-  rename(temporary_, path_);
+  rename(temporary_, target_);
   committed_ = true;
   if (!is_virtual(path_)) make_durable(folder_);
 }

@@ -3,6 +3,7 @@
 /// Products appear under their name only when they are whole.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,20 @@ namespace fulmar {
 /// set, it is a directory, or its folder is absent or not writable.
 void check_target(const std::string& path, bool overwrite);
 
-/// The temporary files of one product, hidden beside it as .NAME.fulmar-PID*. commit() makes them durable and renames
-/// them; without it the destructor removes them. Temporaries that a dead process left of the same product are removed
-/// at the start.
+/// Throws Errc::cancelled once `cancel` is set; it may be null.
+void stop_if_cancelled(const std::atomic<bool>* cancel);
+
+/// A GDALProgressFunc whose argument is a `const std::atomic<bool>*`, which may be null: ends GDAL's work once it is set.
+int go_on(double done, const char* message, void* cancel);
+/// That argument as GDAL takes it.
+inline void* progress_argument(const std::atomic<bool>* cancel) { return const_cast<std::atomic<bool>*>(cancel); }
+
+/// The temporary files of one product, hidden beside it as .NAME.fulmar-PID*. finish() makes them durable, commit()
+/// renames them; without it the destructor removes them. Temporaries that a dead process left of the same product are
+/// removed at the start. Where the product's name is a symbolic link, it is the file behind it that is replaced.
 class ProductFile {
  public:
-  ProductFile(std::string path, bool overwrite);
+  ProductFile(std::string path, bool overwrite, const std::atomic<bool>* cancel = nullptr);
   ~ProductFile();
   ProductFile(const ProductFile&) = delete;
   ProductFile& operator=(const ProductFile&) = delete;
@@ -32,7 +41,9 @@ class ProductFile {
 
   /// Closes a dataset and fails if anything could not be written down to the close.
   void close(DatasetPtr dataset) const;
-  /// Gives the product and its sidecars their final names.
+  /// Removes the scratch files and brings the others down to the disk: all that may fail or take long.
+  void finish();
+  /// Gives the product and its sidecars their final names. After finish().
   void commit();
   /// Throws Errc::output with GDAL's words, and the system's where the disk is full.
   [[noreturn]] void fail_writing(const ErrorTrap& trap) const;
@@ -44,9 +55,13 @@ class ProductFile {
   [[nodiscard]] std::vector<std::string> temporaries() const;
   void remove_temporaries() const noexcept;
 
-  std::string path_, folder_, prefix_, temporary_;
+  std::string path_;    // as the user wrote it
+  std::string target_;  // what is replaced: the same, or the file behind the link
+  std::string folder_, prefix_, temporary_;
   bool overwrite_;
-  bool committed_ = false;
+  const std::atomic<bool>* cancel_;
+  std::vector<std::string> files_;  // to be renamed; filled by finish()
+  bool finished_ = false, committed_ = false;
 };
 
 }  // namespace fulmar

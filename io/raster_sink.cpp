@@ -17,7 +17,8 @@ namespace fulmar {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t largest_quicklook = 4096;
+constexpr std::int64_t largest_quicklook = 2048;
+constexpr std::int64_t block = 512;  // of a scratch file
 
 bool driver_lists(const GDALDriver& driver, const char* word) {
   const char* text = const_cast<GDALDriver&>(driver).GetMetadataItem(GDAL_DMD_CREATIONOPTIONLIST);
@@ -104,7 +105,7 @@ class GdalRasterSink : public RasterSink {
         bands_{bands},
         metadata_{metadata},
         driver_{driver_for(path, options).driver},
-        file_{path, options.overwrite} {
+        file_{path, options.overwrite, options.cancel} {
     if (bands.empty()) fail(Errc::usage, fmt::format("'{}' would have no bands", path));
     if (grid.width <= 0 || grid.height <= 0 || grid.width > std::numeric_limits<int>::max() ||
         grid.height > std::numeric_limits<int>::max())
@@ -148,11 +149,19 @@ class GdalRasterSink : public RasterSink {
     put(band, window, converted_.data(), DType::f64, window.width);
   }
 
-  void commit() override {
-    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was committed before", file_.path()));
+  void finish() override {
+    if (finished_) return;
+    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' could not be finished before", file_.path()));
+    stop_if_cancelled(options_.cancel);
     file_.close(std::move(dataset_));
     if (!direct_) convert();
     else if (!in_order_) rewrite();
+    file_.finish();
+    finished_ = true;
+  }
+
+  void commit() override {
+    finish();
     file_.commit();
   }
 
@@ -227,6 +236,7 @@ class GdalRasterSink : public RasterSink {
     std::vector<std::byte> rows(static_cast<std::size_t>(strip * grid_.width) * size_of(dtype_));
     for (std::int64_t y = 0; y < grid_.height; y += strip)
       for (int band = 0; band < static_cast<int>(bands_.size()); ++band) {
+        stop_if_cancelled(options_.cancel);
         const Window w{0, y, grid_.width, std::min(strip, grid_.height - y)};
         if (source->GetRasterBand(band + 1)->RasterIO(GF_Read, 0, static_cast<int>(y), static_cast<int>(w.width),
                                                       static_cast<int>(w.height), rows.data(), static_cast<int>(w.width),
@@ -247,7 +257,8 @@ class GdalRasterSink : public RasterSink {
     const auto list = copy_options(*driver_, options_, dtype_);
     DatasetPtr result;
     if (has_item(*driver_, GDAL_DCAP_CREATECOPY))
-      result.reset(driver_->CreateCopy(file_.temporary().c_str(), source.get(), FALSE, list.List(), nullptr, nullptr));
+      result.reset(driver_->CreateCopy(file_.temporary().c_str(), source.get(), FALSE, list.List(), go_on,
+                                       progress_argument(options_.cancel)));
     else
       result = copy_cells(*source, list);
     if (!result || trap.failed()) {
@@ -265,7 +276,7 @@ class GdalRasterSink : public RasterSink {
     set_place(*result, grid_);
     const char* const options[] = {nullptr};
     const auto copied = GDALDatasetCopyWholeRaster(GDALDataset::ToHandle(&source), GDALDataset::ToHandle(result.get()),
-                                                   options, nullptr, nullptr);
+                                                   options, go_on, progress_argument(options_.cancel));
     if (copied != CE_None) result.reset();
     for (int i = 1; result && nodata_ && i <= result->GetRasterCount(); ++i)
       result->GetRasterBand(i)->SetNoDataValue(*nodata_);
@@ -277,18 +288,8 @@ class GdalRasterSink : public RasterSink {
     const auto longer = std::max(grid_.width, grid_.height);
     const auto factor = (longer + largest_quicklook - 1) / largest_quicklook;
     const auto width = (grid_.width + factor - 1) / factor, height = (grid_.height + factor - 1) / factor;
-    std::vector<float> means(static_cast<std::size_t>(width * height));
-    std::vector<float> rows;
-    for (std::int64_t y = 0; y < height; ++y) {
-      const auto count = std::min(factor, grid_.height - y * factor);
-      rows.resize(static_cast<std::size_t>(count * grid_.width));
-      if (source.GetRasterBand(1)->RasterIO(GF_Read, 0, static_cast<int>(y * factor), static_cast<int>(grid_.width),
-                                            static_cast<int>(count), rows.data(), static_cast<int>(grid_.width),
-                                            static_cast<int>(count), GDT_Float32, 0, 0, nullptr) != CE_None)
-        return {};
-      for (std::int64_t x = 0; x < width; ++x)
-        means[static_cast<std::size_t>(y * width + x)] = mean(rows, x * factor, factor, count);
-    }
+    auto means = means_of(*source.GetRasterBand(1), factor, width, height);
+    if (means.empty()) return {};
     const auto stretch = stretch_of(means);
     std::vector<std::uint8_t> grey(means.size()), alpha(means.size());
     for (std::size_t i = 0; i < means.size(); ++i) {
@@ -309,19 +310,38 @@ class GdalRasterSink : public RasterSink {
     return picture;
   }
 
-  [[nodiscard]] float mean(const std::vector<float>& rows, std::int64_t x, std::int64_t factor,
-                           std::int64_t count) const {
-    double sum = 0;
-    std::int64_t valid = 0;
-    const auto end = std::min(x + factor, grid_.width);
-    for (std::int64_t j = 0; j < count; ++j)
-      for (auto i = x; i < end; ++i) {
-        const float value = rows[static_cast<std::size_t>(j * grid_.width + i)];
-        if (!std::isfinite(value) || (nodata_ && value == static_cast<float>(*nodata_))) continue;
-        sum += static_cast<double>(value);
-        ++valid;
+  /// Means of the valid cells beneath each cell of the picture; empty where the source cannot be read. Each block of the
+  /// source is decoded once, and in an order of its own: the sums are the same whatever the windows that were written.
+  [[nodiscard]] std::vector<float> means_of(GDALRasterBand& source, std::int64_t factor, std::int64_t width,
+                                            std::int64_t height) const {
+    const auto size = static_cast<std::size_t>(width * height);
+    std::vector<double> sums(size);
+    std::vector<std::uint32_t> counts(size);
+    std::vector<float> cells;
+    const auto nodata = static_cast<float>(nodata_.value_or(nan));
+    for (std::int64_t top = 0; top < grid_.height; top += block)
+      for (std::int64_t left = 0; left < grid_.width; left += block) {
+        stop_if_cancelled(options_.cancel);
+        const auto w = intersect({left, top, block, block}, grid_.window());
+        cells.resize(static_cast<std::size_t>(w.cells()));
+        const int across = static_cast<int>(w.width), down = static_cast<int>(w.height);
+        if (source.RasterIO(GF_Read, static_cast<int>(left), static_cast<int>(top), across, down, cells.data(), across,
+                            down, GDT_Float32, 0, 0, nullptr) != CE_None)
+          return {};
+        const auto* cell = cells.data();
+        for (auto y = w.y; y < w.bottom(); ++y)
+          for (auto x = w.x; x < w.right(); ++x) {
+            const float value = *cell++;
+            if (!std::isfinite(value) || value == nodata) continue;
+            const auto at = static_cast<std::size_t>(y / factor * width + x / factor);
+            sums[at] += static_cast<double>(value);
+            ++counts[at];
+          }
       }
-    return static_cast<float>(valid == 0 ? nan : sum / static_cast<double>(valid));
+    std::vector<float> means(size);
+    for (std::size_t i = 0; i < size; ++i)
+      means[i] = static_cast<float>(counts[i] == 0 ? nan : sums[i] / static_cast<double>(counts[i]));
+    return means;
   }
 
   FileOptions options_;
@@ -338,6 +358,7 @@ class GdalRasterSink : public RasterSink {
   bool direct_ = true;  // the product itself is the GeoTIFF that is written
   std::string work_;    // that GeoTIFF
   DatasetPtr dataset_;
+  bool finished_ = false;
   std::vector<double> converted_;
 };
 

@@ -334,6 +334,15 @@ std::string crs_of_axes(GDALDataset& dataset, const Affine& affine) {
 
 bool is_identity(const Affine& a) { return a == Affine{0, 1, 0, 0, 0, 1}; }
 
+/// How much longer a unit of the projection is on the ground than it says, in the middle of the raster: a metre of
+/// EPSG:3857 is half a metre at 60 degrees north. 1 where the two agree to a hundredth, as they do in UTM.
+double scale_on_ground(const Grid& grid, const Locator& locator) {
+  const auto measured = measure_centre(grid, locator);
+  const auto nominal = grid.ground();
+  const double ratio = std::sqrt(measured.dx * measured.dy / (nominal.dx * nominal.dy));
+  return std::isfinite(ratio) && ratio > 0 && std::abs(ratio - 1) > 0.01 ? ratio : 1;
+}
+
 Grid grid_of(GDALDataset& dataset) {
   Grid grid;
   grid.width = dataset.GetRasterXSize();
@@ -363,6 +372,7 @@ Grid grid_of(GDALDataset& dataset) {
     grid.wraps = a[2] == 0 && a[4] == 0 && std::abs(static_cast<double>(grid.width) * std::abs(a[1]) / 360 - 1) < 1e-6;
   }
   grid.locator = make_locator(grid);
+  if (grid.affine && !grid.geographic && grid.locator) grid.metres_per_unit *= scale_on_ground(grid, *grid.locator);
   if (!grid.affine && grid.locator) grid.centre_ground = measure_centre(grid, *grid.locator);
   return grid;
 }

@@ -42,11 +42,26 @@ Ground Grid::ground(std::int64_t row) const {
 
 Ground Grid::ground() const { return ground(height / 2); }
 
+Ground Grid::smallest_ground() const {
+  Ground smallest = ground(0);
+  // Arcs shrink towards the poles along a row, and towards the equator along a column: the extremes are the first row,
+  // the last, and the equator's.
+  std::int64_t equator = 0;
+  if (geographic && affine && (*affine)[5] != 0)
+    equator = static_cast<std::int64_t>(std::clamp(-(*affine)[3] / (*affine)[5], 0.0, static_cast<double>(height - 1)));
+  for (const std::int64_t row : {height - 1, equator}) {
+    const Ground g = ground(row);
+    smallest.dx = std::min(smallest.dx, g.dx);
+    smallest.dy = std::min(smallest.dy, g.dy);
+  }
+  return smallest;
+}
+
 bool Grid::same_cells(const Grid& other) const {
   if (width != other.width || height != other.height) return false;
   if (!crs.empty() && !other.crs.empty() && crs != other.crs) return false;
   if (affine.has_value() != other.affine.has_value()) return false;
-  if (!affine) return true;
+  if (!affine) return control_points == other.control_points;
   const auto &a = *affine, &b = *other.affine;
   const double cell = std::hypot(a[1], a[4]) + std::hypot(a[2], a[5]);
   for (const double column : {0.0, static_cast<double>(width)})

@@ -35,6 +35,7 @@ class Locator {
 struct ControlPoint {
   double column = 0, row = 0;  ///< corners of cells are whole numbers
   double x = 0, y = 0, z = 0;  ///< in the grid's CRS
+  friend bool operator==(const ControlPoint&, const ControlPoint&) = default;
 };
 
 /// A raster's lattice: a value, compared cell for cell.
@@ -57,6 +58,8 @@ struct Grid {
   [[nodiscard]] Ground ground(std::int64_t row) const;
   /// Ground size at the middle of the raster: what turns a length in metres into cells for the whole scene.
   [[nodiscard]] Ground ground() const;
+  /// The smallest dx and dy of any row: how many cells a distance may take at most.
+  [[nodiscard]] Ground smallest_ground() const;
   /// True if a cell of one grid is the same cell in the other: same size, CRS, and corners to a thousandth of a cell.
   [[nodiscard]] bool same_cells(const Grid& other) const;
 };

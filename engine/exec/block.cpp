@@ -77,7 +77,6 @@ BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, cons
       plan_{plan},
       arena_{arena},
       ground_rows_{ground_rows},
-      ground_{graph.grid.ground()},
       readers_(graph.sources.size()),
       planes_(graph.nodes.size()),
       used_(graph.nodes.size()) {
@@ -175,7 +174,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (!node.inputs[i].connected()) continue;
     const DType type = node.op->variadic() ? DType::f32 : node.op->inputs()[i].type;
-    inputs[i] = fetch(stage, node.inputs[i], grow(own, node.halo(i, ground_)), type, tile);
+    inputs[i] = fetch(stage, node.inputs[i], grow(own, node.halo(i, graph_.grid)), type, tile);
   }
 
   std::vector<fulmar_plane> outputs(std::max<std::size_t>(1, node.outputs.size()));
@@ -191,6 +190,12 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     outputs[k] = abi_plane(to, own);
   }
 
+  double* ground = arena_.take<double>(2 * own.height);
+  for (std::int64_t y = 0; y < own.height; ++y) {
+    const auto row = static_cast<std::size_t>(std::clamp<std::int64_t>(own.y + y, 0, graph_.grid.height - 1));
+    ground[2 * y] = ground_rows_[2 * row], ground[2 * y + 1] = ground_rows_[2 * row + 1];
+  }
+
   std::vector<fulmar_plane> planes;
   std::vector<WindowRows> sums;
   std::vector<std::size_t> sum_planes;
@@ -201,11 +206,11 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
         for (const PlaneRef& p : inputs) planes.push_back(abi_plane(p, own));
         break;
       case FULMAR_VIEW_WITHIN: {
-        const Halo reach = node.halo(v.input, ground_);
+        const Halo reach = node.halo(v.input, graph_.grid);
         auto* distance = arena_.take<std::uint16_t>((own.height + 2 * reach.y) * own.width);
         const PlaneRef flags = plane(own, DType::u8);
         within(in.at<std::uint8_t>(own.x, own.y), in.stride, own.width, own.height, reach.x, reach.y,
-               ground_.dx > 0 ? ground_.dx : 1, ground_.dy > 0 ? ground_.dy : 1, v.reach, distance,
+               ground, v.reach, distance,
                flags.at<std::uint8_t>(own.x, own.y));
         planes.push_back(abi_plane(flags, own));
         break;
@@ -236,11 +241,6 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
   }
 
   // Sums come a few rows at a time, so that they never leave the nearest cache; everything else in one call.
-  double* ground = arena_.take<double>(2 * own.height);
-  for (std::int64_t y = 0; y < own.height; ++y) {
-    const auto row = static_cast<std::size_t>(std::clamp<std::int64_t>(own.y + y, 0, graph_.grid.height - 1));
-    ground[2 * y] = ground_rows_[2 * row], ground[2 * y + 1] = ground_rows_[2 * row + 1];
-  }
   const std::int64_t step = sums.empty() ? own.height : window_rows;
   fulmar_call call{sizeof(fulmar_call),
                    static_cast<std::uint32_t>(planes.size()),
@@ -289,8 +289,9 @@ void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContex
   }
   BlockRuns& runs = tile.runs[which][index];
   collect(mine, graph_.grid.window(), planes, runs);
-  // Half of what is left for features belongs to objects that are whole, half to what the tiles in flight have seen.
-  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 2 / plan_.tokens) too_many_cells(plan_.feature_bytes);
+  // What is left for features is shared: half for the objects, a quarter for the set cells of the tiles in flight, a
+  // quarter for labelling them.
+  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 4 / plan_.tokens) too_many_cells(plan_.feature_bytes);
 }
 
 }  // namespace fulmar

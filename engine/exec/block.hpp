@@ -65,7 +65,6 @@ class BlockRunner {
   const Plan& plan_;
   Arena arena_;
   const std::vector<double>& ground_rows_;
-  Ground ground_;
   std::vector<std::unique_ptr<RasterReader>> readers_;  ///< of computed sources
   std::vector<std::vector<PlaneRef>> planes_;           ///< by node, then output
   std::vector<std::vector<char>> used_;

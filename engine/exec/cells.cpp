@@ -89,14 +89,11 @@ void to_floats(const std::uint8_t* cells, std::int64_t stride, std::int64_t widt
 }
 
 void within(const std::uint8_t* cells, std::int64_t stride, std::int64_t width, std::int64_t height, std::int64_t rx,
-            std::int64_t ry, double dx, double dy, double reach, std::uint16_t* scratch, std::uint8_t* out) {
-  // How far a row may be searched sideways, by its distance up or down; -1 where not at all.
-  std::vector<std::int64_t> sideways(static_cast<std::size_t>(ry) + 1, -1);
-  for (std::int64_t j = 0; j <= ry; ++j) {
-    const double down = static_cast<double>(j) * dy;
-    std::int64_t i = -1;
-    while (i + 1 <= rx && static_cast<double>(i + 1) * dx * (static_cast<double>(i + 1) * dx) + down * down <= reach * reach) ++i;
-    sideways[static_cast<std::size_t>(j)] = i;
+            std::int64_t ry, const double* ground, double reach, std::uint16_t* scratch, std::uint8_t* out) {
+  if (rx == 0 && ry == 0) {
+    for (std::int64_t y = 0; y < height; ++y)
+      for (std::int64_t x = 0; x < width; ++x) out[y * width + x] = cells[y * stride + x] == 1 ? 1 : 0;
+    return;
   }
   // Cells to the nearest set cell of the same row, at most rx + 1.
   const auto far = static_cast<std::uint16_t>(std::min<std::int64_t>(rx + 1, 65535));
@@ -117,7 +114,20 @@ void within(const std::uint8_t* cells, std::int64_t stride, std::int64_t width, 
   }
   std::fill_n(out, width * height, std::uint8_t{0});
   if (!any) return;
+  // How far a row may be searched sideways, by its distance up or down; -1 where not at all.
+  std::vector<std::int64_t> sideways(static_cast<std::size_t>(ry) + 1, -1);
+  double known_dx = -1, known_dy = -1;
   for (std::int64_t y = 0; y < height; ++y) {
+    const double dx = ground[2 * y] > 0 ? ground[2 * y] : 1, dy = ground[2 * y + 1] > 0 ? ground[2 * y + 1] : 1;
+    if (dx != known_dx || dy != known_dy) {
+      known_dx = dx, known_dy = dy;
+      std::int64_t i = rx;  // the further down, the less far sideways
+      for (std::int64_t j = 0; j <= ry; ++j) {
+        const double down = static_cast<double>(j) * dy;
+        while (i >= 0 && !(static_cast<double>(i) * dx * (static_cast<double>(i) * dx) + down * down <= reach * reach)) --i;
+        sideways[static_cast<std::size_t>(j)] = i;
+      }
+    }
     std::uint8_t* to = out + y * width;
     for (std::int64_t j = -ry; j <= ry; ++j) {
       const std::int64_t most = sideways[static_cast<std::size_t>(j < 0 ? -j : j)];

@@ -50,6 +50,7 @@ void collect(const Window& window, const Window& raster, const LabelPlanes& p, B
         const float* from = p.intensity + y * p.intensity_stride;
         out.intensity.insert(out.intensity.end(), from + begin, from + x);
         piece.at_mask = beside_gap(piece.run, window, raster, p);
+        piece.looked_around = true;
       }
       if (p.background != nullptr) {
         const float* from = p.background + y * p.background_stride;
@@ -80,15 +81,21 @@ void Part::merge(Part&& other) {
   maximum = std::max(maximum, other.maximum);
   at_edge |= other.at_edge;
   at_mask |= other.at_mask;
+  looked_around |= other.looked_around;
 }
 
-std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight) {
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight, std::int64_t most_bytes) {
   struct Entry {
     Run run;
     const BlockRuns* block;
     const BlockRuns::Piece* piece;
   };
+  std::size_t pieces = 0;
+  for (const auto& block : blocks) pieces += block.pieces.size();
+  const auto entry_bytes = static_cast<std::int64_t>(pieces * (sizeof(Entry) + 2 * sizeof(int)));
+  if (entry_bytes > most_bytes) too_many_cells(most_bytes);
   std::vector<Entry> entries;
+  entries.reserve(pieces);
   for (const auto& block : blocks)
     for (const auto& piece : block.pieces) entries.push_back({piece.run, &block, &piece});
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
@@ -117,7 +124,12 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
     for (std::size_t j = above; j < i && entries[j].run.y == r.y - 1 && entries[j].run.x0 < r.x1 + reach; ++j) join(j, i);
   }
 
+  // Counted before they are made: a part is large, and noise has many.
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) count += parent[i] == static_cast<int>(i) ? 1 : 0;
+  if (entry_bytes + static_cast<std::int64_t>(count * sizeof(Part) + pieces * sizeof(Run)) > most_bytes) too_many_cells(most_bytes);
   std::vector<Part> parts;
+  parts.reserve(count);
   std::vector<int> place(entries.size(), -1);
   for (std::size_t i = 0; i < entries.size(); ++i) {
     const auto r = static_cast<std::size_t>(root(static_cast<int>(i)));
@@ -133,6 +145,7 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
       part.runs.push_back(run);
     part.cells += run.x1 - run.x0;
     part.at_mask |= piece->at_mask;
+    part.looked_around |= piece->looked_around;
     part.at_edge |= run.y == 0 || run.x0 == 0 || run.y + 1 == raster.bottom() || run.x1 == raster.right();
     for (std::int64_t x = run.x0; x < run.x1; ++x) {
       const std::size_t k = piece->first + static_cast<std::size_t>(x - run.x0);
@@ -267,6 +280,9 @@ void Labeller::measure(Part& part) {
   const ObjectShape shape = shape_of(part.runs, grid_);
   const fulmar_object object{sizeof(fulmar_object), 0, part.cells, shape.area, shape.length, shape.width};
   if (!keep_(object)) return;
+  // What tracing an outline takes for each run while it is at work.
+  constexpr std::int64_t tracing = 512;
+  if (bytes_ + static_cast<std::int64_t>(part.runs.size()) * tracing > most_bytes_) too_many_cells(most_bytes_);
   Feature feature = object_feature(part, shape, grid_);
   bytes_ += static_cast<std::int64_t>(sizeof(Found) + feature.values.size() * sizeof(double));
   for (const auto& polygon : feature.polygons)

@@ -24,6 +24,7 @@ struct BlockRuns {
     Run run;
     std::size_t first = 0;  ///< place of the run's first cell among the values
     bool at_mask = false;
+    bool looked_around = false;
   };
   std::vector<Piece> pieces;
   std::vector<float> intensity, background;  ///< one for each set cell; empty where not measured
@@ -57,12 +58,14 @@ struct Part {
   std::int64_t cells = 0, with_intensity = 0, with_background = 0;
   float maximum = -std::numeric_limits<float>::infinity();
   bool at_edge = false, at_mask = false;
+  bool looked_around = false;  ///< an intensity told what is missing around
 
   void merge(Part&& other);
 };
 
 /// Objects within one tile.
-std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight);
+/// Errors: as too_many_cells() where they need more than `most_bytes`.
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight, std::int64_t most_bytes);
 
 /// Joins the parts of all tiles. Tiles come column of tiles by column of tiles, each from the top. One thread.
 class Labeller {

@@ -128,7 +128,7 @@ std::vector<Column> object_columns() {
       {"box_width", integer, unit(units::cell), "Columns of the bounding box"},
       {"box_height", integer, unit(units::cell), "Rows of the bounding box"},
       {"at_edge", flag, unit(units::flag), "Touches the edge of the raster: may be cut"},
-      {"at_mask", flag, unit(units::flag), "Touches masked or missing cells, such as the land buffer"},
+      {"at_mask", flag, unit(units::flag), "Touches masked or missing cells, such as the land buffer; null where no intensity tells"},
   };
 }
 
@@ -177,7 +177,7 @@ Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& g
               static_cast<double>(shape.box.width),
               static_cast<double>(shape.box.height),
               part.at_edge ? 1.0 : 0.0,
-              part.at_mask ? 1.0 : 0.0};
+              part.looked_around ? (part.at_mask ? 1.0 : 0.0) : none};
   return f;
 }
 

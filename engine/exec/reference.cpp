@@ -136,7 +136,6 @@ std::uint8_t set_within(const Image& image, std::int64_t x, std::int64_t y, Halo
 std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector<Image>& inputs) {
   const fulmar_operator& table = node.op->table();
   const Grid& grid = graph.grid;
-  const Ground ground = grid.ground();
   std::vector<Image> outputs;
   for (const Band& b : node.outputs) outputs.push_back(blank(grid, node.labels() ? DType::u8 : b.type));
 
@@ -194,7 +193,7 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
             break;
           }
           case FULMAR_VIEW_WITHIN:
-            flags[i] = {set_within(in, x, y, node.halo(v.input, ground), ground.dx > 0 ? ground.dx : 1, ground.dy > 0 ? ground.dy : 1, v.reach)};
+            flags[i] = {set_within(in, x, y, node.halo(v.input, grid), row.dx > 0 ? row.dx : 1, row.dy > 0 ? row.dy : 1, v.reach)};
             add(flags[i].data(), DType::u8, 1, 0);
             break;
           default: {
@@ -233,6 +232,7 @@ std::vector<Part> objects(const Image& set, const Image* intensity, const Image*
     for (std::int64_t x = 0; x < set.width; ++x) {
       if (set.flag(x, y) != 1 || seen[set.at(x, y)] != 0) continue;
       Part part;
+      part.looked_around = intensity != nullptr;
       std::vector<std::pair<std::int64_t, std::int64_t>> front{{x, y}};
       seen[set.at(x, y)] = 1;
       while (!front.empty()) {

@@ -136,7 +136,7 @@ class Executor {
       });
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
-      tile->parts[l] = label_tile(tile->runs[l], raster, products_.labeller(l).eight());
+      tile->parts[l] = label_tile(tile->runs[l], raster, products_.labeller(l).eight(), plan_.feature_bytes / 4 / plan_.tokens);
     return tile;
   }
 

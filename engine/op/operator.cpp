@@ -93,11 +93,15 @@ Param read_param(const json& p) {
 }
 
 void check_table(const fulmar_operator& table) {
-  if (table.size < sizeof(fulmar_operator)) fail(Errc::usage, "an operator's table is shorter than version 1.0's");
+  // The members of version 1.0 end with run_cuda; what later versions append is not asked for here.
+  constexpr std::size_t first_version = offsetof(fulmar_operator, run_cuda) + sizeof table.run_cuda;
+  if (table.size < first_version) fail(Errc::usage, "an operator's table is shorter than version 1.0's");
   if (table.schema == nullptr) fail(Errc::usage, "an operator has no schema");
   if (table.parse == nullptr || table.views == nullptr || table.table == nullptr || table.run == nullptr)
     fail(Errc::usage, "an operator's table lacks parse, views, table or run");
   if (table.kind >= kind_names.size()) fail(Errc::usage, "an operator is of a kind that this engine does not know");
+  if (table.params_align > alignof(std::max_align_t))
+    fail(Errc::usage, "an operator's parameters ask for a stricter alignment than memory has");
   if (table.kind == FULMAR_KIND_LABELLING && table.keep == nullptr)
     fail(Errc::usage, "a labelling operator's table lacks keep");
 }
@@ -295,6 +299,12 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
     outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
     for (const json& p : schema.at("params")) params_.push_back(read_param(p));
+    const auto taken = schema.value("input_types", std::string{}).size(), made = schema.value("output_types", std::string{}).size();
+    if (inputs_.empty() || outputs_.empty() || taken > inputs_.size() || made != outputs_.size() ||
+        (table.kind != FULMAR_KIND_LABELLING && taken != inputs_.size()))
+      fail(Errc::usage, "its function takes " + std::to_string(taken) + " inputs and makes " + std::to_string(made) +
+                            " outputs, but its schema names " + std::to_string(inputs_.size()) + " and " +
+                            std::to_string(outputs_.size()));
   } catch (const json::exception& e) {
     throw Error{Errc::usage, std::string{"the schema cannot be read: "} + e.what()}
         .within("operator " + shown(name_))

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
@@ -26,6 +27,14 @@ struct Flow {
   }
 };
 
+/// True if two names mean one file: ./a.tif and a.tif, a link and what it points to.
+bool same_file(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  std::error_code none;
+  if (std::filesystem::equivalent(a, b, none)) return true;
+  const auto whole = [&](const std::string& name) { return std::filesystem::absolute(name, none).lexically_normal(); };
+  return whole(a) == whole(b);
+}
 
 class Binder {
  public:
@@ -113,7 +122,8 @@ class Binder {
   }
 
   Flow read(const Step& step) {
-    if (registry_.find(step.name) != nullptr && step.arguments.empty())
+    const bool bare = std::all_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) { return a.name == "oo"; });
+    if (registry_.find(step.name) != nullptr && bare)
       // A file may be called like an operator, but a forgotten input is far more likely.
       wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to read first (for a file of that "
                                    "name, write ./{0})", step.name));
@@ -376,6 +386,14 @@ class Binder {
       values.push_back(value);
     }
     const Ground centre = graph_.grid.ground();
+    for (const ParamValue& v : node.values) {
+      const Param& p = *op.param(v.name);
+      const bool measured = p.type == ParamType::number && (p.unit == units::metre || p.unit == units::square_metre);
+      if (measured && v.number > 0 && !(centre.dx > 0))
+        wrong(span_of_complaint(step, v.name), fmt::format("the scene does not tell the size of its cells, so {} in {} means "
+                                                           "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
+                                                           v.name, p.unit));
+    }
     const fulmar_ground ground{centre.dx, centre.dy};
     fulmar_error error{};
     if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(), &error) != 0)
@@ -386,6 +404,18 @@ class Binder {
     const auto count = table.views(node.params.data(), node.views.data(), 16);
     if (count > 16) wrong(step.span, fmt::format("{} has more than 16 views", op.name()));
     node.views.resize(count);
+    for (fulmar_view& v : node.views) {
+      const bool sums = v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING;
+      if (v.kind > FULMAR_VIEW_BANDS || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 || v.inner_x < 0 ||
+          v.inner_y < 0 || (v.kind == FULMAR_VIEW_RING && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
+          (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0))
+        wrong(step.span, fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));
+      if (!sums) continue;
+      // Beyond the raster there is nothing to sum: a window larger than the scene ends where the scene does.
+      const auto most_x = static_cast<std::int32_t>(graph_.grid.width), most_y = static_cast<std::int32_t>(graph_.grid.height);
+      v.outer_x = std::min(v.outer_x, most_x), v.outer_y = std::min(v.outer_y, most_y);
+      v.inner_x = std::min(v.inner_x, most_x), v.inner_y = std::min(v.inner_y, most_y);
+    }
     if (op.variadic() && !node.views.empty() && static_cast<std::size_t>(node.views[0].outer_x) > inputs.size())
       wrong(step.span, fmt::format("{} names band b{}, but {} has {}", op.name(), node.views[0].outer_x, flow.last, inputs.size()));
     node.table.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
@@ -409,7 +439,8 @@ class Binder {
   }
 
   void write(const Step& step, const Flow& flow) {
-    if (registry_.find(step.name) != nullptr && step.arguments.empty())
+    const bool bare = std::all_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) { return a.name == "overwrite"; });
+    if (registry_.find(step.name) != nullptr && bare)
       wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to write last, such as ! out.tif (for a "
                                    "file of that name, write ./{0})", step.name));
     Product product;
@@ -418,9 +449,11 @@ class Binder {
     for (const Argument& a : step.arguments)
       if (a.name == "unit" || a.name == "oo" || a.name == "band")
         wrong(a.name_span, fmt::format("--{} belongs to a file that is read", a.name));
-    if (inputs_.contains(step.name))
+    if (std::any_of(inputs_.begin(), inputs_.end(), [&](const std::string& input) { return same_file(input, step.name); }))
       wrong(step.span, fmt::format("{} is read by this pipeline and cannot be its product too", step.name));
-    if (!outputs_.insert(step.name).second) wrong(step.span, fmt::format("{} is written twice", step.name));
+    if (std::any_of(outputs_.begin(), outputs_.end(), [&](const std::string& output) { return same_file(output, step.name); }))
+      wrong(step.span, fmt::format("{} is written twice", step.name));
+    outputs_.insert(step.name);
     try {
       product.kind = io_.product_kind(step.name, product.options);
     } catch (Error& e) {
@@ -461,16 +494,20 @@ Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry
   return Binder{text, registry, io, threads}.bind(pipeline);
 }
 
-Halo Node::halo(std::size_t input, const Ground& ground) const {
+Halo Node::halo(std::size_t input, const Grid& grid) const {
   Halo halo;
   for (const fulmar_view& v : views) {
     const bool bands = v.kind == FULMAR_VIEW_BANDS;
-    if (!bands && v.input != input) continue;
+    if (bands || v.input != input) continue;
     if (v.kind == FULMAR_VIEW_WITHIN) {
-      const double dx = ground.dx > 0 ? ground.dx : 1, dy = ground.dy > 0 ? ground.dy : 1;
-      // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides.
-      halo = widest(halo, {static_cast<std::int64_t>(v.reach / dx + 1e-9), static_cast<std::int64_t>(v.reach / dy + 1e-9)});
-    } else if (!bands) {
+      const Ground smallest = grid.smallest_ground();
+      // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides. Beyond the raster
+      // nothing is set, so no distance takes more cells than there are.
+      const auto cells = [&](double size, std::int64_t most) {
+        return static_cast<std::int64_t>(std::min(v.reach / (size > 0 ? size : 1) + 1e-9, static_cast<double>(most)));
+      };
+      halo = widest(halo, {cells(smallest.dx, grid.width), cells(smallest.dy, grid.height)});
+    } else {
       halo = widest(halo, {v.outer_x, v.outer_y});
     }
   }

@@ -23,7 +23,7 @@ std::string node_name(const Graph& graph, int n) {
 std::string look(const Graph& graph, const Node& node) {
   Halo halo;
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (node.inputs[i].connected()) halo = widest(halo, node.halo(i, graph.grid.ground()));
+    if (node.inputs[i].connected()) halo = widest(halo, node.halo(i, graph.grid));
   return halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo));
 }
 
@@ -62,8 +62,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
   for (const Product& p : graph.products) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
   out += fmt::format("decode    {}, each cell {:.2f} times\n", mebibytes(plan.bytes_read), plan.decoded_times);
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
-  out += fmt::format("memory    {} at the peak: program {}, block cache {}, {} tile{} of {}, {} thread{} of {}\n",
-                     mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes), plan.tokens,
+  out += fmt::format("memory    {} at the peak: program {}, block cache {}, decoders {}, {} tile{} of {}, {} thread{} of {}\n",
+                     mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes), mebibytes(plan.decoder_bytes), plan.tokens,
                      plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads, plan.threads == 1 ? "" : "s",
                      mebibytes(plan.scratch_bytes));
   if (plan.feature_bytes > 0) out += fmt::format("          and up to {} for features\n", mebibytes(plan.feature_bytes));
@@ -88,7 +88,7 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});
   j["bytes"] = {{"read", plan.bytes_read},        {"written", plan.bytes_written}, {"peak", plan.peak_bytes},
                 {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},       {"scratch", plan.scratch_bytes},
-                {"features", plan.feature_bytes}, {"process", plan.process_bytes}};
+                {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes}, {"process", plan.process_bytes}};
   j["decoded_times"] = plan.decoded_times;
   return j.dump(2) + "\n";
 }

@@ -48,7 +48,7 @@ struct Node {
   std::vector<Band> outputs;
 
   /// How far the node looks on one of its inputs, in cells.
-  [[nodiscard]] Halo halo(std::size_t input, const Ground& ground) const;
+  [[nodiscard]] Halo halo(std::size_t input, const Grid& grid) const;
   [[nodiscard]] bool anchored() const;  ///< works in whole blocks of the anchored lattice (window sums)
   [[nodiscard]] bool labels() const { return op != nullptr && op->table().kind == FULMAR_KIND_LABELLING; }
 };
@@ -70,7 +70,8 @@ struct Graph {
   std::vector<Product> products;
 };
 
-/// Turns a pipeline into a graph, or says what is wrong where. `text` is the user's own text, for the caret.
+/// Turns a pipeline into a graph. The graph points to the registry's operators, so the registry must outlive it. or says what is wrong where. `text` is the user's own text, for the caret.
 Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads);
+Graph make_graph(const Pipeline&, std::string_view, const Registry&&, const Io&, int) = delete;
 
 }  // namespace fulmar

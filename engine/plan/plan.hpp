@@ -60,6 +60,7 @@ struct Plan {
   double decoded_times = 1;        ///< cells decoded over cells there are
   std::int64_t process_bytes = 0;  ///< the program and its libraries
   std::int64_t cache_bytes = 0;    ///< block cache of the library below
+  std::int64_t decoder_bytes = 0;  ///< blocks of the files that are being decoded
   std::int64_t tile_bytes = 0;     ///< one tile in flight
   std::int64_t scratch_bytes = 0;  ///< one thread
   std::int64_t buffer_bytes = 0;   ///< what the pool holds: tiles in flight and scratch of all threads

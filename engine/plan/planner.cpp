@@ -19,7 +19,6 @@ constexpr std::int64_t least_features = 32 * mebi;
 /// The stages, from the nodes' own halos.
 std::vector<Stage> make_stages(const Graph& graph) {
   const std::size_t count = graph.nodes.size();
-  const Ground ground = graph.grid.ground();
   std::vector<int> stage_of(count, 0);
   std::vector<char> blocked(count, 0);  // in its stage, it comes after a node that works in whole blocks
   int last = 0;
@@ -28,7 +27,7 @@ std::vector<Stage> make_stages(const Graph& graph) {
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!node.inputs[i].connected()) continue;
       const auto m = static_cast<std::size_t>(node.inputs[i].node);
-      const bool around = !(node.halo(i, ground) == Halo{});
+      const bool around = !(node.halo(i, graph.grid) == Halo{});
       stage_of[n] = std::max(stage_of[n], stage_of[m] + (around && blocked[m] != 0 ? 1 : 0));
     }
     bool after = node.anchored();
@@ -76,7 +75,7 @@ std::vector<Stage> make_stages(const Graph& graph) {
       stage.anchored |= node.anchored();
       for (std::size_t i = 0; i < node.inputs.size(); ++i) {
         if (!node.inputs[i].connected()) continue;
-        const Halo need = stage.margins[k] + node.halo(i, ground);
+        const Halo need = stage.margins[k] + node.halo(i, graph.grid);
         if (const auto p = place(node.inputs[i].node); p >= 0) {
           auto& margin = stage.margins[static_cast<std::size_t>(p)];
           margin = widest(margin, need);
@@ -112,24 +111,41 @@ std::int64_t padded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 /// Scratch of one thread for the largest block of a stage.
 std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
-  const Ground ground = graph.grid.ground();
   std::int64_t bytes = 0;
   for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
     const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
-    const Window own = grow({0, 0, block_width, block_height}, stage.margins[k]);
+    const Window own = grow({0, 0, std::min(block_width, graph.grid.width), std::min(block_height, graph.grid.height)}, stage.margins[k]);
     for (const Band& b : node.outputs) bytes += padded(own.cells() * static_cast<std::int64_t>(size_of(b.type)));
     bytes += padded(2 * own.height * 8);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       // A widened or converted copy of the input, for a source's own cells, another type, or a sampled window.
-      const Window wide = grow(own, node.halo(i, ground));
+      const Window wide = grow(own, node.halo(i, graph.grid));
       bytes += 2 * padded(wide.cells() * 4);
     }
     for (const fulmar_view& v : node.views) {
       if (v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING) bytes += window_scratch_bytes(v, own.width);
-      if (v.kind == FULMAR_VIEW_WITHIN) bytes += 2 * padded(grow(own, node.halo(v.input, ground)).cells() * 2);
+      if (v.kind == FULMAR_VIEW_WITHIN) bytes += 2 * padded(grow(own, node.halo(v.input, graph.grid)).cells() * 2);
     }
   }
   return padded(bytes) + 4096;
+}
+
+/// What the library below holds of the files' own blocks while it decodes: one for each handle at work.
+std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
+  std::int64_t bytes = 0;
+  const Window raster = graph.grid.window();
+  for (const SourceUse& use : plan.sources) {
+    const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
+    const Window block = source.block();
+    if (block.empty()) continue;
+    const std::int64_t blocks = ((raster.width + block.width - 1) / block.width) * ((raster.height + block.height - 1) / block.height);
+    const std::int64_t handles = std::min<std::int64_t>({plan.threads, source.parallel_readers(), blocks});
+    std::int64_t cell = 0;
+    for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+    // Compressed and decoded.
+    bytes += 2 * std::min(block.width, raster.width) * std::min(block.height, raster.height) * cell * handles;
+  }
+  return bytes;
 }
 
 struct Shape {
@@ -225,6 +241,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   plan.stages = make_stages(graph);
   plan.sources = make_sources(graph, plan.stages);
   plan.process_bytes = process_bytes;
+  plan.decoder_bytes = decoder_bytes(graph, plan);
   const Window raster = graph.grid.window();
   if (raster.empty()) fail(Errc::input, "the scene has no cells");
 
@@ -236,7 +253,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   const std::int64_t features = labels ? least_features : 0;
 
   const auto fits = [&](const Shape& s, std::int64_t cache) {
-    return plan.process_bytes + cache + features + bytes_of_tile(graph, plan, s.width, s.height) * s.tokens +
+    return plan.process_bytes + plan.decoder_bytes + cache + features + bytes_of_tile(graph, plan, s.width, s.height) * s.tokens +
                plan.scratch_bytes * plan.threads <=
            budget.memory;
   };
@@ -270,7 +287,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   if (chosen == shapes.end()) chosen = choose(16 * mebi);
   if (chosen == shapes.end()) {
     const Shape& least = shapes.back();
-    const std::int64_t needed = plan.process_bytes + plan.cache_bytes + features +
+    const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features +
                                 bytes_of_tile(graph, plan, least.width, least.height) * least.tokens +
                                 plan.scratch_bytes * plan.threads;
     fail(Errc::usage, fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
@@ -286,7 +303,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   plan.tokens = static_cast<int>(std::min<std::int64_t>(chosen->tokens, std::max<std::int64_t>(1, plan.tiles)));
   plan.tile_bytes = bytes_of_tile(graph, plan, plan.tile_width, plan.tile_height);
   plan.buffer_bytes = plan.tile_bytes * plan.tokens + plan.scratch_bytes * plan.threads;
-  plan.peak_bytes = plan.process_bytes + plan.cache_bytes + plan.buffer_bytes;
+  plan.peak_bytes = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + plan.buffer_bytes;
   plan.feature_bytes = std::max<std::int64_t>(features, labels ? budget.memory - plan.peak_bytes : 0);
 
   std::int64_t decoded = 0, there = 0;
@@ -295,7 +312,12 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     std::int64_t cell = 0;
     for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
     std::int64_t width = 0, height = 0;  // of all columns and rows of tiles, with their margins
-    for (std::int64_t c = 0; c < columns; ++c) width += source_window(graph, plan, use.source, tile_window(graph, plan, c, 0)).width;
+    for (std::int64_t c = 0; c < columns; ++c) {
+      // A block that a column cuts is decoded whole.
+      const Window w = source_window(graph, plan, use.source, tile_window(graph, plan, c, 0));
+      const std::int64_t block = std::max<std::int64_t>(1, source.block().width);
+      width += std::min(raster.width, ceil_to(w.right(), block)) - floor_to(w.x, block);
+    }
     if (plan.tokens > 1) {
       height = raster.height;  // what a tile shares with the one above is copied
     } else {

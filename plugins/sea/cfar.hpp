@@ -120,7 +120,8 @@ struct Cfar {
       } else {
         const std::int64_t entries = Cfar{params}.ca_entries();
         const double place = r.n * (static_cast<double>(entries - 1) / params.ring_cells);
-        double multiplier = table[static_cast<std::int64_t>(place + 0.5)];
+        // 32 bits: a processor without AVX-512 has no vector conversion to 64.
+        double multiplier = table[static_cast<std::int32_t>(place + 0.5)];
         if constexpr (model == Model::k) {
           const double inverse = r.n * r.s2 / (r.s1 * r.s1) / (1 + 1 / params.looks) - 1;
           if (inverse > 0.01) multiplier = k_multiplier(-math::log(inverse), entries, table);
@@ -134,7 +135,7 @@ struct Cfar {
       const double scale = static_cast<double>(nu_nodes - 1) / (ln_nu_last - ln_nu_first);
       double u = (ln_nu - ln_nu_first) * scale;
       u = u < 0 ? 0 : u > nu_nodes - 1 ? nu_nodes - 1 : u;
-      std::int64_t i = static_cast<std::int64_t>(u) - 1;
+      std::int64_t i = static_cast<std::int32_t>(u) - 1;
       i = i < 0 ? 0 : i > nu_nodes - 4 ? nu_nodes - 4 : i;
       const double a = u - static_cast<double>(i), b = a - 1, c = a - 2, d = a - 3;
       return table[first + i] * (b * c * d / -6) + table[first + i + 1] * (a * c * d / 2) +

@@ -100,7 +100,7 @@ def test_window_larger_than_the_scene(folder):
     assert (read("default.tif") == 255).all()  # never so many cells: unknown, not "no ship"
     run("s.tif ! cfar --guard 3px --background 999px --min-valid 0 ! all.tif")
     assert read("all.tif")[20, 30] == 1 and not (read("all.tif") == 255).any()
-    run("s.tif ! mask --with s.tif --buffer 90000 ! none.tif")
+    run("s.tif ! mask --with s.tif --buffer 3000 ! none.tif")  # 300 cells
     assert np.isnan(read("none.tif")).all()
 
 
@@ -221,8 +221,7 @@ def test_options_that_make_no_sense(folder):
     refused(2, "scene.tif ! linear ! o.tif", "--memory", "plenty", names="plenty")
     refused(2, "scene.tif ! linear ! o.tif", "--threads", "0", names="threads")
     refused(2, "scene.tif ! linear ! o.tif --colour red", names="colour")
-    result = call("run", "scene.tif ! linear ! o.tif --co COMPRESS=NONSENSE")
-    assert result.code in (2, 4) and "o.tif" in result.err, result.err
+    refused(2, "scene.tif ! linear ! o.tif", "--co", "COMPRESS", names="KEY=VALUE")
     assert left(folder) == []
 
 
@@ -241,9 +240,10 @@ def small_disk(tmp_path):
 @pytest.mark.parametrize("product", [
     "expression 'b1 * 1.0001' ! {}/o.tif", "expression 'b1 * 1.0001' ! {}/o.tif --of COG",
     "expression 'b1 * 1.0001' ! {}/o.nc", "expression 'b1 * 1.0001' ! {}/o.tif --co COMPRESS=NONE",
-    "expression 'b1 > 0.5' ! objects ! {}/o.gpkg", "expression 'b1 > 0.5' ! objects ! {}/o.geojson",
-    "expression 'b1 > 0.5' ! objects ! {}/o.fgb", "expression 'b1 > 0.5' ! objects ! {}/o.csv",
-    "expression 'b1 > 0.5' ! objects ! {}/o.shp", "expression b1 ! {}/o.png",
+    "expression 'b1 > 0.98' ! objects ! {}/o.gpkg", "expression 'b1 > 0.98' ! objects ! {}/o.geojson",
+    "expression 'b1 > 0.98' ! objects ! {}/o.fgb", "expression 'b1 > 0.98' ! objects ! {}/o.csv",
+    "expression 'b1 > 0.98' ! objects ! {}/o.shp", "expression 'b1 > 0.98' ! objects ! {}/o.geojsonl",
+    "expression b1 ! {}/o.png",
 ])
 def test_full_disk(small_disk, tmp_path, product):
     scene = tmp_path / "noise.tif"

@@ -67,6 +67,30 @@ struct Slope {
   }
 };
 
+/// The last bits of window sums. An operator that rounds to f32 hides how its sums came about; this one shows it.
+struct Digits {
+  struct Params {
+  } params;
+  static Schema schema() {
+    return Schema{"digits", "Show the last digits of window sums."}
+        .input("value", units::any, "The scene.")
+        .output("box", units::any, "Low bits of a box's sums.")
+        .output("ring", units::any, "Low bits of a ring's sums.")
+        .example("in.tif ! digits ! out.tif")
+        .cites("this test")
+        .agrees(exactly);
+  }
+  FULMAR_HD Box box() const { return {2, 6}; }
+  FULMAR_HD RingShape ring() const { return {{1, 2}, {9, 4}}; }
+  FULMAR_HD static float low(const WindowSums& w) {
+    const auto bits = __builtin_bit_cast(std::uint64_t, w.s1) ^ (__builtin_bit_cast(std::uint64_t, w.s2) << 5);
+    return static_cast<float>(bits & 0xffffff) + static_cast<float>(w.n) * 0x1p-10f;
+  }
+  FULMAR_HD Both<float, float> operator()(float value, Moments m, RingMoments r) const {
+    return {is_missing(value) ? value : low(m), low(r)};
+  }
+};
+
 }  // namespace fulmar::ops
 
 namespace fulmar::test {
@@ -74,8 +98,9 @@ namespace {
 
 const Registry& registry() {
   static const Registry r = [] {
-    static const fulmar_operator* const operators[] = {&op::table_of<ops::Dilate>(), &op::table_of<ops::Smooth>(), &op::table_of<ops::Slope>()};
-    static const fulmar_plugin plugin{sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "test", "1", "Apache-2.0", "", "", 3, operators};
+    static const fulmar_operator* const operators[] = {&op::table_of<ops::Dilate>(), &op::table_of<ops::Smooth>(), &op::table_of<ops::Slope>(),
+                                                     &op::table_of<ops::Digits>()};
+    static const fulmar_plugin plugin{sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "test", "1", "Apache-2.0", "", "", 4, operators};
     Registry made = builtin_registry();
     made.add(plugin);
     return made;
@@ -111,7 +136,7 @@ TEST_P(Chains, AgreeAndTileFree) {
   for (const Place place : {Place::metric, Place::geographic}) {
     const Scene s = scene(w, h, place);
     SCOPED_TRACE(s.text);
-    const Bound bound(registry(), s, false);
+    const Bound bound(registry(), s);
     const Results expected = bound.run(reference_budget());
     for (const auto& [tw, th] : std::vector<std::pair<std::int64_t, std::int64_t>>{{w, h}, {0, 0}, {256, 256}, {97, 61}, {512, 256}, {513, 257}, {40, h}}) {
       SCOPED_TRACE("tiles of " + std::to_string(tw) + " x " + std::to_string(th));
@@ -123,7 +148,7 @@ TEST_P(Chains, AgreeAndTileFree) {
     for (const auto& table : expected.tables) EXPECT_GT(table.rows.size(), 20u);
     if (place == Place::metric) {  // one row at a time, in a scene small enough for it
       Scene small = scene(600, 270);
-      const Bound b(registry(), small, false);
+      const Bound b(registry(), small);
       EXPECT_EQ(difference(b.run(reference_budget()), b.run(budget_of(600, 1)), 600), "") << "tiles of one row";
     }
   }
@@ -132,7 +157,7 @@ TEST_P(Chains, AgreeAndTileFree) {
 TEST_P(Chains, OrderFree) {
   const Scene s = scene(w, h);
   SCOPED_TRACE(s.text);
-  const Bound bound(registry(), s, false);
+  const Bound bound(registry(), s);
   const Results expected = bound.run(budget_of(256, 256, 1));
   for (const int threads : {1, 2, 4, 4}) EXPECT_EQ(difference(expected, bound.run(budget_of(256, 256, threads)), w), "") << threads;
 }
@@ -140,7 +165,7 @@ TEST_P(Chains, OrderFree) {
 TEST_P(Chains, LeastMemory) {
   const Scene s = scene(w, h);
   SCOPED_TRACE(s.text);
-  const Bound bound(registry(), s, false);
+  const Bound bound(registry(), s);
   const Results expected = bound.run(budget_of(0, 0));
   std::int64_t low = 0, high = std::int64_t{2} << 30;
   while (high - low > 1) {
@@ -166,7 +191,7 @@ TEST_P(Chains, Sizes) {
            {1, 1}, {1, 40}, {40, 1}, {7, 5}, {512, 256}, {513, 257}, {511, 255}, {1024, 3}, {3, 512}, {1025, 2}, {2, 513}}) {
     const Scene s = scene(sw, sh);
     SCOPED_TRACE(s.text + "  " + std::to_string(sw) + " x " + std::to_string(sh));
-    const Bound bound(registry(), s, false);
+    const Bound bound(registry(), s);
     EXPECT_EQ(difference(bound.run(reference_budget()), bound.run(budget_of(0, 0)), sw), "");
   }
 }
@@ -178,6 +203,8 @@ INSTANTIATE_TEST_SUITE_P(
         Chain{"smooth_detect_widen_objects",
               "in.tif ! smooth ! [ s.tif ] ! cfar --pfa 1e-3 ! [ d.tif ] ! dilate ! [ g.tif ] ! objects ! o.gpkg", 3},
         Chain{"slope_smooth_slope", "in.tif ! slope ! smooth ! slope ! out.tif", 2},
+        Chain{"digits_of_sums", "in.tif ! digits ! out.tif", 1},
+        Chain{"digits_of_sums_of_sums", "in.tif ! smooth ! slope ! digits ! out.tif", 2},
         Chain{"slope_slope_slope", "in.tif ! slope ! slope ! slope ! out.tif", 1},
         Chain{"smooth_smooth_smooth", "in.tif ! smooth ! smooth ! smooth ! out.tif", 3},
         Chain{"mask_detect_objects",

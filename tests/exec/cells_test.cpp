@@ -162,7 +162,9 @@ void check_within(std::int64_t width, std::int64_t height, double dx, double dy,
   const std::uint8_t* first = plane.data() + ry * stride + rx;
   std::vector<std::uint16_t> scratch(static_cast<std::size_t>((height + 2 * ry) * width));
   std::vector<std::uint8_t> out(static_cast<std::size_t>(width * height), 77);
-  within(first, stride, width, height, rx, ry, dx, dy, reach, scratch.data(), out.data());
+  std::vector<double> ground;
+  for (std::int64_t y = 0; y < height; ++y) ground.insert(ground.end(), {dx, dy});
+  within(first, stride, width, height, rx, ry, ground.data(), reach, scratch.data(), out.data());
   for (std::int64_t y = 0; y < height; ++y)
     for (std::int64_t x = 0; x < width; ++x) {
       int expected = 0;

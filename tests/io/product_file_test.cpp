@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
+#include <thread>
 
 #include "support.hpp"
 
@@ -43,6 +45,154 @@ TEST_F(ProductTest, AppearsOnlyWhenCommitted) {
   write(*sink, 1);
   sink->commit();
   EXPECT_EQ(scratch.files(), Names{"p.tif"});
+}
+
+TEST_F(ProductTest, FinishedIsWholeButNotYetThere) {
+  FeatureTable table;
+  table.grid = grid;
+  const std::vector<float> cells(64 * 32, 1);
+  for (const char* name : {"p.tif", "p.png", "p.nc", "p.gpkg", "q.png"}) {
+    const auto path = scratch / name;
+    const auto check = [&](auto& sink) {
+      sink.finish();
+      EXPECT_FALSE(std::filesystem::exists(path)) << name;
+      sink.finish();
+      sink.commit();
+      EXPECT_TRUE(std::filesystem::exists(path)) << name;
+      EXPECT_EQ(thrown([&] { sink.commit(); }).code, 1) << name;
+    };
+    if (io.product_kind(path, {}) == ProductKind::raster && name[0] == 'p') {
+      const auto sink = raster(path);
+      write(*sink, 1);
+      check(*sink);
+    } else {
+      const auto sink = io.create_features(path, {}, grid, {}, {});
+      if (sink->wants_raster()) sink->write_raster(grid.window(), cells.data(), 64);
+      sink->write(table);
+      check(*sink);
+    }
+  }
+  // Finished and not committed: nothing.
+  {
+    const auto sink = raster(scratch / "r.tif");
+    write(*sink, 1);
+    sink->finish();
+  }
+  for (const auto& name : scratch.files()) EXPECT_TRUE(name[0] != '.' && name[0] != 'r') << name;
+}
+
+TEST_F(ProductTest, SomeoneElseWasQuickerThanTheCommit) {
+  const auto path = scratch / "p.tif";
+  {
+    const auto sink = raster(path);
+    write(*sink, 1);
+    sink->finish();
+    write_text(path, "theirs");
+    EXPECT_EQ(thrown([&] { sink->commit(); }).code, 4);
+  }
+  EXPECT_EQ(std::filesystem::file_size(path), 6U);
+  EXPECT_EQ(scratch.files(), Names{"p.tif"});
+}
+
+TEST_F(ProductTest, CancelledBeforeItIsFinished) {
+  std::atomic<bool> cancel{false};
+  FileOptions options;
+  options.cancel = &cancel;
+  for (const std::string name : {"p.tif", "p.png", "p.nc", "p.img", "p.gpkg", "p.csv", "q.png"}) {
+    cancel = false;
+    const auto path = scratch / name;
+    const auto check = [&](auto& sink) {
+      cancel = true;
+      const auto error = thrown([&] { sink.finish(); });
+      EXPECT_EQ(error.code, 130) << name;
+      EXPECT_EQ(error.text, "stopped before the products were whole; none was written");
+    };
+    if (io.product_kind(path, options) == ProductKind::raster && name[0] == 'p') {
+      const auto sink = io.create_raster(path, options, grid, bands, {});
+      write(*sink, 1);
+      check(*sink);
+    } else {
+      const auto sink = io.create_features(path, options, grid, {}, {});
+      check(*sink);
+    }
+    EXPECT_EQ(scratch.files(), Names{}) << name;
+  }
+}
+
+TEST_F(ProductTest, CancelledWhileItIsEncoded) {
+  constexpr std::int64_t side = 4096;
+  grid = grid_at(side, side, 500000, 4000000, 10, "EPSG:32631");
+  std::vector<float> noise(side * RasterSink::strip);
+  std::uint32_t seed = 1;
+  for (auto& v : noise) v = static_cast<float>((seed = seed * 1664525 + 1013904223) >> 12);
+  std::atomic<bool> cancel{false};
+  FileOptions options;
+  options.cancel = &cancel;
+  const std::vector<std::pair<std::string, std::string>> kinds{
+      {"c.tif", "COG"}, {"c.nc", ""}, {"c.img", ""}, {"c.dat", "ENVI"}, {"c.png", ""}, {"c.tiff", "GTiff"}};
+  for (const auto& [name, format] : kinds) {
+    cancel = false;
+    options.format = format;
+    options.creation_options.clear();
+    if (format == "COG") options.creation_options = {"COMPRESS=DEFLATE", "LEVEL=9"};
+    {
+      const auto sink = io.create_raster(scratch / name, options, grid, {{"noise", DType::f32, std::nan(""), {}}}, {});
+      // Rows from below, so that a GeoTIFF is written a second time.
+      for (auto y = side - RasterSink::strip; y >= 0; y -= RasterSink::strip)
+        sink->write(0, {0, y, side, RasterSink::strip}, noise.data(), side);
+      std::thread other{[&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+        cancel = true;
+      }};
+      const auto error = thrown([&] {
+        sink->finish();
+        // Formats that were quicker than 30 ms are stopped here.
+        while (!cancel) std::this_thread::yield();
+        fail(Errc::cancelled, "too quick");
+      });
+      other.join();
+      EXPECT_EQ(error.code, 130) << name << " " << error.text;
+      if (format == "COG" || name == "c.nc" || name == "c.img") {
+        EXPECT_TRUE(error.says("none was written")) << name << " " << error.text;
+      }
+    }
+    EXPECT_EQ(scratch.files(), Names{}) << name;
+  }
+}
+
+TEST_F(ProductTest, TheFileBehindALinkIsReplaced) {
+  namespace fs = std::filesystem;
+  fs::create_directory(scratch / "store");
+  write_text(scratch / "store/real.tif", "old");
+  write_text(scratch / "store/real.tif.aux.xml", "of the old one");
+  fs::create_symlink("store/real.tif", scratch / "first.tif");
+  fs::create_symlink(scratch / "first.tif", scratch / "p.tif");
+  EXPECT_EQ(thrown([&] { raster(scratch / "p.tif"); }).code, 4);
+  {
+    const auto sink = raster(scratch / "p.tif", true);
+    write(*sink, 3);
+    EXPECT_EQ(fs::file_size(scratch / "store/real.tif"), 3U);
+    sink->commit();
+  }
+  EXPECT_TRUE(fs::is_symlink(scratch / "p.tif"));
+  EXPECT_TRUE(fs::is_symlink(scratch / "first.tif"));
+  EXPECT_FALSE(fs::exists(scratch / "store/real.tif.aux.xml"));
+  EXPECT_EQ(read_all<std::uint8_t>(*io.open(scratch / "store/real.tif", {}))[0], 3);
+  EXPECT_EQ(scratch.files(), (Names{"first.tif", "p.tif", "store"}));
+  // A link to what is not there yet, by another extension.
+  fs::create_symlink("store/blob", scratch / "new.png");
+  {
+    const auto sink = raster(scratch / "new.png");
+    write(*sink, 3);
+    sink->commit();
+  }
+  EXPECT_TRUE(fs::is_symlink(scratch / "new.png"));
+  EXPECT_TRUE(fs::is_regular_file(scratch / "store/blob"));
+  EXPECT_TRUE(fs::is_regular_file(scratch / "store/blob.aux.xml"));
+  fs::create_symlink("round.tif", scratch / "round.tif");
+  EXPECT_EQ(thrown([&] { raster(scratch / "round.tif", true); }).code, 4);
+  fs::create_symlink("nowhere/x.tif", scratch / "astray.tif");
+  EXPECT_TRUE(thrown([&] { raster(scratch / "astray.tif"); }).says("no folder"));
 }
 
 TEST_F(ProductTest, ExistingIsKeptWithoutOverwrite) {

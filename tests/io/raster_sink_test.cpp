@@ -196,6 +196,37 @@ TEST_F(RasterSinkTest, Quicklook) {
   EXPECT_GT(std::count(grey.begin(), grey.end(), 255), 756 * 550 / 100);
 }
 
+TEST_F(RasterSinkTest, QuicklookOfAWideScene) {
+  // 3 cells to one; blocks of 512 end inside a cell of the picture.
+  grid = grid_at(5000, 1100, 500000, 4000000, 10, "EPSG:32631");
+  std::vector<float> cells(5000 * 1100);
+  for (std::int64_t y = 0; y < 1100; ++y)
+    for (std::int64_t x = 0; x < 5000; ++x)
+      cells[static_cast<std::size_t>(y * 5000 + x)] =
+          x < 30 ? std::nanf("") : static_cast<float>(x / 3 % 2 * 100 + (x * 7 + y * 13) % 3);
+  std::vector<std::vector<std::uint8_t>> pictures;
+  for (const std::int64_t tile : {RasterSink::strip, std::int64_t{200}}) {
+    const auto path = scratch / (std::to_string(tile) + ".png");
+    const auto sink = io.create_raster(path, {}, grid, {{"v", DType::f32, std::nan(""), {}}}, {});
+    const auto width = tile == RasterSink::strip ? 5000 : tile;
+    for (std::int64_t x = 0; x < 5000; x += width)
+      for (std::int64_t y = 0; y < 1100; y += tile) {
+        const auto w = intersect({x, y, width, tile}, grid.window());
+        sink->write(0, w, cells.data() + w.y * 5000 + w.x, 5000);
+      }
+    sink->commit();
+    const auto picture = io.open(path, {});
+    EXPECT_EQ(picture->grid().width, 1667);
+    EXPECT_EQ(picture->grid().height, 367);
+    EXPECT_EQ((*picture->grid().affine)[1], 30);
+    pictures.push_back(read_all<std::uint8_t>(*picture));
+  }
+  EXPECT_EQ(pictures[0], pictures[1]);
+  // The mean beneath each cell is 1 or 101: black or white, also where a block ends.
+  for (std::size_t y = 0; y < 366; ++y)
+    for (std::size_t x = 10; x < 1666; ++x) ASSERT_EQ(pictures[0][y * 1667 + x], x % 2 == 0 ? 0 : 255) << x << " " << y;
+}
+
 TEST_F(RasterSinkTest, ProcessesOnlyWhatLiesInside) {
   const auto sink = io.create_raster(scratch / "p.tif", {}, grid, {{"v", DType::f32, {}, {}}}, {});
   float cell = 0;

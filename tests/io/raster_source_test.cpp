@@ -225,6 +225,31 @@ TEST_F(RasterSourceTest, FeetAreNotMetres) {
   EXPECT_NEAR(io.open(path, {})->grid().ground().dx, 10 * 1200.0 / 3937, 1e-9);
 }
 
+TEST_F(RasterSourceTest, MetresOfAProjectionAreNotAlwaysMetres) {
+  const auto path = scratch / "scale.tif";
+  const auto ground_at = [&](int epsg, double x, double y, double cell) {
+    OGRSpatialReference crs;
+    EXPECT_EQ(crs.importFromEPSG(epsg), OGRERR_NONE);
+    {
+      auto d = make_tiff(path, 100, 100, 1, GDT_Byte);
+      double a[]{x - 50 * cell, cell, 0, y + 50 * cell, 0, -cell};
+      d->SetGeoTransform(a);
+      d->SetSpatialRef(&crs);
+    }
+    return io.open(path, {})->grid().ground();
+  };
+  // Web Mercator at 60 degrees north: cos(60), and by the ellipsoid 1 + 0.0025 along a row, 1 - 0.0017 along a column.
+  const auto web = ground_at(3857, 1113194.9, 8399737.9, 20);
+  EXPECT_NEAR(web.dx, 10, 0.02);
+  EXPECT_NEAR(web.dy, 10, 0.02);
+  EXPECT_NEAR(web.area, 100, 0.4);
+  EXPECT_EQ(ground_at(3857, 0, 0, 20).dx, 20);
+  // Polar stereographic, true at 70 degrees north: a few per cent short at the pole.
+  EXPECT_NEAR(ground_at(3413, 0, 0, 100).dx, 103.1, 0.1);
+  EXPECT_EQ(ground_at(32631, 500000, 4000000, 10).dx, 10);
+  EXPECT_EQ(ground_at(32631, 200000, 6600000, 10).dx, 10);
+}
+
 TEST_F(RasterSourceTest, SaysWhyAFileCannotBeOpened) {
   const auto absent = thrown([&] { return io.open(scratch / "none.tif", {}); });
   EXPECT_EQ(absent.code, 3);

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peak memory of the whole process stays below what it was given, for scenes of every shape."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from fulmar_cli import FULMAR, LUT, TYPES, UTM, call, files, read, same, table
+
+# A small parent: what a process held when it forked would count as its child's peak.
+WATCH = """
+import os, sys
+pid = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss, file=sys.stderr)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def peak(text, *options, cwd):
+    """MiB of resident memory at the most."""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", WATCH, FULMAR, "run", "--overwrite", "-q", *options, text],
+                          capture_output=True, text=True, cwd=cwd, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return int(done.stderr.split()[-1]) / 1024
+
+
+def tiled(path, width, height, dtype="uint16", block=512, seed=0, compress="ZSTD"):
+    """A scene of clutter with targets, one random block laid again and again; written block row by block row."""
+    rng = np.random.default_rng(seed)
+    cells = np.sqrt(rng.gamma(4.4, 160.0**2 / 4.4, (block, block)))
+    for x, y in rng.integers(10, block - 20, (4, 2)):
+        cells[y:y + 4, x:x + 9] = 9000
+    cells = cells.astype(dtype)
+    row = np.tile(cells, (1, width // block + 1))[:, :width]
+    options = ["TILED=YES", f"BLOCKXSIZE={block}", f"BLOCKYSIZE={block}", f"COMPRESS={compress}", "NUM_THREADS=2"]
+    options += ["ZSTD_LEVEL=1", "PREDICTOR=2"] if compress == "ZSTD" else []
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), width, height, 1, TYPES[dtype], options)
+    dataset.SetGeoTransform(UTM)
+    dataset.SetProjection("EPSG:32633")
+    for y in range(0, height, block):
+        dataset.GetRasterBand(1).WriteArray(row[:min(block, height - y)], 0, y)
+    dataset.FlushCache()
+    return path
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    tiled(folder / "small.tif", 2048, 2048)
+    tiled(folder / "large.tif", 12000, 12000)
+    tiled(folder / "wide.tif", 60000, 3000)
+    tiled(folder / "tall.tif", 3000, 30000)
+    return folder
+
+
+DETECT = f"calibrate --with {LUT} ! cfar --pfa 1e-6 --guard 210 --background 750"
+
+
+@pytest.mark.parametrize("name", ["small", "large", "wide", "tall"])
+def test_default(scenes, tmp_path, name):
+    mib = peak(f"{scenes}/{name}.tif ! {DETECT} ! objects --min-area 300 ! o.gpkg", cwd=tmp_path)
+    print(f"{name}: {mib:.0f} MiB")
+    assert mib < 512
+    assert len(table(tmp_path / "o.gpkg")) > 0
+
+
+@pytest.mark.parametrize("name", ["small", "large", "wide"])
+def test_a_quarter_of_a_gibibyte(scenes, tmp_path, name):
+    mib = peak(f"{scenes}/{name}.tif ! {DETECT} ! objects --min-area 300 ! o.gpkg", "--memory", "256M", cwd=tmp_path)
+    print(f"{name}: {mib:.0f} MiB")
+    assert mib < 256
+
+
+@pytest.mark.parametrize("memory", [230, 512])
+def test_with_rasters_and_four_threads(scenes, tmp_path, memory):
+    text = f"{scenes}/wide.tif ! {DETECT} ! [ det.tif ] ! objects --min-area 300 ! [ o.fgb ] ! [ o.png ] ! o.gpkg"
+    mib = peak(text, "--threads", "4", "--memory", f"{memory}M", cwd=tmp_path)
+    print(f"{mib:.0f} MiB")
+    assert mib < memory
+    assert not [name for name in files(tmp_path) if name.startswith(".")]
+
+
+@pytest.mark.parametrize("options", [["--memory", "256M"], ["--threads", "4", "--memory", "300M"]])
+def test_the_prediction_holds(scenes, tmp_path, options):
+    text = f"{scenes}/large.tif ! {DETECT} ! det.tif"
+    told = call("explain", *options, text, cwd=tmp_path)
+    assert told.code == 0
+    predicted = float(re.search(r"memory +([0-9.]+) MiB at the peak", told.out).group(1))
+    assert peak(text, *options, cwd=tmp_path) < predicted <= int(options[-1][:-1])
+
+
+def test_strips_of_a_whole_row(tmp_path):
+    """A file without tiles, one strip as high as 512 rows."""
+    width, height = 20000, 2500
+    dataset = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "s.tif"), width, height, 1, gdal.GDT_Float32,
+                                                  ["BLOCKYSIZE=512", "COMPRESS=ZSTD"])
+    row = np.random.default_rng(0).gamma(4.4, 0.01, (500, width)).astype(np.float32)
+    for y in range(0, height, 500):
+        dataset.GetRasterBand(1).WriteArray(row, 0, y)
+    del dataset
+    mib = peak("s.tif ! cfar --guard 7px --background 25px ! det.tif", "--memory", "400M", cwd=tmp_path)
+    print(f"{mib:.0f} MiB")
+    assert mib < 400
+
+
+def test_memory_changes_nothing(scenes, tmp_path):
+    for memory in ("180M", "2G"):
+        peak(f"{scenes}/small.tif ! {DETECT} ! [ {memory}.tif ] ! objects ! {memory}.geojson", "--memory", memory, cwd=tmp_path)
+    assert same(read(tmp_path / "180M.tif"), read(tmp_path / "2G.tif"))
+    a, b = ((tmp_path / f"{m}.geojson").read_text() for m in ("180M", "2G"))
+    assert a.replace("180M", "2G") == b
