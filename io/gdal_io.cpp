@@ -93,10 +93,15 @@ bool GdalIo::same_file(const std::string& a, const std::string& b) const {
   namespace fs = std::filesystem;
   std::error_code error;
   if (fs::equivalent(first, second, error) && !error) return true;
-  const auto one = fs::weakly_canonical(fs::absolute(first, error), error);
+  // One of them is not there yet.
+  const auto whole = [&](const std::string& name) {
+    const auto path = fs::absolute(behind_links(name), error);
+    return error ? path : fs::weakly_canonical(path, error);
+  };
+  const auto one = whole(first);
   if (error) return false;
-  const auto other = fs::weakly_canonical(fs::absolute(second, error), error);
-  return !error && !one.empty() && one == other;
+  const auto other = whole(second);
+  return !error && one == other;
 }
 
 void GdalIo::limit_cache(std::int64_t bytes) const {

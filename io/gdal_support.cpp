@@ -7,6 +7,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 namespace fulmar {
 namespace {
@@ -133,6 +136,20 @@ std::string extension_of(const std::string& path) {
 }
 
 bool is_virtual(const std::string& path) { return path.compare(0, 4, "/vsi") == 0; }
+
+std::string behind_links(const std::string& path) {
+  if (is_virtual(path)) return path;
+  namespace fs = std::filesystem;
+  constexpr int most_links = 40;  // as Linux has it
+  fs::path name{path};
+  std::error_code error;
+  for (int links = 0; fs::is_symlink(name, error); ++links) {
+    auto next = fs::read_symlink(name, error);
+    if (error || links == most_links) return {};
+    name = next.is_absolute() ? std::move(next) : name.parent_path() / next;
+  }
+  return name.string();
+}
 
 std::string lower_case(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });

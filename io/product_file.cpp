@@ -13,7 +13,6 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -49,21 +48,6 @@ void remove_file(const std::string& path) {
     VSIRmdirRecursive(path.c_str());
   else
     VSIUnlink(path.c_str());
-}
-
-/// The name that a rename has to take so that it replaces a file and no symbolic link to it. The file may be absent.
-std::string behind_links(const std::string& path) {
-  if (is_virtual(path)) return path;
-  namespace fs = std::filesystem;
-  fs::path name{path};
-  std::error_code error;
-  for (int links = 0; fs::is_symlink(name, error); ++links) {
-    auto next = fs::read_symlink(name, error);
-    if (error || links == 40)
-      fail(Errc::output, fmt::format("cannot write '{}': it is a symbolic link that leads nowhere", path));
-    name = next.is_absolute() ? std::move(next) : name.parent_path() / next;
-  }
-  return name.string();
 }
 
 /// Down to the disk; false with errno set where that fails. Folders of file systems that know no such thing are let be.
@@ -134,7 +118,10 @@ void check_target(const std::string& path, bool overwrite) {
   }
   // Virtual file systems make their folders as they go, or say at the first write that they cannot.
   if (is_virtual(path)) return;
-  const auto folder = folder_name(behind_links(path));
+  const auto target = behind_links(path);
+  if (target.empty())
+    fail(Errc::output, fmt::format("cannot write '{}': it is a symbolic link that leads nowhere", path));
+  const auto folder = folder_name(target);
   if (!stat_of(folder, stat))
     fail(Errc::output, fmt::format("cannot write '{}': there is no folder '{}'", path, folder));
   if (!VSI_ISDIR(stat.st_mode))

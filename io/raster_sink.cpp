@@ -330,12 +330,16 @@ class GdalRasterSink : public RasterSink {
           return {};
         const auto* cell = cells.data();
         for (auto y = w.y; y < w.bottom(); ++y)
-          for (auto x = w.x; x < w.right(); ++x) {
-            const float value = *cell++;
-            if (!std::isfinite(value) || value == nodata) continue;
+          for (auto x = w.x, end = x; x < w.right(); x = end) {
+            end = std::min((x / factor + 1) * factor, w.right());
             const auto at = static_cast<std::size_t>(y / factor * width + x / factor);
-            sums[at] += static_cast<double>(value);
-            ++counts[at];
+            double sum = sums[at];
+            for (auto i = x; i < end; ++i, ++cell) {
+              if (!std::isfinite(*cell) || *cell == nodata) continue;
+              sum += static_cast<double>(*cell);
+              ++counts[at];
+            }
+            sums[at] = sum;
           }
       }
     std::vector<float> means(size);

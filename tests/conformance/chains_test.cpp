@@ -124,6 +124,9 @@ class Chains : public testing::TestWithParam<Chain> {
     std::mt19937 rng(4711);
     s.files["in.tif"] = {layer_for(Unit{"1"}, s.grid, rng)};
     s.files["other.tif"] = {layer_for(Unit{"1"}, s.grid, rng)};
+    Layer wide = layer_for(Unit{"1"}, s.grid, rng);  // so different in size that every sum rounds
+    for (float& v : wide.values) v = std::ldexp(v, static_cast<int>(rng() % 50) - 25);
+    s.files["wide.tif"] = {std::move(wide)};
     s.companions["coast"] = {true, blobs(s.grid, rng)};
     return s;
   }
@@ -203,8 +206,8 @@ INSTANTIATE_TEST_SUITE_P(
         Chain{"smooth_detect_widen_objects",
               "in.tif ! smooth ! [ s.tif ] ! cfar --pfa 1e-3 ! [ d.tif ] ! dilate ! [ g.tif ] ! objects ! o.gpkg", 3},
         Chain{"slope_smooth_slope", "in.tif ! slope ! smooth ! slope ! out.tif", 2},
-        Chain{"digits_of_sums", "in.tif ! digits ! out.tif", 1},
-        Chain{"digits_of_sums_of_sums", "in.tif ! smooth ! slope ! digits ! out.tif", 2},
+        Chain{"digits_of_sums", "wide.tif ! digits ! out.tif", 1},
+        Chain{"digits_of_sums_of_sums", "wide.tif ! smooth ! slope ! digits ! out.tif", 2},
         Chain{"slope_slope_slope", "in.tif ! slope ! slope ! slope ! out.tif", 1},
         Chain{"smooth_smooth_smooth", "in.tif ! smooth ! smooth ! smooth ! out.tif", 3},
         Chain{"mask_detect_objects",

@@ -83,7 +83,7 @@ TEST_P(Everywhere, TileFree) {
 /// Where an input's cells may matter for a window of the operator's output.
 Window reach_of(const Graph& graph, std::size_t input, const Window& target) {
   const Node& node = graph.nodes.back();
-  return grow(node.anchored() ? whole_blocks(target, block_width, block_height) : target, node.halo(input, graph.grid.ground()));
+  return grow(node.anchored() ? whole_blocks(target, block_width, block_height) : target, node.halo(input, graph.grid));
 }
 
 /// Fills every input with rubbish where `where` says so.
@@ -158,12 +158,12 @@ TEST_P(Law, HaloTight) {
     };
     const auto beyond = [&](std::size_t i, std::int64_t x, std::int64_t y) { return !reach_of(bound.graph, i, target).contains(x, y); };
     const auto rim = [&](std::size_t i, std::int64_t x, std::int64_t y) {
-      return !target.contains(x, y) && grow(target, bound.graph.nodes.back().halo(i, bound.graph.grid.ground())).contains(x, y);
+      return !target.contains(x, y) && grow(target, bound.graph.nodes.back().halo(i, bound.graph.grid)).contains(x, y);
     };
     EXPECT_EQ(compare(poisoned(s, bound.graph, beyond)), 0u) << "cells beyond the declared halo matter";
     bool looks_around = false;
     for (std::size_t i = 0; i < bound.graph.nodes.back().inputs.size(); ++i)
-      looks_around |= !(bound.graph.nodes.back().halo(i, bound.graph.grid.ground()) == Halo{});
+      looks_around |= !(bound.graph.nodes.back().halo(i, bound.graph.grid) == Halo{});
     if (looks_around && expected.tables.empty() && target.cells() > 1) {
       EXPECT_GT(compare(poisoned(s, bound.graph, rim)), 0u) << "no cell of the declared halo matters";
     }

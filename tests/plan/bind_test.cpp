@@ -202,7 +202,7 @@ TEST_F(Bind, WindowsBecomeOddNumbersOfCells) {
   // Cells of 84 x 111 m: as many cells along each axis as the ground asks for.
   add("geo.tif", make_grid(Place::geographic, 60, 40), 0.02f, "1");
   const Graph g = bound("geo.tif ! cfar --guard 500 --background 1000 ! out.tif");
-  EXPECT_EQ(g.nodes.back().halo(0, g.grid.ground()), (Halo{6, 4}));  // 11.97 and 8.98 cells
+  EXPECT_EQ(g.nodes.back().halo(0, g.grid), (Halo{6, 4}));  // 11.97 and 8.98 cells
 }
 
 TEST_F(Bind, WhatFlowsIsFoundByName) {
