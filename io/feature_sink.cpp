@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <cstdio>
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
@@ -103,8 +103,8 @@ std::string title_of(const Column& column) {
   return column.unit.known() ? fmt::format("{} [{}]", column.name, column.unit.symbol) : column.name;
 }
 
-/// GeoPackage writes the time of day into itself. While this lives it writes the epoch, or the time that the environment's
-/// SOURCE_DATE_EPOCH names, so that the same features make the same file.
+/// GeoPackage writes the time of day into itself. While this lives it writes the epoch, or the time that the
+/// environment's SOURCE_DATE_EPOCH names, so that the same features make the same file.
 class SteadyDate {
  public:
   SteadyDate() {
@@ -114,8 +114,10 @@ class SteadyDate {
     gmtime_r(&seconds, &utc);
     char text[32];
     std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
-    if (CPLGetConfigOption(name, nullptr) == nullptr) CPLSetThreadLocalConfigOption(name, text);
-    else mine_ = false;
+    if (CPLGetConfigOption(name, nullptr) == nullptr)
+      CPLSetThreadLocalConfigOption(name, text);
+    else
+      mine_ = false;
   }
   ~SteadyDate() {
     if (mine_) CPLSetThreadLocalConfigOption(name, nullptr);

@@ -31,8 +31,8 @@ class GdalIo : public Io {
   /// Names of one file: by its inode where both exist, else by the path they lead to. Of a subdataset the file counts;
   /// /vsi paths are compared as text.
   [[nodiscard]] bool same_file(const std::string& a, const std::string& b) const override;
-  /// GDAL has one block cache for the process: the limit is that of all datasets, also of an application's own. Where the
-  /// user gave a GDAL_CACHEMAX it is never raised above that.
+  /// GDAL has one block cache for the process: the limit is that of all datasets, also of an application's own. Where
+  /// the user gave a GDAL_CACHEMAX it is never raised above that.
   void limit_cache(std::int64_t bytes) const override;
 };
 

@@ -69,8 +69,8 @@ std::string stem_of(const std::string& path);
 std::string extension_of(const std::string& path);
 /// True for a path that belongs to one of GDAL's virtual file systems.
 bool is_virtual(const std::string& path);
-/// The name at the end of symbolic links, where a file may be or not: what a rename must take so that it replaces no link.
-/// Empty where they lead in a circle.
+/// The name at the end of symbolic links, where a file may be or not: what a rename must take so that it replaces no
+/// link. Empty where they lead in a circle.
 std::string behind_links(const std::string& path);
 std::string lower_case(std::string text);
 

@@ -18,7 +18,8 @@ void check_target(const std::string& path, bool overwrite);
 /// Throws Errc::cancelled once `cancel` is set; it may be null.
 void stop_if_cancelled(const std::atomic<bool>* cancel);
 
-/// A GDALProgressFunc whose argument is a `const std::atomic<bool>*`, which may be null: ends GDAL's work once it is set.
+/// A GDALProgressFunc whose argument is a `const std::atomic<bool>*`, which may be null: ends GDAL's work once it is
+/// set.
 int go_on(double done, const char* message, void* cancel);
 /// That argument as GDAL takes it.
 inline void* progress_argument(const std::atomic<bool>* cancel) { return const_cast<std::atomic<bool>*>(cancel); }

@@ -154,8 +154,10 @@ class GdalRasterSink : public RasterSink {
     if (!dataset_) fail(Errc::runtime, fmt::format("'{}' could not be finished before", file_.path()));
     stop_if_cancelled(options_.cancel);
     file_.close(std::move(dataset_));
-    if (!direct_) convert();
-    else if (!in_order_) rewrite();
+    if (!direct_)
+      convert();
+    else if (!in_order_)
+      rewrite();
     file_.finish();
     finished_ = true;
   }
@@ -238,10 +240,9 @@ class GdalRasterSink : public RasterSink {
       for (int band = 0; band < static_cast<int>(bands_.size()); ++band) {
         stop_if_cancelled(options_.cancel);
         const Window w{0, y, grid_.width, std::min(strip, grid_.height - y)};
-        if (source->GetRasterBand(band + 1)->RasterIO(GF_Read, 0, static_cast<int>(y), static_cast<int>(w.width),
-                                                      static_cast<int>(w.height), rows.data(), static_cast<int>(w.width),
-                                                      static_cast<int>(w.height), gdal_type(dtype_), 0, 0,
-                                                      nullptr) != CE_None)
+        if (source->GetRasterBand(band + 1)->RasterIO(
+                GF_Read, 0, static_cast<int>(y), static_cast<int>(w.width), static_cast<int>(w.height), rows.data(),
+                static_cast<int>(w.width), static_cast<int>(w.height), gdal_type(dtype_), 0, 0, nullptr) != CE_None)
           file_.fail_writing(trap);
         put(band, w, rows.data(), dtype_, w.width);
       }
@@ -310,8 +311,9 @@ class GdalRasterSink : public RasterSink {
     return picture;
   }
 
-  /// Means of the valid cells beneath each cell of the picture; empty where the source cannot be read. Each block of the
-  /// source is decoded once, and in an order of its own: the sums are the same whatever the windows that were written.
+  /// Means of the valid cells beneath each cell of the picture; empty where the source cannot be read. Each block of
+  /// the source is decoded once, and in an order of its own: the sums are the same whatever the windows that were
+  /// written.
   [[nodiscard]] std::vector<float> means_of(GDALRasterBand& source, std::int64_t factor, std::int64_t width,
                                             std::int64_t height) const {
     const auto size = static_cast<std::size_t>(width * height);

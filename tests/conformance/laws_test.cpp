@@ -290,7 +290,7 @@ TEST_P(Law, Memory) {
       const Results got = bound.run(b);
       EXPECT_LE(got.report.pool_peak, got.plan.buffer_bytes);
       EXPECT_LE(got.plan.peak_bytes + got.plan.feature_bytes, memory);
-      EXPECT_EQ(got.plan.peak_bytes, got.plan.process_bytes + got.plan.cache_bytes + got.plan.buffer_bytes);
+      EXPECT_EQ(got.plan.peak_bytes, got.plan.process_bytes + got.plan.decoder_bytes + got.plan.cache_bytes + got.plan.buffer_bytes);
       EXPECT_EQ(difference(expected, got, scene_width), "");
     }
   }

@@ -128,8 +128,8 @@ TEST_F(ProductTest, CancelledWhileItIsEncoded) {
   std::atomic<bool> cancel{false};
   FileOptions options;
   options.cancel = &cancel;
-  const std::vector<std::pair<std::string, std::string>> kinds{
-      {"c.tif", "COG"}, {"c.nc", ""}, {"c.img", ""}, {"c.dat", "ENVI"}, {"c.png", ""}, {"c.tiff", "GTiff"}};
+  const std::vector<std::pair<std::string, std::string>> kinds{{"c.tif", "COG"},  {"c.nc", ""},  {"c.img", ""},
+                                                               {"c.dat", "ENVI"}, {"c.png", ""}, {"c.tiff", "GTiff"}};
   for (const auto& [name, format] : kinds) {
     cancel = false;
     options.format = format;
