@@ -312,12 +312,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     std::int64_t cell = 0;
     for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
     std::int64_t width = 0, height = 0;  // of all columns and rows of tiles, with their margins
-    for (std::int64_t c = 0; c < columns; ++c) {
-      // A block that a column cuts is decoded whole.
-      const Window w = source_window(graph, plan, use.source, tile_window(graph, plan, c, 0));
-      const std::int64_t block = std::max<std::int64_t>(1, source.block().width);
-      width += std::min(raster.width, ceil_to(w.right(), block)) - floor_to(w.x, block);
-    }
+    for (std::int64_t c = 0; c < columns; ++c) width += source_window(graph, plan, use.source, tile_window(graph, plan, c, 0)).width;
     if (plan.tokens > 1) {
       height = raster.height;  // what a tile shares with the one above is copied
     } else {

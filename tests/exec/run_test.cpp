@@ -172,9 +172,11 @@ TEST(Run, SeveralBandsAndSeveralTables) {
   std::mt19937 rng(72);
   MemoryIo io;
   auto raster = std::make_shared<MemoryRaster>("in.tif", grid, Window{0, 0, 33, 17});
+  Layer third;
   for (int b = 0; b < 3; ++b) {
     const Layer l = layer_for(Unit{"1"}, grid, rng);
     raster->add_band({DType::f32, {}, {}, 1, 0, false, Unit{"1"}, "band " + std::to_string(b)}, l.values, l.valid);
+    third = l;
   }
   io.rasters["in.tif"] = raster;
   const Graph graph = bound("in.tif --band 3,1 ! decibel ! [ db.tif ] ! linear ! expression 'b2 - b1' ! out.tif", io);
@@ -190,9 +192,8 @@ TEST(Run, SeveralBandsAndSeveralTables) {
     ASSERT_NEAR(difference, std::pow(10, db[1][i] / 10.0) - std::pow(10, db[0][i] / 10.0), 1e-6 * (1 + std::abs(difference)));
   }
   EXPECT_GT(compared, db[0].size() / 2);
-  std::size_t same = 0;
-  for (std::size_t i = 0; i < db[0].size(); ++i) same += dynamic_cast<const MemoryRaster&>(*graph.sources[0]).is_decibel(2, i, db[0][i]) ? 1 : 0;
-  EXPECT_EQ(same, db[0].size());
+  for (std::size_t i = 0; i < db[0].size(); ++i)
+    ASSERT_TRUE(is_missing(db[0][i]) || std::abs(db[0][i] - 10 * std::log10(third.values[i])) < 1e-4);
   for (const auto& [tw, th] : {std::pair<std::int64_t, std::int64_t>{0, 0}, {97, 61}}) {
     io.products = {};
     run(graph, make_plan(graph, budget_of(tw, th)), io, {});

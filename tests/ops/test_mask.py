@@ -87,8 +87,29 @@ def test_same_grid_is_exact(tmp_path, cell, buffer):
     assert np.array_equal(got, want)
 
 
+def within_on_degrees(outlines, metres, transform):
+    """The same where a cell's size changes from row to row: each cell measures with the size of its own row."""
+    from pyproj import Geod
+
+    geod, height = Geod(ellps="WGS84"), outlines.shape[0]
+    latitude = transform[3] + (np.arange(height) + 0.5) * transform[5]
+    zero = np.zeros(height)
+    # A chord for an arc: over one cell they agree to far better than a millimetre.
+    dx = np.array([geod.inv(0, a, abs(transform[1]), a)[2] for a in latitude])
+    dy = geod.inv(zero, latitude - transform[5] / 2, zero, latitude + transform[5] / 2)[2]
+    columns = np.arange(outlines.shape[1])
+    before = np.maximum.accumulate(np.where(outlines, columns, -10**6), 1)
+    after = np.minimum.accumulate(np.where(outlines, columns, 10**6)[:, ::-1], 1)[:, ::-1]
+    sideways = np.minimum(columns - before, after - columns).astype(float)
+    result = np.zeros_like(outlines)
+    reach = int(metres / dy.min()) + 1
+    for j in range(-reach, reach + 1):
+        rows = np.arange(max(0, -j), min(height, height - j))
+        result[rows] |= (sideways[rows + j] * dx[rows, None]) ** 2 + (j * dy[rows, None]) ** 2 <= metres**2
+    return result
+
+
 def test_buffer_on_degrees(tmp_path):
-    # Cells of degrees: wider than high on the ground, by the engine's size at the scene's middle row.
     scene = shared("sar_ship/s1_irishsea_20230615_dunlaoghaire_vv_db8.tif")
     coast = shared("coast/gshhg_f_mask_irishsea_0p0005.tif")
     run(f"{scene} ! linear ! mask --with {coast} ! {tmp_path}/a.tif")
@@ -96,13 +117,20 @@ def test_buffer_on_degrees(tmp_path):
     outlines, got = np.isnan(read(tmp_path / "a.tif")), np.isnan(read(tmp_path / "b.tif"))
     land = warped(coast, scene)
     assert (outlines != land).sum() < 0.001 * land.sum()
-    from pyproj import Geod
+    assert np.array_equal(got, within_on_degrees(outlines, 300, place(scene)[0]))
 
-    transform, _ = place(scene)
-    latitude, geod = transform[3] + (1705 // 2 + 0.5) * transform[5], Geod(ellps="WGS84")
-    dx = geod.inv(0, latitude, transform[1], latitude)[2]
-    dy = geod.inv(0, latitude + transform[5] / 2, 0, latitude - transform[5] / 2)[2]
-    assert np.array_equal(got, within(outlines, 300, (dx, dy)))
+
+@pytest.mark.parametrize("top", [86.0, 5.0, -60.0])
+def test_buffer_far_north_and_south(tmp_path, top):
+    """Cells that are a third as wide at one end of the scene as at the other."""
+    outlines = (np.random.default_rng(8).random((500, 600)) < 0.0003).astype(np.uint8)
+    transform = (-20.0, 0.02, 0, top, 0, -0.02)
+    write(tmp_path / "scene.tif", np.ones((500, 600), np.float32), transform, "EPSG:4326")
+    write(tmp_path / "land.tif", outlines, transform, "EPSG:4326")
+    for tile in ("600x500", "97x61"):
+        run(f"{tmp_path}/scene.tif ! mask --with {tmp_path}/land.tif --buffer 20000 ! {tmp_path}/out.tif", "--tile", tile)
+        got = np.isnan(read(tmp_path / "out.tif"))
+        assert np.array_equal(got, within_on_degrees(outlines == 1, 20000, transform)), tile
 
 
 @pytest.fixture(scope="module")
