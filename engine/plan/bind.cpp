@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
@@ -26,15 +25,6 @@ struct Flow {
     return {};
   }
 };
-
-/// True if two names mean one file: ./a.tif and a.tif, a link and what it points to.
-bool same_file(const std::string& a, const std::string& b) {
-  if (a == b) return true;
-  std::error_code none;
-  if (std::filesystem::equivalent(a, b, none)) return true;
-  const auto whole = [&](const std::string& name) { return std::filesystem::absolute(name, none).lexically_normal(); };
-  return whole(a) == whole(b);
-}
 
 class Binder {
  public:
@@ -449,9 +439,9 @@ class Binder {
     for (const Argument& a : step.arguments)
       if (a.name == "unit" || a.name == "oo" || a.name == "band")
         wrong(a.name_span, fmt::format("--{} belongs to a file that is read", a.name));
-    if (std::any_of(inputs_.begin(), inputs_.end(), [&](const std::string& input) { return same_file(input, step.name); }))
+    if (std::any_of(inputs_.begin(), inputs_.end(), [&](const std::string& input) { return io_.same_file(input, step.name); }))
       wrong(step.span, fmt::format("{} is read by this pipeline and cannot be its product too", step.name));
-    if (std::any_of(outputs_.begin(), outputs_.end(), [&](const std::string& output) { return same_file(output, step.name); }))
+    if (std::any_of(outputs_.begin(), outputs_.end(), [&](const std::string& output) { return io_.same_file(output, step.name); }))
       wrong(step.span, fmt::format("{} is written twice", step.name));
     outputs_.insert(step.name);
     try {

@@ -118,9 +118,16 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
     for (const Band& b : node.outputs) bytes += padded(own.cells() * static_cast<std::int64_t>(size_of(b.type)));
     bytes += padded(2 * own.height * 8);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      // A widened or converted copy of the input, for a source's own cells, another type, or a sampled window.
-      const Window wide = grow(own, node.halo(i, graph.grid));
-      bytes += 2 * padded(wide.cells() * 4);
+      const Edge& e = node.inputs[i];
+      if (!e.connected()) continue;
+      // A copy with a border of what an earlier stage kept, one in another type, and one that the operator sampled.
+      const Band& from = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
+      const DType wanted = node.op->variadic() ? DType::f32 : node.op->inputs()[i].type;
+      const std::int64_t cells = padded(grow(own, node.halo(i, graph.grid)).cells() * 4);
+      if (!std::binary_search(stage.nodes.begin(), stage.nodes.end(), e.node)) bytes += cells;
+      if (from.type != wanted) bytes += cells;
+      for (const fulmar_view& v : node.views)
+        if (v.input == i && v.sampled != 0) bytes += cells;
     }
     for (const fulmar_view& v : node.views) {
       if (v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING) bytes += window_scratch_bytes(v, own.width);

@@ -219,7 +219,7 @@ INSTANTIATE_TEST_SUITE_P(
               "in.tif ! mask --with coast --buffer 350 ! [ m.tif ] ! cfar --model ca --target 250 ! [ d.tif ] ! objects ! o.gpkg", 1},
         Chain{"smooth_mask_detect",
               "in.tif ! smooth ! mask --with coast --buffer 350 ! cfar --model lognormal --pfa 1e-3 ! [ d.tif ] ! objects ! o.gpkg", 2},
-        Chain{"two_scenes", "in.tif ! cfar --pfa 1e-2 ! dilate ! objects --connectivity 4 --intensity [ other.tif ! slope ! smooth ] ! o.gpkg", 2},
+        Chain{"two_scenes", "in.tif ! cfar --pfa 1e-3 ! dilate ! objects --connectivity 4 --intensity [ other.tif ! slope ! smooth ] ! o.gpkg", 2},
         Chain{"source_again_in_a_later_stage", "in.tif ! smooth ! slope ! cfar --pfa 1e-2 ! objects --background [ in.tif ] ! o.gpkg", 2},
         Chain{"decibels_and_back", "in.tif ! decibel ! [ db.tif ] ! linear ! cfar --model k --pfa 1e-4 ! objects ! o.gpkg", 1}),
     [](const testing::TestParamInfo<Chain>& i) { return std::string{i.param.name}; });
