@@ -34,7 +34,7 @@ def features(path):
 @pytest.mark.parametrize("options", [
     ["--tile", "97x61"], ["--tile", "256x256", "--threads", "2"], ["--tile", "756x1", "--threads", "4"],
     ["--tile", "17x550", "--threads", "2"], ["--tile", "755x549"], ["--tile", "13x500", "--threads", "4"],
-    ["--threads", "2"], ["--threads", "4", "--memory", "200M"], ["--tile", "64x32", "--threads", "3"],
+    ["--threads", "2"], ["--threads", "4", "--memory", "300M"], ["--tile", "64x32", "--threads", "3"],
     ["--backend", "reference"],
 ], ids=" ".join)
 def test_tiles_and_threads_change_nothing(whole, tmp_path, options):
@@ -67,7 +67,7 @@ def test_tiles_of_a_scene_in_tiles(tmp_path):
     text = f"{scene} ! linear ! cfar --guard 205 --background 400 ! [ det.tif ] ! objects ! o.geojson"
     run(text, "--threads", "1", cwd=tmp_path)
     detection, objects = read(tmp_path / "det.tif"), (tmp_path / "o.geojson").read_bytes()
-    for options in (["--tile", "611x307", "--threads", "4"], ["--tile", "1702x7"], ["--memory", "200M", "--threads", "1"]):
+    for options in (["--tile", "611x307", "--threads", "4"], ["--tile", "1702x7"], ["--memory", "250M", "--threads", "1"]):
         run(text, *options, cwd=tmp_path)
         assert same(detection, read(tmp_path / "det.tif")) and objects == (tmp_path / "o.geojson").read_bytes(), options
 
