@@ -28,16 +28,26 @@ enum class DType : std::int32_t {
 template <class Use>
 decltype(auto) with_type(DType dtype, Use&& use) {
   switch (dtype) {
-    case DType::u8: return use(std::uint8_t{});
-    case DType::i8: return use(std::int8_t{});
-    case DType::u16: return use(std::uint16_t{});
-    case DType::i16: return use(std::int16_t{});
-    case DType::u32: return use(std::uint32_t{});
-    case DType::i32: return use(std::int32_t{});
-    case DType::u64: return use(std::uint64_t{});
-    case DType::i64: return use(std::int64_t{});
-    case DType::f32: return use(float{});
-    case DType::f64: return use(double{});
+    case DType::u8:
+      return use(std::uint8_t{});
+    case DType::i8:
+      return use(std::int8_t{});
+    case DType::u16:
+      return use(std::uint16_t{});
+    case DType::i16:
+      return use(std::int16_t{});
+    case DType::u32:
+      return use(std::uint32_t{});
+    case DType::i32:
+      return use(std::int32_t{});
+    case DType::u64:
+      return use(std::uint64_t{});
+    case DType::i64:
+      return use(std::int64_t{});
+    case DType::f32:
+      return use(float{});
+    case DType::f64:
+      return use(double{});
   }
   fail(Errc::runtime, "unknown cell type");
 }

@@ -24,7 +24,8 @@ struct LonLat {
   double lon = 0, lat = 0;
 };
 
-/// Finds the place of a point of the raster on earth. Implemented by whoever knows the projection; one thread at a time.
+/// Finds the place of a point of the raster on earth. Implemented by whoever knows the projection; one thread at a
+/// time.
 class Locator {
  public:
   virtual ~Locator() = default;

@@ -72,7 +72,7 @@ struct FileOptions {
   std::string unit;                           ///< --unit: what the file should have said
   std::string layer;                          ///< --layer of a vector file
   bool overwrite = false;
-  int threads = 1;  ///< that an encoder may use
+  int threads = 1;                            ///< that an encoder may use
   const std::atomic<bool>* cancel = nullptr;  ///< set by anyone to stop a product that takes long to finish
 };
 
@@ -112,7 +112,7 @@ class FeatureSink {
   /// f32 cells of the raster beneath, missing as NaN. Only called where wants_raster().
   virtual void write_raster(const Window&, const float* /*cells*/, std::int64_t /*stride*/) {}
   virtual void write(const FeatureTable& table) = 0;
-  virtual void finish() {}   ///< as RasterSink::finish()
+  virtual void finish() {}    ///< as RasterSink::finish()
   virtual void commit() = 0;  ///< as RasterSink::commit()
 };
 
@@ -120,9 +120,9 @@ enum class ProductKind : std::uint8_t { raster, features, picture };
 
 /// A value of an operator's parameter that concerns a file beside the scene (a land mask, a calibration table).
 struct CompanionRequest {
-  std::string kind;                           ///< the schema's word: "outlines", "calibration"
-  std::string path;                           ///< as the user wrote it; may be empty where it can be found beside the scene
-  std::string scene;                          ///< name of the scene it accompanies
+  std::string kind;   ///< the schema's word: "outlines", "calibration"
+  std::string path;   ///< as the user wrote it; may be empty where it can be found beside the scene
+  std::string scene;  ///< name of the scene it accompanies
   std::map<std::string, std::string> values;  ///< the operator's parameters, as text
   FileOptions options;
 };
@@ -133,7 +133,8 @@ class Io {
   virtual ~Io() = default;
   [[nodiscard]] virtual std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const = 0;
   /// A raster on `grid`, computed from a companion file of any grid or shape.
-  [[nodiscard]] virtual std::shared_ptr<const RasterSource> companion(const CompanionRequest&, const Grid& grid) const = 0;
+  [[nodiscard]] virtual std::shared_ptr<const RasterSource> companion(const CompanionRequest&,
+                                                                      const Grid& grid) const = 0;
   /// What a product of that name would be; fails where no driver fits, or where it exists and may not be replaced.
   [[nodiscard]] virtual ProductKind product_kind(const std::string& path, const FileOptions&) const = 0;
   [[nodiscard]] virtual std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&,

@@ -10,13 +10,27 @@ namespace fulmar {
 
 Unit parse_unit(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 21> spellings{{
-      {"db", units::decibel},       {"decibel", units::decibel}, {"decibels", units::decibel},
-      {"10*log10", units::decibel}, {"1", units::one},           {"linear", units::one},
-      {"ratio", units::one},        {"unitless", units::one},    {"dimensionless", units::one},
-      {"dn", units::digital_number}, {"count", units::digital_number}, {"counts", units::digital_number},
-      {"m", units::metre},          {"metre", units::metre},     {"meter", units::metre},
-      {"metres", units::metre},     {"meters", units::metre},    {"k", units::kelvin},
-      {"kelvin", units::kelvin},    {"kelvins", units::kelvin},  {"degk", units::kelvin},
+      {"db", units::decibel},
+      {"decibel", units::decibel},
+      {"decibels", units::decibel},
+      {"10*log10", units::decibel},
+      {"1", units::one},
+      {"linear", units::one},
+      {"ratio", units::one},
+      {"unitless", units::one},
+      {"dimensionless", units::one},
+      {"dn", units::digital_number},
+      {"count", units::digital_number},
+      {"counts", units::digital_number},
+      {"m", units::metre},
+      {"metre", units::metre},
+      {"meter", units::metre},
+      {"metres", units::metre},
+      {"meters", units::metre},
+      {"k", units::kelvin},
+      {"kelvin", units::kelvin},
+      {"kelvins", units::kelvin},
+      {"degk", units::kelvin},
   }};
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);

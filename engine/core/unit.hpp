@@ -30,7 +30,8 @@ inline constexpr std::string_view flag = "flag";  ///< 0 no, 1 yes, missing unkn
 inline constexpr std::string_view any = "*";      ///< a port that takes any unit, or hands on that of its input
 }  // namespace units
 
-/// The engine's symbol for a unit as files spell it: "dB", "decibels", "kelvin", "Metre"... Unknown words stay as they are.
+/// The engine's symbol for a unit as files spell it: "dB", "decibels", "kelvin", "Metre"... Unknown words stay as they
+/// are.
 Unit parse_unit(std::string_view text);
 
 /// True if a band of unit `have` may enter a port that wants `want`: equal, either unknown, or the port takes any.

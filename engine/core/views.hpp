@@ -87,7 +87,7 @@ struct Both {
 
 /// A full width that the user gives in metres or in cells, made an odd number of cells by rounding up.
 struct Width {
-  double value = 0;          ///< as given, or the default in metres
+  double value = 0;  ///< as given, or the default in metres
   bool in_cells = false;
   std::int32_t x = 1, y = 1;  ///< cells along a row and a column, both odd
 

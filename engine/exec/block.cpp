@@ -17,8 +17,10 @@ std::int64_t bytes_of(DType type) { return static_cast<std::int64_t>(size_of(typ
 void fill_border(const PlaneRef& p, const Window& inside) {
   const auto fill = [&](std::int64_t x, std::int64_t y, std::int64_t count) {
     if (count <= 0) return;
-    if (p.type == DType::f32) std::fill_n(p.at<float>(x, y), count, missing<float>);
-    else std::fill_n(p.at<std::uint8_t>(x, y), count, missing<std::uint8_t>);
+    if (p.type == DType::f32)
+      std::fill_n(p.at<float>(x, y), count, missing<float>);
+    else
+      std::fill_n(p.at<std::uint8_t>(x, y), count, missing<std::uint8_t>);
   };
   for (std::int64_t y = p.window.y; y < p.window.bottom(); ++y) {
     if (inside.empty() || y < inside.y || y >= inside.bottom()) {
@@ -50,7 +52,8 @@ fulmar_plane abi_plane(const PlaneRef& p, const Window& own) {
 
 void move_down(fulmar_plane& plane, std::int64_t rows) {
   if (plane.cells != nullptr)
-    plane.cells = static_cast<std::byte*>(plane.cells) + rows * plane.stride * bytes_of(static_cast<DType>(plane.dtype));
+    plane.cells =
+        static_cast<std::byte*>(plane.cells) + rows * plane.stride * bytes_of(static_cast<DType>(plane.dtype));
   plane.y += rows;
 }
 
@@ -67,9 +70,9 @@ void check_call(int status, const fulmar_error& error, const Node& node, const W
   if (status == 0) return;
   Error e{error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code),
           error.message[0] != '\0' ? error.message : "the operator failed without saying why"};
-  throw e.within("operator " + node.op->name() + " of plugin " + node.op->plugin() + ", cells " + std::to_string(window.x) +
-                 "," + std::to_string(window.y) + " + " + std::to_string(window.width) + " x " +
-                 std::to_string(window.height));
+  throw e.within("operator " + node.op->name() + " of plugin " + node.op->plugin() + ", cells " +
+                 std::to_string(window.x) + "," + std::to_string(window.y) + " + " + std::to_string(window.width) +
+                 " x " + std::to_string(window.height));
 }
 
 BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows)
@@ -107,8 +110,10 @@ void BlockRunner::run(std::size_t stage, const Window& block, std::size_t index,
   for (std::size_t k = 0; k < s.nodes.size(); ++k) {
     const int n = s.nodes[k];
     const Window own = grow(block, s.margins[k]);
-    if (graph_.nodes[static_cast<std::size_t>(n)].source >= 0) load(n, own, tile);
-    else apply(stage, n, own, index, tile);
+    if (graph_.nodes[static_cast<std::size_t>(n)].source >= 0)
+      load(n, own, tile);
+    else
+      apply(stage, n, own, index, tile);
   }
   for (const Edge& e : s.results) {
     const PlaneRef to = result_memory(stage, e, tile);
@@ -133,12 +138,15 @@ void BlockRunner::load(int n, const Window& own, TileContext& tile) {
     readers_[s]->read(node.band, inside, cells, to.stride);
     return;
   }
-  const auto use = std::find_if(plan_.sources.begin(), plan_.sources.end(), [&](const SourceUse& u) { return u.source == node.source; });
+  const auto use = std::find_if(plan_.sources.begin(), plan_.sources.end(),
+                                [&](const SourceUse& u) { return u.source == node.source; });
   const auto band = std::find(use->bands.begin(), use->bands.end(), node.band) - use->bands.begin();
-  const auto& stored = tile.sources[static_cast<std::size_t>(use - plan_.sources.begin())][static_cast<std::size_t>(band)];
+  const auto& stored =
+      tile.sources[static_cast<std::size_t>(use - plan_.sources.begin())][static_cast<std::size_t>(band)];
   const StoredBand& description = source.bands()[static_cast<std::size_t>(node.band)];
-  const auto* cells = stored.cells.cells + ((inside.y - stored.cells.window.y) * stored.cells.stride +
-                                            (inside.x - stored.cells.window.x)) * bytes_of(description.dtype);
+  const auto* cells = stored.cells.cells +
+                      ((inside.y - stored.cells.window.y) * stored.cells.stride + (inside.x - stored.cells.window.x)) *
+                          bytes_of(description.dtype);
   const std::uint8_t* mask = stored.mask.cells == nullptr ? nullptr : stored.mask.at<std::uint8_t>(inside.x, inside.y);
   widen(description, cells, stored.cells.stride, mask, stored.mask.stride, inside.width, inside.height,
         to.at<float>(inside.x, inside.y), to.stride);
@@ -160,9 +168,11 @@ PlaneRef BlockRunner::fetch(std::size_t stage, Edge edge, const Window& needed, 
   if (from.type == type) return from;
   const PlaneRef to = plane(needed, type);
   if (type == DType::f32)
-    to_floats(from.at<std::uint8_t>(needed.x, needed.y), from.stride, needed.width, needed.height, to.at<float>(needed.x, needed.y), to.stride);
+    to_floats(from.at<std::uint8_t>(needed.x, needed.y), from.stride, needed.width, needed.height,
+              to.at<float>(needed.x, needed.y), to.stride);
   else
-    to_flags(from.at<float>(needed.x, needed.y), from.stride, needed.width, needed.height, to.at<std::uint8_t>(needed.x, needed.y), to.stride);
+    to_flags(from.at<float>(needed.x, needed.y), from.stride, needed.width, needed.height,
+             to.at<std::uint8_t>(needed.x, needed.y), to.stride);
   return to;
 }
 
@@ -185,7 +195,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     const bool whole = to.cells != nullptr && intersect(own, to.window) == own && node.outputs[k].type == to.type;
     const auto& nodes = plan_.stages[stage].nodes;
     const auto place = static_cast<std::size_t>(std::lower_bound(nodes.begin(), nodes.end(), n) - nodes.begin());
-    if (!whole || !(plan_.stages[stage].margins[place] == Halo{})) to = plane(own, node.labels() ? DType::u8 : node.outputs[k].type);
+    if (!whole || !(plan_.stages[stage].margins[place] == Halo{}))
+      to = plane(own, node.labels() ? DType::u8 : node.outputs[k].type);
     planes_[static_cast<std::size_t>(n)][k] = to;
     outputs[k] = abi_plane(to, own);
   }
@@ -209,9 +220,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
         const Halo reach = node.halo(v.input, graph_.grid);
         auto* distance = arena_.take<std::uint16_t>((own.height + 2 * reach.y) * own.width);
         const PlaneRef flags = plane(own, DType::u8);
-        within(in.at<std::uint8_t>(own.x, own.y), in.stride, own.width, own.height, reach.x, reach.y,
-               ground, v.reach, distance,
-               flags.at<std::uint8_t>(own.x, own.y));
+        within(in.at<std::uint8_t>(own.x, own.y), in.stride, own.width, own.height, reach.x, reach.y, ground, v.reach,
+               distance, flags.at<std::uint8_t>(own.x, own.y));
         planes.push_back(abi_plane(flags, own));
         break;
       }
@@ -236,7 +246,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
         planes.push_back(p);
         break;
       }
-      default: planes.push_back(abi_plane(in, own));
+      default:
+        planes.push_back(abi_plane(in, own));
     }
   }
 
@@ -259,14 +270,17 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     call.ground = ground + 2 * y;
     check_call(table.run(node.params.data(), &call, &error), error, node, own);
     for (std::size_t i = 0; i < planes.size(); ++i)
-      if (std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end()) move_down(planes[i], rows);
-      else planes[i].y += rows;
+      if (std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end())
+        move_down(planes[i], rows);
+      else
+        planes[i].y += rows;
     for (auto& p : outputs) move_down(p, rows);
   }
   if (node.labels()) gather(n, own, index, tile, inputs);
 }
 
-void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContext& tile, const std::vector<PlaneRef>& inputs) {
+void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContext& tile,
+                         const std::vector<PlaneRef>& inputs) {
   const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
   const auto nodes = labelling_nodes(graph_);
   const auto which = static_cast<std::size_t>(std::find(nodes.begin(), nodes.end(), n) - nodes.begin());
@@ -291,7 +305,8 @@ void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContex
   collect(mine, graph_.grid.window(), planes, runs);
   // What is left for features is shared: half for the objects, a quarter for the set cells of the tiles in flight, a
   // quarter for labelling them.
-  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 4 / plan_.tokens) too_many_cells(plan_.feature_bytes);
+  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 4 / plan_.tokens)
+    too_many_cells(plan_.feature_bytes);
 }
 
 }  // namespace fulmar

@@ -34,11 +34,11 @@ struct TileContext {
     PlaneRef mask;  ///< cells is null where the band has no mask
   };
   Window tile;
-  std::vector<std::vector<Stored>> sources;     ///< by Plan::sources, then band
-  std::vector<std::vector<PlaneRef>> results;   ///< by stage, then result
-  std::vector<std::vector<BlockRuns>> runs;     ///< by labelling node of the graph (in node order), then block
-  std::vector<std::vector<Part>> parts;         ///< by labelling node
-  std::atomic<std::int64_t> label_bytes{0};     ///< held by runs
+  std::vector<std::vector<Stored>> sources;    ///< by Plan::sources, then band
+  std::vector<std::vector<PlaneRef>> results;  ///< by stage, then result
+  std::vector<std::vector<BlockRuns>> runs;    ///< by labelling node of the graph (in node order), then block
+  std::vector<std::vector<Part>> parts;        ///< by labelling node
+  std::atomic<std::int64_t> label_bytes{0};    ///< held by runs
   Arena memory;
 };
 

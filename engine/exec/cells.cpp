@@ -35,8 +35,10 @@ void widen_row(const T* __restrict from, std::int64_t width, T nodata, double sc
                float* __restrict to) {
   for (std::int64_t x = 0; x < width; ++x) {
     float v;
-    if constexpr (scaled) v = static_cast<float>(static_cast<double>(from[x]) * scale + offset);
-    else v = static_cast<float>(from[x]);
+    if constexpr (scaled)
+      v = static_cast<float>(static_cast<double>(from[x]) * scale + offset);
+    else
+      v = static_cast<float>(from[x]);
     if constexpr (has_nodata) v = from[x] == nodata ? missing<float> : v;
     if constexpr (std::is_floating_point_v<T> || scaled)
       v = std::abs(v) <= std::numeric_limits<float>::max() ? v : missing<float>;
@@ -60,7 +62,8 @@ void widen(const StoredBand& band, const void* cells, std::int64_t stride, const
         nodata ? widen_row<T, true, true>(from, width, n, band.scale, band.offset, to)
                : widen_row<T, true, false>(from, width, n, band.scale, band.offset, to);
       else
-        nodata ? widen_row<T, false, true>(from, width, n, 1, 0, to) : widen_row<T, false, false>(from, width, n, 1, 0, to);
+        nodata ? widen_row<T, false, true>(from, width, n, 1, 0, to)
+               : widen_row<T, false, false>(from, width, n, 1, 0, to);
       if (mask != nullptr) {
         const std::uint8_t* valid = mask + y * mask_stride;
         for (std::int64_t x = 0; x < width; ++x) to[x] = valid[x] != 0 ? to[x] : missing<float>;
@@ -109,7 +112,8 @@ void within(const std::uint8_t* cells, std::int64_t stride, std::int64_t width, 
     last = width + 2 * rx + 2;
     for (std::int64_t x = width + rx - 1; x >= 0; --x) {
       if (row[x] == 1) last = x, any = true;
-      if (x < width) distance[x] = std::min(distance[x], static_cast<std::uint16_t>(std::min<std::int64_t>(last - x, far)));
+      if (x < width)
+        distance[x] = std::min(distance[x], static_cast<std::uint16_t>(std::min<std::int64_t>(last - x, far)));
     }
   }
   std::fill_n(out, width * height, std::uint8_t{0});
@@ -124,7 +128,8 @@ void within(const std::uint8_t* cells, std::int64_t stride, std::int64_t width, 
       std::int64_t i = rx;  // the further down, the less far sideways
       for (std::int64_t j = 0; j <= ry; ++j) {
         const double down = static_cast<double>(j) * dy;
-        while (i >= 0 && !(static_cast<double>(i) * dx * (static_cast<double>(i) * dx) + down * down <= reach * reach)) --i;
+        while (i >= 0 && !(static_cast<double>(i) * dx * (static_cast<double>(i) * dx) + down * down <= reach * reach))
+          --i;
         sideways[static_cast<std::size_t>(j)] = i;
       }
     }

@@ -29,8 +29,7 @@ std::int64_t next_set(const std::uint8_t* row, std::int64_t x, std::int64_t end)
 bool beside_gap(const Run& run, const Window& window, const Window& raster, const LabelPlanes& p) {
   for (std::int64_t y = run.y - 1; y <= run.y + 1; ++y)
     for (std::int64_t x = run.x0 - 1; x <= run.x1; ++x)
-      if (raster.contains(x, y) &&
-          is_missing(p.intensity[(y - window.y) * p.intensity_stride + (x - window.x)]))
+      if (raster.contains(x, y) && is_missing(p.intensity[(y - window.y) * p.intensity_stride + (x - window.x)]))
         return true;
   return false;
 }
@@ -63,7 +62,8 @@ void collect(const Window& window, const Window& raster, const LabelPlanes& p, B
 
 void too_many_cells(std::int64_t budget) {
   fail(Errc::runtime, "what was detected needs more memory than the budget leaves for features (" +
-                          std::to_string(budget >> 20) + " MiB): raise --memory, detect less (a smaller pfa, a mask), or " +
+                          std::to_string(budget >> 20) +
+                          " MiB): raise --memory, detect less (a smaller pfa, a mask), or " +
                           "drop small objects with objects --min-area");
 }
 
@@ -84,7 +84,8 @@ void Part::merge(Part&& other) {
   looked_around |= other.looked_around;
 }
 
-std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight, std::int64_t most_bytes) {
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
+                             std::int64_t most_bytes) {
   struct Entry {
     Run run;
     const BlockRuns* block;
@@ -121,13 +122,15 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
     while (above < i && (entries[above].run.y < r.y - 1 ||
                          (entries[above].run.y == r.y - 1 && entries[above].run.x1 + reach <= r.x0)))
       ++above;
-    for (std::size_t j = above; j < i && entries[j].run.y == r.y - 1 && entries[j].run.x0 < r.x1 + reach; ++j) join(j, i);
+    for (std::size_t j = above; j < i && entries[j].run.y == r.y - 1 && entries[j].run.x0 < r.x1 + reach; ++j)
+      join(j, i);
   }
 
   // Counted before they are made: a part is large, and noise has many.
   std::size_t count = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) count += parent[i] == static_cast<int>(i) ? 1 : 0;
-  if (entry_bytes + static_cast<std::int64_t>(count * sizeof(Part) + pieces * sizeof(Run)) > most_bytes) too_many_cells(most_bytes);
+  if (entry_bytes + static_cast<std::int64_t>(count * sizeof(Part) + pieces * sizeof(Run)) > most_bytes)
+    too_many_cells(most_bytes);
   std::vector<Part> parts;
   parts.reserve(count);
   std::vector<int> place(entries.size(), -1);
@@ -252,7 +255,8 @@ void Labeller::close(const Window& tile) {
     }
   }
   std::int64_t open_bytes = 0;
-  for (const Part& part : kept) open_bytes += static_cast<std::int64_t>(sizeof(Part) + part.runs.capacity() * sizeof(Run));
+  for (const Part& part : kept)
+    open_bytes += static_cast<std::int64_t>(sizeof(Part) + part.runs.capacity() * sizeof(Run));
   if (bytes_ + open_bytes > most_bytes_) too_many_cells(most_bytes_);
   const auto now = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(root(id))]; };
   for (auto& b : bottom_) b.part = now(b.part);

@@ -31,7 +31,8 @@ struct BlockRuns {
 
   void clear() { pieces.clear(), intensity.clear(), background.clear(); }
   [[nodiscard]] std::int64_t bytes() const {
-    return static_cast<std::int64_t>(pieces.capacity() * sizeof(Piece) + (intensity.capacity() + background.capacity()) * sizeof(float));
+    return static_cast<std::int64_t>(pieces.capacity() * sizeof(Piece) +
+                                     (intensity.capacity() + background.capacity()) * sizeof(float));
   }
 };
 
@@ -48,7 +49,8 @@ struct LabelPlanes {
   std::int64_t background_stride = 0;
 };
 
-/// Gathers the set cells of a window; planes start at the window's first cell. `raster` tells a raster's edge from a gap.
+/// Gathers the set cells of a window; planes start at the window's first cell. `raster` tells a raster's edge from a
+/// gap.
 void collect(const Window& window, const Window& raster, const LabelPlanes& planes, BlockRuns& out);
 
 /// An object, or what has been seen of it so far.
@@ -65,7 +67,8 @@ struct Part {
 
 /// Objects within one tile.
 /// Errors: as too_many_cells() where they need more than `most_bytes`.
-std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight, std::int64_t most_bytes);
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
+                             std::int64_t most_bytes);
 
 /// Joins the parts of all tiles. Tiles come column of tiles by column of tiles, each from the top. One thread.
 class Labeller {
@@ -96,8 +99,8 @@ class Labeller {
   std::int64_t most_bytes_, bytes_ = 0;
   std::vector<Part> parts_;
   std::vector<int> parent_;
-  std::vector<BottomRun> bottom_;        ///< last row of the tile above
-  std::vector<int> left_, right_;        ///< last column of the tiles to the left, and of this column of tiles; -1 none
+  std::vector<BottomRun> bottom_;  ///< last row of the tile above
+  std::vector<int> left_, right_;  ///< last column of the tiles to the left, and of this column of tiles; -1 none
   struct Found {
     Run first;
     Feature feature;

@@ -21,7 +21,8 @@ struct Metric {
 };
 
 Metric metric_at(const Grid& grid, double row) {
-  const auto whole = std::clamp<std::int64_t>(static_cast<std::int64_t>(row), 0, std::max<std::int64_t>(0, grid.height - 1));
+  const auto whole =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(row), 0, std::max<std::int64_t>(0, grid.height - 1));
   const Ground g = grid.ground(whole);
   if (!(g.dx > 0) || !(g.dy > 0)) return {};
   if (grid.affine && !grid.geographic) {
@@ -40,7 +41,8 @@ double axis_bearing(const LonLat& from, const LonLat& to) {
   double dlon = to.lon - from.lon;
   if (dlon > 180) dlon -= 360;
   if (dlon < -180) dlon += 360;
-  const double east = dlon * std::cos(latitude) / std::sqrt(w), north = (to.lat - from.lat) * (1 - e2) / (w * std::sqrt(w));
+  const double east = dlon * std::cos(latitude) / std::sqrt(w),
+               north = (to.lat - from.lat) * (1 - e2) / (w * std::sqrt(w));
   double bearing = std::fmod(std::atan2(east, north) / radian + 360, 180.0);
   if (bearing < 0) bearing += 180;
   return bearing;
@@ -128,7 +130,8 @@ std::vector<Column> object_columns() {
       {"box_width", integer, unit(units::cell), "Columns of the bounding box"},
       {"box_height", integer, unit(units::cell), "Rows of the bounding box"},
       {"at_edge", flag, unit(units::flag), "Touches the edge of the raster: may be cut"},
-      {"at_mask", flag, unit(units::flag), "Touches masked or missing cells, such as the land buffer; null where no intensity tells"},
+      {"at_mask", flag, unit(units::flag),
+       "Touches masked or missing cells, such as the land buffer; null where no intensity tells"},
   };
 }
 

@@ -17,7 +17,7 @@ struct Part;
 /// length = sqrt(12 l1), width = sqrt(12 l2) with the eigenvalues l1 >= l2 of C, exact for a uniform bar.
 struct ObjectShape {
   double area = 0, length = 0, width = 0;
-  double column = 0, row = 0;        ///< centroid; corners of cells are whole numbers
+  double column = 0, row = 0;            ///< centroid; corners of cells are whole numbers
   double axis_column = 1, axis_row = 0;  ///< direction of the long axis, in cells
   Window box;
 };

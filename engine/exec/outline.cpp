@@ -27,8 +27,8 @@ template <class Meet>
 void for_overlaps(const std::vector<Run>& runs, Meet&& meet) {
   std::size_t below = 0;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    while (below < runs.size() && (runs[below].y < runs[i].y + 1 ||
-                                   (runs[below].y == runs[i].y + 1 && runs[below].x1 <= runs[i].x0)))
+    while (below < runs.size() &&
+           (runs[below].y < runs[i].y + 1 || (runs[below].y == runs[i].y + 1 && runs[below].x1 <= runs[i].x0)))
       ++below;
     for (std::size_t j = below; j < runs.size() && runs[j].y == runs[i].y + 1 && runs[j].x0 < runs[i].x1; ++j)
       meet(i, j);

@@ -17,8 +17,8 @@ struct Run {
 };
 
 /// The outlines of a set of cells given as runs, sorted by row and column, none touching another in its row. Cells that
-/// share an edge make one polygon; polygons may touch at corners. Every ring is simple, so every polygon is valid in the
-/// sense of OGC Simple Features; where a hole meets its shell they meet in single points.
+/// share an edge make one polygon; polygons may touch at corners. Every ring is simple, so every polygon is valid in
+/// the sense of OGC Simple Features; where a hole meets its shell they meet in single points.
 std::vector<Polygon> outlines(const std::vector<Run>& runs);
 
 }  // namespace fulmar

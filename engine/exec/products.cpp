@@ -9,13 +9,16 @@
 namespace fulmar {
 
 void stop_if_asked(const std::atomic<bool>* cancel) {
-  if (cancel != nullptr && cancel->load()) fail(Errc::cancelled, "stopped before the products were whole; none was written");
+  if (cancel != nullptr && cancel->load())
+    fail(Errc::cancelled, "stopped before the products were whole; none was written");
 }
 
 Products::Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
     : graph_{graph},
       cancel_{options.cancel},
-      labels_{labelling_nodes(graph)}, rasters_(graph.products.size()), features_(graph.products.size()) {
+      labels_{labelling_nodes(graph)},
+      rasters_(graph.products.size()),
+      features_(graph.products.size()) {
   for (const int n : labels_) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
     bool eight = true;
@@ -38,7 +41,8 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
     std::vector<ProductBand> bands;
     for (const Edge& e : product.bands) {
       const Band& b = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
-      const double none = b.type == DType::u8 ? static_cast<double>(missing<std::uint8_t>) : std::numeric_limits<double>::quiet_NaN();
+      const double none =
+          b.type == DType::u8 ? static_cast<double>(missing<std::uint8_t>) : std::numeric_limits<double>::quiet_NaN();
       bands.push_back({b.name, b.type, none, b.unit});
     }
     rasters_[p] = io.create_raster(product.path, product.options, graph.grid, bands, metadata);

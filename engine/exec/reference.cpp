@@ -19,17 +19,25 @@ struct Image {
   std::vector<float> floats;
   std::vector<std::uint8_t> flags;
 
-  [[nodiscard]] bool inside(std::int64_t x, std::int64_t y) const { return x >= 0 && x < width && y >= 0 && y < height; }
+  [[nodiscard]] bool inside(std::int64_t x, std::int64_t y) const {
+    return x >= 0 && x < width && y >= 0 && y < height;
+  }
   [[nodiscard]] std::size_t at(std::int64_t x, std::int64_t y) const { return static_cast<std::size_t>(y * width + x); }
-  [[nodiscard]] float value(std::int64_t x, std::int64_t y) const { return inside(x, y) ? floats[at(x, y)] : missing<float>; }
-  [[nodiscard]] std::uint8_t flag(std::int64_t x, std::int64_t y) const { return inside(x, y) ? flags[at(x, y)] : missing<std::uint8_t>; }
+  [[nodiscard]] float value(std::int64_t x, std::int64_t y) const {
+    return inside(x, y) ? floats[at(x, y)] : missing<float>;
+  }
+  [[nodiscard]] std::uint8_t flag(std::int64_t x, std::int64_t y) const {
+    return inside(x, y) ? flags[at(x, y)] : missing<std::uint8_t>;
+  }
 };
 
 Image blank(const Grid& grid, DType type) {
   Image image{grid.width, grid.height, type, {}, {}};
   const auto cells = static_cast<std::size_t>(grid.width * grid.height);
-  if (type == DType::f32) image.floats.resize(cells);
-  else image.flags.resize(cells);
+  if (type == DType::f32)
+    image.floats.resize(cells);
+  else
+    image.flags.resize(cells);
   return image;
 }
 
@@ -40,7 +48,8 @@ Image load(const Graph& graph, const Node& node) {
   const Window all = graph.grid.window();
   auto reader = source.reader();
   if (source.computed()) {
-    reader->read(node.band, all, image.type == DType::f32 ? static_cast<void*>(image.floats.data()) : image.flags.data(), all.width);
+    reader->read(node.band, all,
+                 image.type == DType::f32 ? static_cast<void*>(image.floats.data()) : image.flags.data(), all.width);
     return image;
   }
   std::vector<std::byte> stored(static_cast<std::size_t>(all.cells()) * size_of(band.dtype));
@@ -50,7 +59,8 @@ Image load(const Graph& graph, const Node& node) {
     mask.resize(static_cast<std::size_t>(all.cells()));
     reader->read_mask(node.band, all, mask.data(), all.width);
   }
-  widen(band, stored.data(), all.width, band.has_mask ? mask.data() : nullptr, all.width, all.width, all.height, image.floats.data(), all.width);
+  widen(band, stored.data(), all.width, band.has_mask ? mask.data() : nullptr, all.width, all.width, all.height,
+        image.floats.data(), all.width);
   return image;
 }
 
@@ -59,8 +69,10 @@ Image converted(const Image& from, DType type) {
   Image to{from.width, from.height, type, {}, {}};
   to.floats.resize(type == DType::f32 ? from.flags.size() : 0);
   to.flags.resize(type == DType::f32 ? 0 : from.floats.size());
-  if (type == DType::f32) to_floats(from.flags.data(), from.width, from.width, from.height, to.floats.data(), from.width);
-  else to_flags(from.floats.data(), from.width, from.width, from.height, to.flags.data(), from.width);
+  if (type == DType::f32)
+    to_floats(from.flags.data(), from.width, from.width, from.height, to.floats.data(), from.width);
+  else
+    to_flags(from.floats.data(), from.width, from.width, from.height, to.flags.data(), from.width);
   return to;
 }
 
@@ -123,7 +135,8 @@ Sums window_sums(const Image& image, const fulmar_view& v) {
   return out;
 }
 
-std::uint8_t set_within(const Image& image, std::int64_t x, std::int64_t y, Halo halo, double dx, double dy, double reach) {
+std::uint8_t set_within(const Image& image, std::int64_t x, std::int64_t y, Halo halo, double dx, double dy,
+                        double reach) {
   for (std::int64_t j = -halo.y; j <= halo.y; ++j)
     for (std::int64_t i = -halo.x; i <= halo.x; ++i) {
       const double across = static_cast<double>(i) * dx, down = static_cast<double>(j) * dy;
@@ -193,30 +206,42 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
             break;
           }
           case FULMAR_VIEW_WITHIN:
-            flags[i] = {set_within(in, x, y, node.halo(v.input, grid), row.dx > 0 ? row.dx : 1, row.dy > 0 ? row.dy : 1, v.reach)};
+            flags[i] = {set_within(in, x, y, node.halo(v.input, grid), row.dx > 0 ? row.dx : 1, row.dy > 0 ? row.dy : 1,
+                                   v.reach)};
             add(flags[i].data(), DType::u8, 1, 0);
             break;
           default: {
             const std::int64_t wide = 2 * v.outer_x + 1, centre = v.outer_y * wide + v.outer_x;
             for (std::int64_t j = -v.outer_y; j <= v.outer_y; ++j)
               for (std::int64_t k = -v.outer_x; k <= v.outer_x; ++k)
-                if (in.type == DType::f32) near[i].push_back(in.value(x + k, y + j));
-                else flags[i].push_back(in.flag(x + k, y + j));
-            if (in.type == DType::f32) add(near[i].data() + centre, DType::f32, wide, 0);
-            else add(flags[i].data() + centre, DType::u8, wide, 0);
+                if (in.type == DType::f32)
+                  near[i].push_back(in.value(x + k, y + j));
+                else
+                  flags[i].push_back(in.flag(x + k, y + j));
+            if (in.type == DType::f32)
+              add(near[i].data() + centre, DType::f32, wide, 0);
+            else
+              add(flags[i].data() + centre, DType::u8, wide, 0);
           }
         }
       }
       std::vector<fulmar_plane> out;
       for (Image& image : outputs) {
         fulmar_plane p{};
-        p.cells = image.type == DType::f32 ? static_cast<void*>(&image.floats[image.at(x, y)]) : &image.flags[image.at(x, y)];
+        p.cells =
+            image.type == DType::f32 ? static_cast<void*>(&image.floats[image.at(x, y)]) : &image.flags[image.at(x, y)];
         p.stride = 1, p.x = x, p.y = y, p.width = p.height = 1;
         p.dtype = static_cast<std::int32_t>(image.type), p.device = -1;
         out.push_back(p);
       }
-      const fulmar_call call{sizeof(fulmar_call), static_cast<std::uint32_t>(planes.size()), static_cast<std::uint32_t>(out.size()), 0,
-                             planes.data(), out.data(), node.table.empty() ? nullptr : node.table.data(), ground_row};
+      const fulmar_call call{sizeof(fulmar_call),
+                             static_cast<std::uint32_t>(planes.size()),
+                             static_cast<std::uint32_t>(out.size()),
+                             0,
+                             planes.data(),
+                             out.data(),
+                             node.table.empty() ? nullptr : node.table.data(),
+                             ground_row};
       fulmar_error error{};
       check_call(table.run(node.params.data(), &call, &error), error, node, {x, y, 1, 1});
     }
@@ -299,7 +324,8 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
       if (node.op->inputs()[i].name == "intensity") intensity = &inputs[i];
       if (node.op->inputs()[i].name == "background") background = &inputs[i];
     }
-    const auto which = static_cast<std::size_t>(std::find(labels.begin(), labels.end(), static_cast<int>(n)) - labels.begin());
+    const auto which =
+        static_cast<std::size_t>(std::find(labels.begin(), labels.end(), static_cast<int>(n)) - labels.begin());
     Labeller& labeller = products.labeller(which);
     labeller.add(graph.grid.window(), objects(images[n][0], intensity, background, labeller.eight()));
   }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/run.hpp"
 
-#include <algorithm>
-#include <deque>
-#include <memory>
-#include <optional>
-#include <vector>
-
 #include <tbb/global_control.h>
 #include <tbb/info.h>
 #include <tbb/parallel_for.h>
 #include <tbb/parallel_pipeline.h>
 #include <tbb/task_arena.h>
 #include <tbb/version.h>
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
 
 #include "exec/pool.hpp"
 #include "exec/products.hpp"
@@ -63,7 +63,8 @@ class Executor {
       contexts_.back().parts.resize(labels_.size());
     }
     for (int t = 0; t < plan.threads; ++t)
-      runners_.push_back(std::make_unique<BlockRunner>(graph, plan, Arena{pool_->take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_));
+      runners_.push_back(std::make_unique<BlockRunner>(
+          graph, plan, Arena{pool_->take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_));
     columns_ = (graph.grid.width + plan.tile_width - 1) / plan.tile_width;
     rows_ = (graph.grid.height + plan.tile_height - 1) / plan.tile_height;
   }
@@ -78,9 +79,13 @@ class Executor {
       // Read, compute and write overlap; no more than `tokens` tiles are in flight, so memory has a bound.
       tbb::parallel_pipeline(
           static_cast<std::size_t>(plan_.tokens),
-          tbb::make_filter<void, TileContext*>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& control) { return read(control); }) &
-              tbb::make_filter<TileContext*, TileContext*>(tbb::filter_mode::parallel, [&](TileContext* tile) { return compute(tile); }) &
-              tbb::make_filter<TileContext*, void>(tbb::filter_mode::serial_in_order, [&](TileContext* tile) { write(*tile); }));
+          tbb::make_filter<void, TileContext*>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& control) {
+            return read(control);
+          }) & tbb::make_filter<TileContext*, TileContext*>(tbb::filter_mode::parallel, [&](TileContext* tile) {
+            return compute(tile);
+          }) & tbb::make_filter<TileContext*, void>(tbb::filter_mode::serial_in_order, [&](TileContext* tile) {
+            write(*tile);
+          }));
     });
     stop_if_asked(options_.cancel);
     RunReport report;
@@ -104,7 +109,9 @@ class Executor {
     stop_if_asked(options_.cancel);
     // Tiles go down a column of tiles, so that each finds the rows it shares with the one above.
     TileContext& tile = contexts_[static_cast<std::size_t>(next_ % plan_.tokens)];
-    const TileContext* above = next_ % rows_ != 0 && plan_.tokens > 1 ? &contexts_[static_cast<std::size_t>((next_ - 1) % plan_.tokens)] : nullptr;
+    const TileContext* above = next_ % rows_ != 0 && plan_.tokens > 1
+                                   ? &contexts_[static_cast<std::size_t>((next_ - 1) % plan_.tokens)]
+                                   : nullptr;
     tile.tile = tile_window(graph_, plan_, next_ / rows_, next_ % rows_);
     tile.memory.clear();
     strips_.read(tile, above);
@@ -123,7 +130,8 @@ class Executor {
       auto& results = tile->results[s];
       results.clear();
       for (const Edge& e : stage.results) {
-        const DType type = graph_.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type;
+        const DType type =
+            graph_.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type;
         auto* memory = tile->memory.take<std::byte>(window.cells() * static_cast<std::int64_t>(size_of(type)));
         results.push_back({memory, window.width, window, type});
       }
@@ -136,7 +144,8 @@ class Executor {
       });
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
-      tile->parts[l] = label_tile(tile->runs[l], raster, products_.labeller(l).eight(), plan_.feature_bytes / 4 / plan_.tokens);
+      tile->parts[l] =
+          label_tile(tile->runs[l], raster, products_.labeller(l).eight(), plan_.feature_bytes / 4 / plan_.tokens);
     return tile;
   }
 

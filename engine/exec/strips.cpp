@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/strips.hpp"
 
+#include <tbb/parallel_for.h>
+
 #include <algorithm>
 #include <cstring>
-
-#include <tbb/parallel_for.h>
 
 namespace fulmar {
 
@@ -37,7 +37,8 @@ void StripReader::read(TileContext& tile, const TileContext* before) {
     const SourceUse& use = plan_.sources[u];
     const RasterSource& source = *graph_.sources[static_cast<std::size_t>(use.source)];
     Window held = source_window(graph_, plan_, use.source, tile.tile);
-    const std::int64_t bottom = std::min(raster.height, ceil_to(held.bottom(), std::max<std::int64_t>(1, source.block().height)));
+    const std::int64_t bottom =
+        std::min(raster.height, ceil_to(held.bottom(), std::max<std::int64_t>(1, source.block().height)));
     held.height = bottom - held.y;
     auto& bands = tile.sources[u];
     bands.resize(use.bands.size());
@@ -80,7 +81,8 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
   // and no block is decoded by two.
   constexpr std::int64_t piece_cells = std::int64_t{1} << 18;
   const std::int64_t bw = std::max<std::int64_t>(1, block.width), bh = std::max<std::int64_t>(1, block.height);
-  const std::int64_t across = bw >= graph_.grid.width ? graph_.grid.width : std::max(bw, floor_to(piece_cells / bh, bw));
+  const std::int64_t across =
+      bw >= graph_.grid.width ? graph_.grid.width : std::max(bw, floor_to(piece_cells / bh, bw));
   const std::int64_t down = std::max(bh, floor_to(piece_cells / std::min(across, fresh.width), bh));
   std::vector<Window> pieces;
   for (std::int64_t y = floor_to(fresh.y, bh); y < fresh.bottom(); y += down)
@@ -92,7 +94,8 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
     for (std::size_t b = 0; b < use.bands.size(); ++b) {
       const auto& stored = tile.sources[u][b];
       const auto offset = (piece.y - stored.cells.window.y) * stored.cells.stride + (piece.x - stored.cells.window.x);
-      reader->read(use.bands[b], piece, stored.cells.cells + offset * static_cast<std::int64_t>(size_of(stored.cells.type)),
+      reader->read(use.bands[b], piece,
+                   stored.cells.cells + offset * static_cast<std::int64_t>(size_of(stored.cells.type)),
                    stored.cells.stride);
       if (stored.mask.cells != nullptr)
         reader->read_mask(use.bands[b], piece, stored.mask.at<std::uint8_t>(piece.x, piece.y), stored.mask.stride);

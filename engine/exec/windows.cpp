@@ -5,8 +5,8 @@
 
 #include "core/missing.hpp"
 
-// The same loops for AVX-512 where the processor has it, chosen when the program starts: contraction is off, so the bits
-// are the same. Sanitizers cannot follow such a choice.
+// The same loops for AVX-512 where the processor has it, chosen when the program starts: contraction is off, so the
+// bits are the same. Sanitizers cannot follow such a choice.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define FULMAR_WIDE __attribute__((target_clones("arch=x86-64-v4", "default")))
@@ -71,7 +71,7 @@ double sum(const double* values, std::int64_t count) {
 
 /// What the horizontal sums change by from each cell to the next; the first is the whole sum.
 FULMAR_WIDE void differences(const double* __restrict o, std::int64_t ox, const double* __restrict g, std::int64_t gx,
-                 std::int64_t width, double* __restrict d) {
+                             std::int64_t width, double* __restrict d) {
   d[0] = sum(o, 2 * ox + 1);
   if (g == nullptr) {
     for (std::int64_t x = 1; x < width; ++x) d[x] = o[x + 2 * ox] - o[x - 1];
@@ -145,8 +145,10 @@ void WindowRows::step(std::int64_t rows) {
       const float* row = cells_ + y * stride_;
       const auto move = [&](std::int64_t hx, std::int64_t hy, double* s1, double* s2, double* n) {
         const float *enter = row + hy * stride_ - hx, *leave = row - (hy + 1) * stride_ - hx;
-        if constexpr (gaps) move_rows_with_gaps(enter, leave, width_ + 2 * hx, s1, s2, n);
-        else move_rows(enter, leave, width_ + 2 * hx, s1, s2), (void)n;
+        if constexpr (gaps)
+          move_rows_with_gaps(enter, leave, width_ + 2 * hx, s1, s2, n);
+        else
+          move_rows(enter, leave, width_ + 2 * hx, s1, s2), (void)n;
       };
       move(ox_, oy_, o1_, o2_, on_);
       if (ring_) move(gx_, gy_, g1_, g2_, gn_);

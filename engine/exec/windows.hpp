@@ -10,8 +10,8 @@
 
 namespace fulmar {
 
-/// The definition, which every backend follows to the bit. With v the valid cells in f64 (missing ones as 0), o and g the
-/// half widths of the outer box and of the guard, on a block whose first row and column are 0:
+/// The definition, which every backend follows to the bit. With v the valid cells in f64 (missing ones as 0), o and g
+/// the half widths of the outer box and of the guard, on a block whose first row and column are 0:
 ///   columns  O(x, 0) = sum of v(x, -oy..oy) from the top;  O(x, y) = O(x, y-1) + (v(x, y+oy) - v(x, y-oy-1)); G alike
 ///   ring     R(0, y) = sum of O(-ox..ox, y) from the left - sum of G(-gx..gx, y) from the left
 ///            R(x, y) = R(x-1, y) + ((O(x+ox) - O(x-ox-1)) - (G(x+gx) - G(x-gx-1)))

@@ -2,9 +2,9 @@
 /// @file
 /// From a functor on one cell to the C table of an operator: its signature tells its kind, its views, and the loop.
 ///
-/// A parameter of type float, std::uint8_t, Near, Within or Bands takes the next input port. Moments and RingMoments are
-/// sums over the port before them (or over the first port, where they stand first). Here and Table take no port.
-/// A functor whose signature depends on its parameters has variant(use), which hands the functor to run to `use`.
+/// A parameter of type float, std::uint8_t, Near, Within or Bands takes the next input port. Moments and RingMoments
+/// are sums over the port before them (or over the first port, where they stand first). Here and Table take no port. A
+/// functor whose signature depends on its parameters has variant(use), which hands the functor to run to `use`.
 #pragma once
 
 #include <cstddef>
@@ -182,8 +182,10 @@ struct Signature<R (F::*)(A...) const> {
  private:
   template <class T>
   static void one_type(std::string& types) {
-    if constexpr (Argument<T>::takes_port) types += Argument<T>::dtype == FULMAR_F32 ? 'f' : 'u';
-    else if (Argument<T>::viewed && types.empty()) types += 'f';  // sums that stand first take the first port
+    if constexpr (Argument<T>::takes_port)
+      types += Argument<T>::dtype == FULMAR_F32 ? 'f' : 'u';
+    else if (Argument<T>::viewed && types.empty())
+      types += 'f';  // sums that stand first take the first port
   }
   template <class T>
   static void one_view(const F& f, fulmar_view* out, std::uint32_t capacity, std::uint32_t& count,
@@ -197,7 +199,8 @@ struct Signature<R (F::*)(A...) const> {
         const RingShape ring = f.ring();
         v.inner_x = ring.guard.x, v.inner_y = ring.guard.y;
         v.outer_x = ring.background.x, v.outer_y = ring.background.y;
-        v.sampled = requires { f.sample(0.0f); } ? 1 : 0;
+        v.sampled = requires { f.sample(0.0f); }
+        ? 1 : 0;
       } else if constexpr (std::is_same_v<T, Moments>) {
         const Box box = f.box();
         v.outer_x = box.x, v.outer_y = box.y;
@@ -236,7 +239,9 @@ struct Signature<R (F::*)(A...) const> {
 
 /// A pack of cells for functors that interpret a program: the cost of a step is paid once for the pack.
 template <class F>
-concept Packed = requires { typename F::Pack; };
+concept Packed = requires {
+  typename F::Pack;
+};
 
 template <Packed F>
 struct PackedSignature {
@@ -290,17 +295,24 @@ decltype(auto) with_variant(const Op& op, Use&& use) {
 }
 
 template <class Op>
-concept Labelling = requires(const Op& op, fulmar_object object) { op.keep(object); };
+concept Labelling = requires(const Op& op, fulmar_object object) {
+  op.keep(object);
+};
 
 template <class F>
 constexpr std::uint32_t kind_of() {
-  if constexpr (Labelling<F>) return FULMAR_KIND_LABELLING;
-  else if constexpr (Packed<F>) return FULMAR_KIND_CELLWISE;
+  if constexpr (Labelling<F>)
+    return FULMAR_KIND_LABELLING;
+  else if constexpr (Packed<F>)
+    return FULMAR_KIND_CELLWISE;
   else {
     using S = typename SignatureOf<F>::type;
-    if constexpr (S::has_sums) return FULMAR_KIND_WINDOWED;
-    else if constexpr (S::has_near || S::has_reach) return FULMAR_KIND_FOCAL;
-    else return FULMAR_KIND_CELLWISE;
+    if constexpr (S::has_sums)
+      return FULMAR_KIND_WINDOWED;
+    else if constexpr (S::has_near || S::has_reach)
+      return FULMAR_KIND_FOCAL;
+    else
+      return FULMAR_KIND_CELLWISE;
   }
 }
 
@@ -315,7 +327,7 @@ struct FaceOf {
   using type = Op;
 };
 template <class Op>
-  requires requires { typename Op::Variant; }
+requires requires { typename Op::Variant; }
 struct FaceOf<Op> {
   using type = typename Op::Variant;
 };

@@ -299,9 +299,11 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
     outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
     for (const json& p : schema.at("params")) params_.push_back(read_param(p));
-    const auto taken = schema.value("input_types", std::string{}).size(), made = schema.value("output_types", std::string{}).size();
+    const auto taken = schema.value("input_types", std::string{}).size(),
+               made = schema.value("output_types", std::string{}).size();
     if (inputs_.empty() || outputs_.empty() || taken > inputs_.size() || made != outputs_.size() ||
-        std::any_of(inputs_.begin() + static_cast<std::ptrdiff_t>(taken), inputs_.end(), [](const Port& p) { return !p.optional; }))
+        std::any_of(inputs_.begin() + static_cast<std::ptrdiff_t>(taken), inputs_.end(),
+                    [](const Port& p) { return !p.optional; }))
       fail(Errc::usage, "its function takes " + std::to_string(taken) + " inputs and makes " + std::to_string(made) +
                             " outputs, but its schema names " + std::to_string(inputs_.size()) + " and " +
                             std::to_string(outputs_.size()));

@@ -26,7 +26,7 @@ namespace fulmar {
 struct Range {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool open_low = false;   ///< the lower end itself is not allowed
+  bool open_low = false;  ///< the lower end itself is not allowed
   bool open_high = false;
 };
 inline Range anything() { return {}; }
@@ -39,8 +39,8 @@ inline Range strictly_between(double low, double high) { return {low, high, true
 enum class Agreement { exactly, within_one_ulp };
 inline constexpr Agreement exactly = Agreement::exactly;
 
-/// The smallest odd number of cells that covers a width. A thousandth of a cell is forgiven: 210 m at 29.99 m is 7 cells
-/// and a bit of rounding, not 9.
+/// The smallest odd number of cells that covers a width. A thousandth of a cell is forgiven: 210 m at 29.99 m is 7
+/// cells and a bit of rounding, not 9.
 inline std::int32_t odd_cells(double width_in_cells) {
   const double whole = std::max(1.0, std::ceil(width_in_cells - 1e-3));
   if (!(whole < 100001)) fail(Errc::usage, "is wider than 100001 cells");
@@ -79,8 +79,8 @@ class Schema {
   }
 
   template <class P, class T>
-    requires std::is_arithmetic_v<T>
-  Schema& param(std::string_view name, T P::* member, std::string_view words, std::string_view unit, Range range) {
+  requires std::is_arithmetic_v<T> Schema& param(std::string_view name, T P::*member, std::string_view words,
+                                                 std::string_view unit, Range range) {
     Param p = plain(name, std::is_same_v<T, bool> ? "boolean" : std::is_integral_v<T> ? "integer" : "number", words);
     p.unit = unit;
     p.range = range;
@@ -93,7 +93,7 @@ class Schema {
   }
   /// A full width, in metres or with the suffix px in cells.
   template <class P>
-  Schema& param(std::string_view name, Width P::* member, std::string_view words, Range metres) {
+  Schema& param(std::string_view name, Width P::*member, std::string_view words, Range metres) {
     Param p = plain(name, "length", words);
     p.unit = units::metre;
     p.range = metres;
@@ -114,7 +114,7 @@ class Schema {
   }
   /// A distance from a cell, in metres or with the suffix px in cells.
   template <class P>
-  Schema& param(std::string_view name, Distance P::* member, std::string_view words, Range metres) {
+  Schema& param(std::string_view name, Distance P::*member, std::string_view words, Range metres) {
     Param p = plain(name, "length", words);
     p.unit = units::metre;
     p.range = metres;
@@ -132,8 +132,8 @@ class Schema {
   }
   /// One of a few words; the member is an enumeration whose values stand in the order of the words.
   template <class P, class E>
-    requires std::is_enum_v<E>
-  Schema& param(std::string_view name, E P::* member, std::string_view words, std::vector<std::string> choices) {
+  requires std::is_enum_v<E> Schema& param(std::string_view name, E P::*member, std::string_view words,
+                                           std::vector<std::string> choices) {
     Param p = plain(name, "choice", words);
     p.fallback = quoted(choices.at(static_cast<std::size_t>(P{}.*member)));
     p.choices = std::move(choices);
@@ -145,7 +145,8 @@ class Schema {
   }
   /// A text that `read` turns into parameters, failing with Errc::usage where it is wrong.
   template <class P>
-  Schema& text(std::string_view name, void (*read)(P&, std::string_view), std::string_view words, bool required = true) {
+  Schema& text(std::string_view name, void (*read)(P&, std::string_view), std::string_view words,
+               bool required = true) {
     Param p = plain(name, "text", words);
     p.required = required;
     if (!required) p.fallback = "\"\"";
@@ -201,7 +202,8 @@ class Schema {
       if (p.required) j += ",\"required\":true";
       if (p.positional) j += ",\"positional\":true";
       if (std::isfinite(p.range.low)) j += (p.range.open_low ? ",\"above\":" : ",\"minimum\":") + number(p.range.low);
-      if (std::isfinite(p.range.high)) j += (p.range.open_high ? ",\"below\":" : ",\"maximum\":") + number(p.range.high);
+      if (std::isfinite(p.range.high))
+        j += (p.range.open_high ? ",\"below\":" : ",\"maximum\":") + number(p.range.high);
       if (!p.choices.empty()) {
         j += ",\"choices\":[";
         for (std::size_t i = 0; i < p.choices.size(); ++i) j += (i ? "," : "") + quoted(p.choices[i]);

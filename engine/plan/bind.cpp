@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <set>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "plan/graph.hpp"
 
@@ -14,10 +14,10 @@ namespace {
 
 /// What flows from one step to the next.
 struct Flow {
-  std::vector<Edge> bands;                            ///< the raster that flows, band by band
-  std::vector<std::pair<std::string, Edge>> named;    ///< what later steps can find by the name of a port, newest last
-  int features = -1;                                  ///< the labelling node, once there are features
-  std::string last;                                   ///< the step before, for messages
+  std::vector<Edge> bands;                          ///< the raster that flows, band by band
+  std::vector<std::pair<std::string, Edge>> named;  ///< what later steps can find by the name of a port, newest last
+  int features = -1;                                ///< the labelling node, once there are features
+  std::string last;                                 ///< the step before, for messages
 
   [[nodiscard]] Edge find(std::string_view name) const {
     for (auto it = named.rbegin(); it != named.rend(); ++it)
@@ -47,10 +47,18 @@ class Binder {
 
   Flow chain(const Pipeline& pipeline, Flow flow) {
     for (const Step& step : pipeline) switch (step.kind) {
-        case Step::Kind::read: flow = read(step); break;
-        case Step::Kind::apply: apply(step, flow); break;
-        case Step::Kind::branch: chain(step.branch, flow); break;
-        case Step::Kind::write: write(step, flow); break;
+        case Step::Kind::read:
+          flow = read(step);
+          break;
+        case Step::Kind::apply:
+          apply(step, flow);
+          break;
+        case Step::Kind::branch:
+          chain(step.branch, flow);
+          break;
+        case Step::Kind::write:
+          write(step, flow);
+          break;
       }
     return flow;
   }
@@ -61,14 +69,22 @@ class Binder {
     for (const Argument& a : step.arguments) {
       if (a.name.empty()) wrong(a.span, fmt::format("'{}' is one word too many after {}", a.value, step.name));
       if (!a.pipeline.empty()) wrong(a.span, fmt::format("--{} takes a value, not a pipeline", a.name));
-      if (a.name == "oo") o.open_options.push_back(a.value);
-      else if (a.name == "co") o.creation_options.push_back(a.value);
-      else if (a.name == "lco") o.layer_options.push_back(a.value);
-      else if (a.name == "of") o.format = a.value;
-      else if (a.name == "unit") o.unit = a.value;
-      else if (a.name == "layer") o.layer = a.value;
-      else if (a.name == "overwrite") o.overwrite = a.value != "false";
-      else if (a.name == "band" && bands != nullptr) choose_bands(a, *bands);
+      if (a.name == "oo")
+        o.open_options.push_back(a.value);
+      else if (a.name == "co")
+        o.creation_options.push_back(a.value);
+      else if (a.name == "lco")
+        o.layer_options.push_back(a.value);
+      else if (a.name == "of")
+        o.format = a.value;
+      else if (a.name == "unit")
+        o.unit = a.value;
+      else if (a.name == "layer")
+        o.layer = a.value;
+      else if (a.name == "overwrite")
+        o.overwrite = a.value != "false";
+      else if (a.name == "band" && bands != nullptr)
+        choose_bands(a, *bands);
       else {
         std::string message = fmt::format("a file has no option --{}", a.name);
         const auto near = nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite"});
@@ -105,18 +121,20 @@ class Binder {
       if (g.affine) size += fmt::format(" of {:.6g} x {:.6g}", (*g.affine)[1], std::abs((*g.affine)[5]));
       return size + (name.empty() ? ", no CRS" : ", " + name);
     };
-    wrong(span,
-          fmt::format("{} does not lie on the grid of {}: {} against {}. Bring it onto that grid first, for example with "
-                      "gdalwarp -t_srs ... -te ... -ts {} {}",
-                      source.name(), graph_.sources.front()->name(), describe(b), describe(a), a.width, a.height));
+    wrong(span, fmt::format(
+                    "{} does not lie on the grid of {}: {} against {}. Bring it onto that grid first, for example with "
+                    "gdalwarp -t_srs ... -te ... -ts {} {}",
+                    source.name(), graph_.sources.front()->name(), describe(b), describe(a), a.width, a.height));
   }
 
   Flow read(const Step& step) {
-    const bool bare = std::all_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) { return a.name == "oo"; });
+    const bool bare =
+        std::all_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) { return a.name == "oo"; });
     if (registry_.find(step.name) != nullptr && bare)
       // A file may be called like an operator, but a forgotten input is far more likely.
       wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to read first (for a file of that "
-                                   "name, write ./{0})", step.name));
+                                   "name, write ./{0})",
+                                   step.name));
     std::vector<int> bands;
     const FileOptions options = file_options(step, &bands);
     const int place = open(step, options);
@@ -137,8 +155,8 @@ class Binder {
 
   /// The source's place in the graph. A file that is read twice in the same way is opened, and decoded, once.
   int open(const Step& step, const FileOptions& options) {
-    const std::string key = fmt::format("{}\n{}\n{}\n{}", step.name, fmt::join(options.open_options, "\n"), options.unit,
-                                        options.layer);
+    const std::string key =
+        fmt::format("{}\n{}\n{}\n{}", step.name, fmt::join(options.open_options, "\n"), options.unit, options.layer);
     if (const auto known = opened_.find(key); known != opened_.end()) return known->second;
     std::shared_ptr<const RasterSource> source;
     try {
@@ -170,8 +188,10 @@ class Binder {
     if (const Operator* op = registry_.find(step.name)) return *op;
     std::string message = fmt::format("there is no operator '{}'", step.name);
     const auto near = nearest(step.name, registry_.names());
-    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
-    else message += "; `fulmar list` names them";
+    if (!near.empty())
+      message += fmt::format("; did you mean '{}'?", near);
+    else
+      message += "; `fulmar list` names them";
     wrong(step.span, message);
   }
 
@@ -199,14 +219,18 @@ class Binder {
         name = positional[next_positional++]->name;
       }
       if (!a.pipeline.empty()) {
-        const auto port = std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
+        const auto port =
+            std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
         if (port == op.inputs().end())
           wrong(a.span, fmt::format("{} has no input '{}' that a pipeline could feed", op.name(), name));
         out.ports.emplace_back(&*port, &a);
         given.insert(name);
         continue;
       }
-      if (name == "oo") { out.files.open_options.push_back(a.value); continue; }
+      if (name == "oo") {
+        out.files.open_options.push_back(a.value);
+        continue;
+      }
       const Param* p = op.param(name);
       if (p == nullptr) unknown_parameter(a, name, op);
       if (!given.insert(name).second) wrong(a.span, fmt::format("--{} is given twice", name));
@@ -219,8 +243,7 @@ class Binder {
     }
     for (const Param& p : op.params()) {
       if (given.contains(p.name)) continue;
-      if (p.required)
-        wrong(step.span, fmt::format("{} needs --{}: {}", op.name(), p.name, p.description));
+      if (p.required) wrong(step.span, fmt::format("{} needs --{}: {}", op.name(), p.name, p.description));
       if (!p.fallback.empty()) out.values.push_back(parse_param(p, p.fallback));
     }
     return out;
@@ -231,9 +254,12 @@ class Binder {
     for (const Param& p : op.params()) names.push_back(p.name);
     std::string message = fmt::format("{} has no parameter '{}'", op.name(), name);
     const auto near = nearest(name, names);
-    if (!near.empty()) message += fmt::format("; did you mean '{}'?", near);
-    else if (names.empty()) message += "; it takes none";
-    else message += fmt::format("; it has {}", fmt::join(names, ", "));
+    if (!near.empty())
+      message += fmt::format("; did you mean '{}'?", near);
+    else if (names.empty())
+      message += "; it takes none";
+    else
+      message += fmt::format("; it has {}", fmt::join(names, ", "));
     wrong(a.name_span.end > a.name_span.begin ? a.name_span : a.span, message);
   }
 
@@ -241,11 +267,13 @@ class Binder {
     return graph_.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
   }
 
-  void check_unit(const Step& step, const Operator& op, const Port& port, const Edge& edge, const std::string& from) const {
+  void check_unit(const Step& step, const Operator& op, const Port& port, const Edge& edge,
+                  const std::string& from) const {
     const Unit& have = band(edge).unit;
     if (!compatible(have, port.unit)) {
-      std::string message = fmt::format("{} needs {} in {}, but gets {} from {}", op.name(), port.name,
-                                        port.unit.symbol == units::one ? "linear units (1)" : port.unit.symbol, have.symbol, from);
+      std::string message =
+          fmt::format("{} needs {} in {}, but gets {} from {}", op.name(), port.name,
+                      port.unit.symbol == units::one ? "linear units (1)" : port.unit.symbol, have.symbol, from);
       for (const auto& [name, candidate] : registry_.operators())
         if (candidate.inputs().size() == 1 && candidate.outputs().size() == 1 && candidate.inputs()[0].unit == have &&
             candidate.outputs()[0].unit == port.unit)
@@ -263,12 +291,15 @@ class Binder {
       if (origin->source >= 0) {
         const auto& source = *graph_.sources[static_cast<std::size_t>(origin->source)];
         if (flags && source.looks_negative(origin->band))
-          wrong(step.span, fmt::format("{} needs a {} of 0 and 1, but the values of {} are mostly negative: detect first, with "
-                                       "`cfar` or an `expression` such as 'b1 > -10'", op.name(), port.name, source.name()));
+          wrong(step.span,
+                fmt::format("{} needs a {} of 0 and 1, but the values of {} are mostly negative: detect first, with "
+                            "`cfar` or an `expression` such as 'b1 > -10'",
+                            op.name(), port.name, source.name()));
         if (source.looks_negative(origin->band))
-          wrong(step.span, fmt::format("{} needs linear {}, but the values of {} are mostly negative, as decibels are: put "
-                                       "`linear` before it, or state the unit with {} --unit 1",
-                                       op.name(), port.name, source.name(), source.name()));
+          wrong(step.span,
+                fmt::format("{} needs linear {}, but the values of {} are mostly negative, as decibels are: put "
+                            "`linear` before it, or state the unit with {} --unit 1",
+                            op.name(), port.name, source.name(), source.name()));
       }
     }
   }
@@ -283,12 +314,13 @@ class Binder {
     std::vector<Edge> extra(op.inputs().size());
     for (std::size_t i = 1; i < op.inputs().size(); ++i) {
       const Port& port = op.inputs()[i];
-      const auto own = std::find_if(arguments.ports.begin(), arguments.ports.end(),
-                                    [&](const auto& p) { return p.first == &port; });
+      const auto own =
+          std::find_if(arguments.ports.begin(), arguments.ports.end(), [&](const auto& p) { return p.first == &port; });
       if (own != arguments.ports.end()) {
         const Flow branch = chain(own->second->pipeline, Flow{});
         if (branch.bands.size() != 1)
-          wrong(own->second->span, fmt::format("input {} of {} takes one band, not {}", port.name, op.name(), branch.bands.size()));
+          wrong(own->second->span,
+                fmt::format("input {} of {} takes one band, not {}", port.name, op.name(), branch.bands.size()));
         extra[i] = branch.bands.front();
         check_unit(step, op, port, extra[i], branch.last);
       } else if (!port.companion.empty()) {
@@ -296,7 +328,8 @@ class Binder {
       } else {
         extra[i] = flow.find(port.name);
         if (!extra[i].connected() && !port.optional)
-          wrong(step.span, fmt::format("{} needs an input '{}'; give it as --{} [ file.tif ]", op.name(), port.name, port.name));
+          wrong(step.span,
+                fmt::format("{} needs an input '{}'; give it as --{} [ file.tif ]", op.name(), port.name, port.name));
       }
     }
 
@@ -309,8 +342,9 @@ class Binder {
     } else {
       const bool maps = op.kind() == "cellwise" || (op.outputs().size() == 1 && op.kind() == "focal");
       if (flow.bands.size() > 1 && !maps)
-        wrong(step.span, fmt::format("{} takes one band, but {} has {}: choose one where the file is read, with --band 1",
-                                     op.name(), flow.last, flow.bands.size()));
+        wrong(step.span,
+              fmt::format("{} takes one band, but {} has {}: choose one where the file is read, with --band 1",
+                          op.name(), flow.last, flow.bands.size()));
       for (const Edge& in : flow.bands) {
         check_unit(step, op, main, in, flow.last);
         std::vector<Edge> inputs = extra;
@@ -380,9 +414,10 @@ class Binder {
       const Param& p = *op.param(v.name);
       const bool measured = p.type == ParamType::number && (p.unit == units::metre || p.unit == units::square_metre);
       if (measured && v.number > 0 && !(centre.dx > 0))
-        wrong(span_of_complaint(step, v.name), fmt::format("the scene does not tell the size of its cells, so {} in {} means "
-                                                           "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
-                                                           v.name, p.unit));
+        wrong(span_of_complaint(step, v.name),
+              fmt::format("the scene does not tell the size of its cells, so {} in {} means "
+                          "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
+                          v.name, p.unit));
     }
     const fulmar_ground ground{centre.dx, centre.dy};
     fulmar_error error{};
@@ -396,18 +431,22 @@ class Binder {
     node.views.resize(count);
     for (fulmar_view& v : node.views) {
       const bool sums = v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING;
-      if (v.kind > FULMAR_VIEW_BANDS || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 || v.inner_x < 0 ||
-          v.inner_y < 0 || (v.kind == FULMAR_VIEW_RING && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
+      if (v.kind > FULMAR_VIEW_BANDS || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 ||
+          v.inner_x < 0 || v.inner_y < 0 ||
+          (v.kind == FULMAR_VIEW_RING && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
           (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0))
-        wrong(step.span, fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));
+        wrong(step.span,
+              fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));
       if (!sums) continue;
       // Beyond the raster there is nothing to sum: a window larger than the scene ends where the scene does.
-      const auto most_x = static_cast<std::int32_t>(graph_.grid.width), most_y = static_cast<std::int32_t>(graph_.grid.height);
+      const auto most_x = static_cast<std::int32_t>(graph_.grid.width),
+                 most_y = static_cast<std::int32_t>(graph_.grid.height);
       v.outer_x = std::min(v.outer_x, most_x), v.outer_y = std::min(v.outer_y, most_y);
       v.inner_x = std::min(v.inner_x, most_x), v.inner_y = std::min(v.inner_y, most_y);
     }
     if (op.variadic() && !node.views.empty() && static_cast<std::size_t>(node.views[0].outer_x) > inputs.size())
-      wrong(step.span, fmt::format("{} names band b{}, but {} has {}", op.name(), node.views[0].outer_x, flow.last, inputs.size()));
+      wrong(step.span, fmt::format("{} names band b{}, but {} has {}", op.name(), node.views[0].outer_x, flow.last,
+                                   inputs.size()));
     node.table.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
     if (!node.table.empty()) table.table(node.params.data(), node.table.data());
 
@@ -429,19 +468,24 @@ class Binder {
   }
 
   void write(const Step& step, const Flow& flow) {
-    const bool bare = std::all_of(step.arguments.begin(), step.arguments.end(), [](const Argument& a) { return a.name == "overwrite"; });
+    const bool bare = std::all_of(step.arguments.begin(), step.arguments.end(),
+                                  [](const Argument& a) { return a.name == "overwrite"; });
     if (registry_.find(step.name) != nullptr && bare)
-      wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to write last, such as ! out.tif (for a "
-                                   "file of that name, write ./{0})", step.name));
+      wrong(step.span,
+            fmt::format("'{0}' is an operator: the pipeline needs a file to write last, such as ! out.tif (for a "
+                        "file of that name, write ./{0})",
+                        step.name));
     Product product;
     product.path = step.name;
     product.options = file_options(step, nullptr);
     for (const Argument& a : step.arguments)
       if (a.name == "unit" || a.name == "oo" || a.name == "band")
         wrong(a.name_span, fmt::format("--{} belongs to a file that is read", a.name));
-    if (std::any_of(inputs_.begin(), inputs_.end(), [&](const std::string& input) { return io_.same_file(input, step.name); }))
+    if (std::any_of(inputs_.begin(), inputs_.end(),
+                    [&](const std::string& input) { return io_.same_file(input, step.name); }))
       wrong(step.span, fmt::format("{} is read by this pipeline and cannot be its product too", step.name));
-    if (std::any_of(outputs_.begin(), outputs_.end(), [&](const std::string& output) { return io_.same_file(output, step.name); }))
+    if (std::any_of(outputs_.begin(), outputs_.end(),
+                    [&](const std::string& output) { return io_.same_file(output, step.name); }))
       wrong(step.span, fmt::format("{} is written twice", step.name));
     outputs_.insert(step.name);
     try {
@@ -453,8 +497,10 @@ class Binder {
       product.features = flow.features;
       if (product.kind == ProductKind::raster) {
         if (!step.name.ends_with(".png"))
-          wrong(step.span, fmt::format("{} yields features, which {} cannot hold: write .gpkg, .fgb or .geojson, or take the "
-                                       "raster before it with [ {} ]", flow.last, step.name, step.name));
+          wrong(step.span,
+                fmt::format("{} yields features, which {} cannot hold: write .gpkg, .fgb or .geojson, or take the "
+                            "raster before it with [ {} ]",
+                            flow.last, step.name, step.name));
         product.kind = ProductKind::picture;
         Edge beneath = flow.find("intensity");
         if (!beneath.connected()) beneath = {0, 0};
@@ -462,8 +508,9 @@ class Binder {
       }
     } else {
       if (product.kind == ProductKind::features)
-        wrong(step.span, fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
-                                     step.name, flow.last));
+        wrong(step.span,
+              fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
+                          step.name, flow.last));
       product.bands = flow.bands;
     }
     graph_.products.push_back(std::move(product));
@@ -491,8 +538,8 @@ Halo Node::halo(std::size_t input, const Grid& grid) const {
     if (bands || v.input != input) continue;
     if (v.kind == FULMAR_VIEW_WITHIN) {
       const Ground smallest = grid.smallest_ground();
-      // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides. Beyond the raster
-      // nothing is set, so no distance takes more cells than there are.
+      // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides. Beyond the
+      // raster nothing is set, so no distance takes more cells than there are.
       const auto cells = [&](double size, std::int64_t most) {
         return static_cast<std::int64_t>(std::min(v.reach / (size > 0 ? size : 1) + 1e-9, static_cast<double>(most)));
       };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "plan/plan.hpp"
@@ -46,48 +46,62 @@ std::string explain(const Graph& graph, const Plan& plan) {
                      plan.tile_width, plan.tile_height, plan.tokens);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const Stage& stage = plan.stages[s];
-    out += fmt::format("  stage {}{}{}\n", s + 1,
-                       stage.anchored ? fmt::format(", blocks of {} x {} from the raster's first cell", block_width, block_height) : "",
-                       stage.beyond == Halo{} ? "" : fmt::format(", {} cells beyond the tile", cells_text(stage.beyond)));
+    out += fmt::format(
+        "  stage {}{}{}\n", s + 1,
+        stage.anchored ? fmt::format(", blocks of {} x {} from the raster's first cell", block_width, block_height)
+                       : "",
+        stage.beyond == Halo{} ? "" : fmt::format(", {} cells beyond the tile", cells_text(stage.beyond)));
     for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
       const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
       const bool computed = node.op == nullptr && graph.sources[static_cast<std::size_t>(node.source)]->computed();
-      out += fmt::format("    {:<12} {}", node.op != nullptr ? node.op->kind() : computed ? "companion" : "read",
+      out += fmt::format("    {:<12} {}",
+                         node.op != nullptr ? node.op->kind()
+                         : computed         ? "companion"
+                                            : "read",
                          node_name(graph, stage.nodes[k]));
       out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
-      if (stage.margins[k] != Halo{}) out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));
+      if (stage.margins[k] != Halo{})
+        out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));
       out += "\n";
     }
   }
   for (const Product& p : graph.products) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
   out += fmt::format("decode    {}, each cell {:.2f} times\n", mebibytes(plan.bytes_read), plan.decoded_times);
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
-  out += fmt::format("memory    {} at the peak: program {}, block cache {}, decoders {}, {} tile{} of {}, {} thread{} of {}\n",
-                     mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes), mebibytes(plan.decoder_bytes), plan.tokens,
-                     plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads, plan.threads == 1 ? "" : "s",
-                     mebibytes(plan.scratch_bytes));
-  if (plan.feature_bytes > 0) out += fmt::format("          and up to {} for features\n", mebibytes(plan.feature_bytes));
+  out += fmt::format(
+      "memory    {} at the peak: program {}, block cache {}, decoders {}, {} tile{} of {}, {} thread{} of {}\n",
+      mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes),
+      mebibytes(plan.decoder_bytes), plan.tokens, plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads,
+      plan.threads == 1 ? "" : "s", mebibytes(plan.scratch_bytes));
+  if (plan.feature_bytes > 0)
+    out += fmt::format("          and up to {} for features\n", mebibytes(plan.feature_bytes));
   return out;
 }
 
 std::string explain_json(const Graph& graph, const Plan& plan) {
   nlohmann::ordered_json j;
   j["pipeline"] = graph.text;
-  j["grid"] = {{"width", graph.grid.width}, {"height", graph.grid.height}, {"dx", graph.grid.ground().dx}, {"dy", graph.grid.ground().dy}};
+  j["grid"] = {{"width", graph.grid.width},
+               {"height", graph.grid.height},
+               {"dx", graph.grid.ground().dx},
+               {"dy", graph.grid.ground().dy}};
   j["backend"] = name_of(plan.backend);
   j["threads"] = plan.threads;
-  j["tile"] = {{"width", plan.tile_width}, {"height", plan.tile_height}, {"count", plan.tiles}, {"in_flight", plan.tokens}};
+  j["tile"] = {
+      {"width", plan.tile_width}, {"height", plan.tile_height}, {"count", plan.tiles}, {"in_flight", plan.tokens}};
   j["stages"] = nlohmann::ordered_json::array();
   for (const Stage& stage : plan.stages) {
     nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
     for (std::size_t k = 0; k < stage.nodes.size(); ++k)
-      nodes.push_back({{"name", node_name(graph, stage.nodes[k])}, {"beyond_x", stage.margins[k].x}, {"beyond_y", stage.margins[k].y}});
+      nodes.push_back({{"name", node_name(graph, stage.nodes[k])},
+                       {"beyond_x", stage.margins[k].x},
+                       {"beyond_y", stage.margins[k].y}});
     j["stages"].push_back({{"anchored", stage.anchored}, {"nodes", nodes}});
   }
   j["products"] = nlohmann::ordered_json::array();
   for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});
-  j["bytes"] = {{"read", plan.bytes_read},        {"written", plan.bytes_written}, {"peak", plan.peak_bytes},
-                {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},       {"scratch", plan.scratch_bytes},
+  j["bytes"] = {{"read", plan.bytes_read},        {"written", plan.bytes_written},  {"peak", plan.peak_bytes},
+                {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},        {"scratch", plan.scratch_bytes},
                 {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes}, {"process", plan.process_bytes}};
   j["decoded_times"] = plan.decoded_times;
   return j.dump(2) + "\n";

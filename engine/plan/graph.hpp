@@ -70,7 +70,8 @@ struct Graph {
   std::vector<Product> products;
 };
 
-/// Turns a pipeline into a graph. The graph points to the registry's operators, so the registry must outlive it. or says what is wrong where. `text` is the user's own text, for the caret.
+/// Turns a pipeline into a graph. The graph points to the registry's operators, so the registry must outlive it. or
+/// says what is wrong where. `text` is the user's own text, for the caret.
 Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads);
 Graph make_graph(const Pipeline&, std::string_view, const Registry&&, const Io&, int) = delete;
 

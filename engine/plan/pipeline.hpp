@@ -6,7 +6,8 @@
 /// The first step reads, the last writes (`read` and `write` may be said), those between name operators. A step in
 /// brackets is a branch: what flows goes into it and also past it. A bracketed pipeline as the value of an argument
 /// (--with [ dem.tif ! expression 'b1 < 0' ]) is an input of its own.
-/// JSON:  {"pipeline": [{"read": "scene.tif", "band": 1}, {"apply": "linear"}, ..., {"branch": [{"write": "mask.tif"}]},
+/// JSON:  {"pipeline": [{"read": "scene.tif", "band": 1}, {"apply": "linear"}, ..., {"branch": [{"write":
+/// "mask.tif"}]},
 ///         {"apply": "objects"}, {"write": "ships.gpkg"}]}
 #pragma once
 
@@ -29,9 +30,9 @@ using Pipeline = std::vector<Step>;
 /// --name value, or a value without a name (name empty). Spans do not take part in comparison.
 struct Argument {
   std::string name;
-  std::string value;   ///< "true" for a flag that stands alone; JSON numbers in their shortest form
-  Pipeline pipeline;   ///< not empty: the value is a pipeline
-  Span span;           ///< of name and value
+  std::string value;  ///< "true" for a flag that stands alone; JSON numbers in their shortest form
+  Pipeline pipeline;  ///< not empty: the value is a pipeline
+  Span span;          ///< of name and value
   Span name_span;
   friend bool operator==(const Argument&, const Argument&);
 };

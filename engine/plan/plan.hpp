@@ -34,11 +34,11 @@ struct Budget {
 /// A stage ends where a node that looks around itself needs neighbours from one that works in whole blocks: those come
 /// from other blocks, which must be done first.
 struct Stage {
-  std::vector<int> nodes;      ///< in order, sources first
-  std::vector<Halo> margins;   ///< for each of them, how far beyond a block it is computed
-  std::vector<Edge> results;   ///< kept for the whole tile: bands of products, inputs of later stages
-  Halo beyond;                 ///< how far beyond the tile the results are needed
-  bool anchored = false;       ///< works in whole blocks of the lattice
+  std::vector<int> nodes;     ///< in order, sources first
+  std::vector<Halo> margins;  ///< for each of them, how far beyond a block it is computed
+  std::vector<Edge> results;  ///< kept for the whole tile: bands of products, inputs of later stages
+  Halo beyond;                ///< how far beyond the tile the results are needed
+  bool anchored = false;      ///< works in whole blocks of the lattice
 };
 
 /// The bands of a stored source that a pass reads; computed sources are asked block by block and keep nothing.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "plan/plan.hpp"
 
@@ -32,7 +32,9 @@ std::vector<Stage> make_stages(const Graph& graph) {
     }
     bool after = node.anchored();
     for (const Edge& e : node.inputs)
-      if (e.connected()) after |= blocked[static_cast<std::size_t>(e.node)] != 0 && stage_of[static_cast<std::size_t>(e.node)] == stage_of[n];
+      if (e.connected())
+        after |=
+            blocked[static_cast<std::size_t>(e.node)] != 0 && stage_of[static_cast<std::size_t>(e.node)] == stage_of[n];
     blocked[n] = after ? 1 : 0;
     last = std::max(last, stage_of[n]);
   }
@@ -53,8 +55,10 @@ std::vector<Stage> make_stages(const Graph& graph) {
     if (node.op != nullptr) members[s].insert(static_cast<int>(n));
     for (const Edge& e : node.inputs) {
       if (!e.connected()) continue;
-      if (is_source(e.node)) members[s].insert(e.node);
-      else if (static_cast<std::size_t>(stage_of[static_cast<std::size_t>(e.node)]) != s) keep(e);
+      if (is_source(e.node))
+        members[s].insert(e.node);
+      else if (static_cast<std::size_t>(stage_of[static_cast<std::size_t>(e.node)]) != s)
+        keep(e);
     }
   }
   for (std::size_t s = 0; s < stages.size(); ++s) {
@@ -80,7 +84,8 @@ std::vector<Stage> make_stages(const Graph& graph) {
           auto& margin = stage.margins[static_cast<std::size_t>(p)];
           margin = widest(margin, need);
         } else {
-          auto& before = stages[static_cast<std::size_t>(stage_of[static_cast<std::size_t>(node.inputs[i].node)])].beyond;
+          auto& before =
+              stages[static_cast<std::size_t>(stage_of[static_cast<std::size_t>(node.inputs[i].node)])].beyond;
           // An anchored stage computes whole blocks, up to a block beyond what is asked of it.
           const Halo snapped = stage.anchored ? Halo{block_width, block_height} : Halo{};
           before = widest(before, stage.beyond + need + snapped);
@@ -114,7 +119,8 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
   std::int64_t bytes = 0;
   for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
     const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
-    const Window own = grow({0, 0, std::min(block_width, graph.grid.width), std::min(block_height, graph.grid.height)}, stage.margins[k]);
+    const Window own = grow({0, 0, std::min(block_width, graph.grid.width), std::min(block_height, graph.grid.height)},
+                            stage.margins[k]);
     for (const Band& b : node.outputs) bytes += padded(own.cells() * static_cast<std::int64_t>(size_of(b.type)));
     bytes += padded(2 * own.height * 8);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -145,10 +151,12 @@ std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
     const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
     const Window block = source.block();
     if (block.empty()) continue;
-    const std::int64_t blocks = ((raster.width + block.width - 1) / block.width) * ((raster.height + block.height - 1) / block.height);
+    const std::int64_t blocks =
+        ((raster.width + block.width - 1) / block.width) * ((raster.height + block.height - 1) / block.height);
     const std::int64_t handles = std::min<std::int64_t>({plan.threads, source.parallel_readers(), blocks});
     std::int64_t cell = 0;
-    for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+    for (const int band : use.bands)
+      cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
     // Compressed and decoded.
     bytes += 2 * std::min(block.width, raster.width) * std::min(block.height, raster.height) * cell * handles;
   }
@@ -165,7 +173,8 @@ std::int64_t bytes_of_tile(const Graph& graph, const Plan& plan, std::int64_t wi
   width = std::min(width, raster.width), height = std::min(height, raster.height);
   const auto enlarged = [&](const Stage& stage, Halo margin) {
     // A stage in whole blocks computes up to a block more on each side, unless tiles are whole blocks themselves.
-    const bool cut_x = width % block_width != 0 && width < raster.width, cut_y = height % block_height != 0 && height < raster.height;
+    const bool cut_x = width % block_width != 0 && width < raster.width,
+               cut_y = height % block_height != 0 && height < raster.height;
     Halo h = stage.beyond + margin;
     if (stage.anchored && (cut_x || h.x > 0)) h.x += block_width;
     if (stage.anchored && (cut_y || h.y > 0)) h.y += block_height;
@@ -244,7 +253,8 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   plan.backend = budget.backend == Backend::automatic ? Backend::cpu : budget.backend;
   if (plan.backend == Backend::cuda)
     fail(Errc::device, "this build has no CUDA backend; --backend cpu, or auto, runs everything on the processor");
-  plan.threads = budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  plan.threads =
+      budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   plan.stages = make_stages(graph);
   plan.sources = make_sources(graph, plan.stages);
   plan.process_bytes = process_bytes;
@@ -260,8 +270,8 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   const std::int64_t features = labels ? least_features : 0;
 
   const auto fits = [&](const Shape& s, std::int64_t cache) {
-    return plan.process_bytes + plan.decoder_bytes + cache + features + bytes_of_tile(graph, plan, s.width, s.height) * s.tokens +
-               plan.scratch_bytes * plan.threads <=
+    return plan.process_bytes + plan.decoder_bytes + cache + features +
+               bytes_of_tile(graph, plan, s.width, s.height) * s.tokens + plan.scratch_bytes * plan.threads <=
            budget.memory;
   };
   // Candidates from the best to the least: whole rows, tall enough to share among the threads; then fewer in flight;
@@ -278,9 +288,12 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     for (int t = most; t >= 1; --t) shapes.push_back({budget.tile_width, budget.tile_height, t});
   } else {
     for (std::int64_t width = raster.width;;) {
-      for (std::int64_t height = rows; height >= block_height; height = height > block_height ? floor_to(height / 2, block_height) : 0)
-        // Alone in flight, a tile cannot take over what it shares with the one above and decodes it again: the last resort.
-        for (int t = most; t >= (height > block_height || width > block_width ? 2 : 1); --t) shapes.push_back({width, height, t});
+      for (std::int64_t height = rows; height >= block_height;
+           height = height > block_height ? floor_to(height / 2, block_height) : 0)
+        // Alone in flight, a tile cannot take over what it shares with the one above and decodes it again: the last
+        // resort.
+        for (int t = most; t >= (height > block_height || width > block_width ? 2 : 1); --t)
+          shapes.push_back({width, height, t});
       if (width <= block_width) break;
       width = std::max(block_width, ceil_to(width / 2, block_width));
       if (width >= raster.width) break;
@@ -297,10 +310,11 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features +
                                 bytes_of_tile(graph, plan, least.width, least.height) * least.tokens +
                                 plan.scratch_bytes * plan.threads;
-    fail(Errc::usage, fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
-                                  "{} thread{}; raise --memory or lower --threads",
-                                  budget.memory / mebi, least.width, least.height, (needed + mebi - 1) / mebi, plan.threads,
-                                  plan.threads == 1 ? "" : "s"));
+    fail(Errc::usage,
+         fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
+                     "{} thread{}; raise --memory or lower --threads",
+                     budget.memory / mebi, least.width, least.height, (needed + mebi - 1) / mebi, plan.threads,
+                     plan.threads == 1 ? "" : "s"));
   }
   plan.tile_width = std::min(chosen->width, raster.width);
   plan.tile_height = std::min(chosen->height, raster.height);
@@ -317,9 +331,11 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   for (const SourceUse& use : plan.sources) {
     const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
     std::int64_t cell = 0;
-    for (const int band : use.bands) cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+    for (const int band : use.bands)
+      cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
     std::int64_t width = 0, height = 0;  // of all columns and rows of tiles, with their margins
-    for (std::int64_t c = 0; c < columns; ++c) width += source_window(graph, plan, use.source, tile_window(graph, plan, c, 0)).width;
+    for (std::int64_t c = 0; c < columns; ++c)
+      width += source_window(graph, plan, use.source, tile_window(graph, plan, c, 0)).width;
     if (plan.tokens > 1) {
       height = raster.height;  // what a tile shares with the one above is copied
     } else {
@@ -339,7 +355,8 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
       for (const Edge& e : p.bands)
         plan.bytes_written +=
             raster.cells() *
-            static_cast<std::int64_t>(size_of(graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type));
+            static_cast<std::int64_t>(size_of(
+                graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type));
   return plan;
 }
 

@@ -21,7 +21,8 @@ struct Mask {
         .companion("with", "outlines", "Raster (non-zero is inside) or vector file of what to remove, in any CRS.")
         .output("value", units::any, "The scene, missing where masked.")
         .param("buffer", &Params::buffer, "Mask also what lies this near to the outline.", between(0, 1e5))
-        .param("invert", &Params::invert, "Keep what is inside (and within the buffer) instead.", units::flag, anything())
+        .param("invert", &Params::invert, "Keep what is inside (and within the buffer) instead.", units::flag,
+               anything())
         .example("scene_db.tif ! linear ! mask --with coast.tif --buffer 250 ! sea.tif")
         .cites("Greidanus et al. 2017, Remote Sensing 9(3), 246 (buffered land mask)")
         .agrees(exactly);

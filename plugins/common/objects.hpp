@@ -8,8 +8,8 @@ namespace fulmar::ops {
 /// Connected objects of a detection, with their outlines and measures.
 ///
 /// Cells that are set (1) and touch, by corner or by edge, are one object. Objects are numbered by their first cell in
-/// raster order, whatever the tiles, threads or backend. Missing cells belong to none. With lambda1 >= lambda2 the eigen
-/// values of the covariance (ddof 0) of the object's cell coordinates in metres: length = sqrt(12 (lambda1 + c)),
+/// raster order, whatever the tiles, threads or backend. Missing cells belong to none. With lambda1 >= lambda2 the
+/// eigen values of the covariance (ddof 0) of the object's cell coordinates in metres: length = sqrt(12 (lambda1 + c)),
 /// width = sqrt(12 (lambda2 + c)), where c adds the extent of the cell itself (one twelfth of its square), so that a
 /// bar of whole cells has its true sides. Contrast = 10 log10(mean intensity / mean background), in dB.
 /// Lengths are in metres, or in cells where the scene does not tell the size of its cells.

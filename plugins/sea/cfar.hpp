@@ -15,10 +15,11 @@ namespace fulmar::ops {
 ///   ca             a(N) m             a = F^-1(1 - pfa; 2L, 2LN): L-look gamma clutter, uncertainty of m included
 ///   two_parameter  m + t sqrt(v)      t = Phi^-1(1 - pfa): Gaussian
 ///   lognormal      exp(m' + t sqrt(v'))  m', v' of the logarithm
-///   k              T(nu) m            K distribution, 1/nu = mean(x^2) / (mean(x)^2 (1 + 1/L)) - 1; gamma where nu > 100
-/// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown, not
-/// "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd.
-/// `background` is the ring's mean (for lognormal exp(m' + v' / 2)).
+///   k              T(nu) m            K distribution, 1/nu = mean(x^2) / (mean(x)^2 (1 + 1/L)) - 1; gamma where nu >
+///   100
+/// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown,
+/// not "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd. `background` is
+/// the ring's mean (for lognormal exp(m' + v' / 2)).
 struct Cfar {
   enum class Model { ca, two_parameter, lognormal, k };
   struct Params {
@@ -98,9 +99,7 @@ struct Cfar {
     FULMAR_HD RingShape ring() const { return {params.guard.half(), params.background.half()}; }
     FULMAR_HD Box box() const { return params.target.half(); }
 
-    FULMAR_HD float sample(float x) const
-      requires(model == Model::lognormal)
-    {
+    FULMAR_HD float sample(float x) const requires(model == Model::lognormal) {
       return x > 0 ? static_cast<float>(math::log(static_cast<double>(x))) : missing<float>;
     }
 
@@ -147,8 +146,7 @@ struct Cfar {
       const std::uint8_t detected = exceeds(s, r, table) ? 1 : 0;
       const float mean = static_cast<float>(r.s1) / static_cast<float>(r.n);
       float background = mean;
-      if constexpr (model == Model::lognormal)
-        background = static_cast<float>(math::exp(r.mean() + r.variance() / 2));
+      if constexpr (model == Model::lognormal) background = static_cast<float>(math::exp(r.mean() + r.variance() / 2));
       return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : background};
     }
   };
@@ -169,10 +167,14 @@ struct Cfar {
   template <class Use>
   decltype(auto) variant(Use&& use) const {
     switch (params.model) {
-      case Model::ca: return with_target<Model::ca>(use);
-      case Model::lognormal: return with_target<Model::lognormal>(use);
-      case Model::k: return with_target<Model::k>(use);
-      case Model::two_parameter: break;
+      case Model::ca:
+        return with_target<Model::ca>(use);
+      case Model::lognormal:
+        return with_target<Model::lognormal>(use);
+      case Model::k:
+        return with_target<Model::k>(use);
+      case Model::two_parameter:
+        break;
     }
     return with_target<Model::two_parameter>(use);
   }

@@ -224,9 +224,9 @@ inline double k_threshold(double looks, double nu, double pfa) {
   return std::exp(detail::solve_tail([&](double v) { return detail::k_tail(looks, nu, v); }, pfa, 0.0));
 }
 
-/// The multipliers of ca for rings of 0 to `most` valid cells, on `entries` equal steps from 0 to most; entry 0 is never
-/// detected with (infinite). Exact for up to 256 cells and for the whole ring; between nodes one per cent apart linear in
-/// 1/N, along which the multiplier is nearly straight: relative error < 1e-6.
+/// The multipliers of ca for rings of 0 to `most` valid cells, on `entries` equal steps from 0 to most; entry 0 is
+/// never detected with (infinite). Exact for up to 256 cells and for the whole ring; between nodes one per cent apart
+/// linear in 1/N, along which the multiplier is nearly straight: relative error < 1e-6.
 inline void fill_ca_multipliers(double looks, double most, double pfa, std::int64_t entries, double* multipliers) {
   const auto cells = [&](std::int64_t i) { return most * static_cast<double>(i) / static_cast<double>(entries - 1); };
   multipliers[0] = detail::infinity;

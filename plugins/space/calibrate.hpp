@@ -7,10 +7,10 @@ namespace fulmar::ops {
 
 /// Radiometric calibration of Sentinel-1 to sigma, beta or gamma nought: DN^2 / A^2, linear.
 ///
-/// A is the annotation's look-up table, bilinear in absolute line and sample (see io/sentinel1_lut.hpp). A digital number
-/// of zero is the product's border and becomes missing, not zero backscatter. A missing cell stays missing. A scene that
-/// was cut out of a product states where with `line-offset` and `sample-offset`.
-/// Errors: no calibration file beside the scene, or one that cannot be read.
+/// A is the annotation's look-up table, bilinear in absolute line and sample (see io/sentinel1_lut.hpp). A digital
+/// number of zero is the product's border and becomes missing, not zero backscatter. A missing cell stays missing. A
+/// scene that was cut out of a product states where with `line-offset` and `sample-offset`. Errors: no calibration file
+/// beside the scene, or one that cannot be read.
 struct Calibrate {
   enum class Lut { sigma, beta, gamma };
   struct Params {
@@ -20,8 +20,8 @@ struct Calibrate {
   static Schema schema() {
     return Schema{"calibrate", "Calibrate Sentinel-1 counts to backscatter intensity."}
         .input("amplitude", units::digital_number, "Digital numbers of a GRD measurement.")
-        .companion("with", "calibration", "Calibration XML of the product; found beside a measurement in a SAFE folder.",
-                   true)
+        .companion("with", "calibration",
+                   "Calibration XML of the product; found beside a measurement in a SAFE folder.", true)
         .output("intensity", units::one, "Backscatter coefficient, linear.")
         .param("lut", &Params::lut, "Which coefficient.", {"sigma", "beta", "gamma"})
         .param("line-offset", &Params::line_offset, "Line of the product that the scene's first row is.", units::cell,

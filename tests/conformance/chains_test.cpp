@@ -44,7 +44,9 @@ struct Smooth {
         .agrees(exactly);
   }
   FULMAR_HD Box box() const { return {5, 3}; }
-  FULMAR_HD float operator()(float value, Moments m) const { return is_missing(value) ? value : static_cast<float>(m.mean()); }
+  FULMAR_HD float operator()(float value, Moments m) const {
+    return is_missing(value) ? value : static_cast<float>(m.mean());
+  }
 };
 
 /// A lopsided difference that also knows where it stands.
@@ -62,7 +64,8 @@ struct Slope {
   FULMAR_HD Box halo() const { return {4, 9}; }
   FULMAR_HD float operator()(Near<float> near, Here here) const {
     const float a = near(4, -9), b = near(-1, 3), c = near(0, 0);
-    const float place = static_cast<float>((here.x * 7 + here.y * 13) % 11) * 1e-4f + static_cast<float>(here.dy * 1e-9);
+    const float place =
+        static_cast<float>((here.x * 7 + here.y * 13) % 11) * 1e-4f + static_cast<float>(here.dy * 1e-9);
     return is_missing(a) | is_missing(b) ? c : c + (a - b) * 0.25f + place;
   }
 };
@@ -98,9 +101,10 @@ namespace {
 
 const Registry& registry() {
   static const Registry r = [] {
-    static const fulmar_operator* const operators[] = {&op::table_of<ops::Dilate>(), &op::table_of<ops::Smooth>(), &op::table_of<ops::Slope>(),
-                                                     &op::table_of<ops::Digits>()};
-    static const fulmar_plugin plugin{sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "test", "1", "Apache-2.0", "", "", 4, operators};
+    static const fulmar_operator* const operators[] = {&op::table_of<ops::Dilate>(), &op::table_of<ops::Smooth>(),
+                                                       &op::table_of<ops::Slope>(), &op::table_of<ops::Digits>()};
+    static const fulmar_plugin plugin{
+        sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "test", "1", "Apache-2.0", "", "", 4, operators};
     Registry made = builtin_registry();
     made.add(plugin);
     return made;
@@ -146,7 +150,8 @@ TEST_P(Chains, AgreeAndTileFree) {
     SCOPED_TRACE(s.text);
     const Bound bound(registry(), s);
     const Results expected = bound.run(reference_budget());
-    for (const auto& [tw, th] : std::vector<std::pair<std::int64_t, std::int64_t>>{{w, h}, {0, 0}, {256, 256}, {97, 61}, {512, 256}, {513, 257}, {40, h}}) {
+    for (const auto& [tw, th] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+             {w, h}, {0, 0}, {256, 256}, {97, 61}, {512, 256}, {513, 257}, {40, h}}) {
       SCOPED_TRACE("tiles of " + std::to_string(tw) + " x " + std::to_string(th));
       const Results got = bound.run(budget_of(tw, th));
       EXPECT_EQ(got.plan.stages.size(), GetParam().stages);
@@ -167,7 +172,8 @@ TEST_P(Chains, OrderFree) {
   SCOPED_TRACE(s.text);
   const Bound bound(registry(), s);
   const Results expected = bound.run(budget_of(256, 256, 1));
-  for (const int threads : {1, 2, 4, 4}) EXPECT_EQ(difference(expected, bound.run(budget_of(256, 256, threads)), w), "") << threads;
+  for (const int threads : {1, 2, 4, 4})
+    EXPECT_EQ(difference(expected, bound.run(budget_of(256, 256, threads)), w), "") << threads;
 }
 
 TEST_P(Chains, LeastMemory) {
@@ -195,8 +201,17 @@ TEST_P(Chains, LeastMemory) {
 }
 
 TEST_P(Chains, Sizes) {
-  for (const auto& [sw, sh] : std::vector<std::pair<std::int64_t, std::int64_t>>{
-           {1, 1}, {1, 40}, {40, 1}, {7, 5}, {512, 256}, {513, 257}, {511, 255}, {1024, 3}, {3, 512}, {1025, 2}, {2, 513}}) {
+  for (const auto& [sw, sh] : std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 1},
+                                                                                 {1, 40},
+                                                                                 {40, 1},
+                                                                                 {7, 5},
+                                                                                 {512, 256},
+                                                                                 {513, 257},
+                                                                                 {511, 255},
+                                                                                 {1024, 3},
+                                                                                 {3, 512},
+                                                                                 {1025, 2},
+                                                                                 {2, 513}}) {
     const Scene s = scene(sw, sh);
     SCOPED_TRACE(s.text + "  " + std::to_string(sw) + " x " + std::to_string(sh));
     const Bound bound(registry(), s);
@@ -216,12 +231,21 @@ INSTANTIATE_TEST_SUITE_P(
         Chain{"slope_slope_slope", "in.tif ! slope ! slope ! slope ! out.tif", 1},
         Chain{"smooth_smooth_smooth", "in.tif ! smooth ! smooth ! smooth ! out.tif", 3},
         Chain{"mask_detect_objects",
-              "in.tif ! mask --with coast --buffer 350 ! [ m.tif ] ! cfar --model ca --target 250 ! [ d.tif ] ! objects ! o.gpkg", 1},
+              "in.tif ! mask --with coast --buffer 350 ! [ m.tif ] ! cfar --model ca --target 250 ! [ d.tif ] ! "
+              "objects ! o.gpkg",
+              1},
         Chain{"smooth_mask_detect",
-              "in.tif ! smooth ! mask --with coast --buffer 350 ! cfar --model lognormal --pfa 1e-3 ! [ d.tif ] ! objects ! o.gpkg", 2},
-        Chain{"two_scenes", "in.tif ! cfar --pfa 1e-3 ! dilate ! objects --connectivity 4 --intensity [ other.tif ! slope ! smooth ] ! o.gpkg", 2},
-        Chain{"source_again_in_a_later_stage", "in.tif ! smooth ! slope ! cfar --pfa 1e-2 ! objects --background [ in.tif ] ! o.gpkg", 2},
-        Chain{"decibels_and_back", "in.tif ! decibel ! [ db.tif ] ! linear ! cfar --model k --pfa 1e-4 ! objects ! o.gpkg", 1}),
+              "in.tif ! smooth ! mask --with coast --buffer 350 ! cfar --model lognormal --pfa 1e-3 ! [ d.tif ] ! "
+              "objects ! o.gpkg",
+              2},
+        Chain{"two_scenes",
+              "in.tif ! cfar --pfa 1e-3 ! dilate ! objects --connectivity 4 --intensity [ other.tif ! slope ! smooth ] "
+              "! o.gpkg",
+              2},
+        Chain{"source_again_in_a_later_stage",
+              "in.tif ! smooth ! slope ! cfar --pfa 1e-2 ! objects --background [ in.tif ] ! o.gpkg", 2},
+        Chain{"decibels_and_back",
+              "in.tif ! decibel ! [ db.tif ] ! linear ! cfar --model k --pfa 1e-4 ! objects ! o.gpkg", 1}),
     [](const testing::TestParamInfo<Chain>& i) { return std::string{i.param.name}; });
 
 }  // namespace

@@ -57,7 +57,8 @@ TEST_P(Everywhere, Agree) {
     for (const auto& band : bands) {
       std::set<std::uint32_t> different;
       std::size_t absent = 0;
-      for (const float v : band) different.insert(std::bit_cast<std::uint32_t>(v)), absent += is_missing(v) || v == 255 ? 1 : 0;
+      for (const float v : band)
+        different.insert(std::bit_cast<std::uint32_t>(v)), absent += is_missing(v) || v == 255 ? 1 : 0;
       EXPECT_GE(different.size(), 3u) << path;
       EXPECT_GT(absent, band.size() / 200) << path;
       EXPECT_LT(absent, band.size() - band.size() / 100) << path;
@@ -89,7 +90,8 @@ Window reach_of(const Graph& graph, std::size_t input, const Window& target) {
 /// Fills every input with rubbish where `where` says so.
 template <class Where>
 Scene poisoned(const Scene& scene, const Graph& graph, Where&& where) {
-  constexpr float rubbish[] = {1e30f, std::numeric_limits<float>::infinity(), -1e30f, std::numeric_limits<float>::quiet_NaN(), 0.0f};
+  constexpr float rubbish[] = {1e30f, std::numeric_limits<float>::infinity(), -1e30f,
+                               std::numeric_limits<float>::quiet_NaN(), 0.0f};
   Scene out = scene;
   const Node& node = graph.nodes.back();
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -119,7 +121,9 @@ Scene poisoned(const Scene& scene, const Graph& graph, Where&& where) {
 /// Objects inside a window, away from its rim, where they do not touch what is outside; without their numbers.
 std::vector<std::vector<double>> objects_inside(const FeatureTable& table, const Window& window) {
   const auto column = [&](const char* name) {
-    return static_cast<std::size_t>(std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.name == name; }) - table.columns.begin());
+    return static_cast<std::size_t>(
+        std::find_if(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.name == name; }) -
+        table.columns.begin());
   };
   std::vector<std::vector<double>> inside;
   for (const Feature& f : table.rows) {
@@ -140,7 +144,8 @@ TEST_P(Law, HaloTight) {
   TRACE(s);
   const Bound bound(registry(), s);
   const Results expected = bound.run(budget_of(0, 0));
-  for (const Window target : {Window{130, 70, 200, 150}, Window{530, 270, 60, 40}, Window{0, 0, 90, 90}, Window{300, 100, 1, 1}}) {
+  for (const Window target :
+       {Window{130, 70, 200, 150}, Window{530, 270, 60, 40}, Window{0, 0, 90, 90}, Window{300, 100, 1, 1}}) {
     SCOPED_TRACE("target at " + std::to_string(target.x) + "," + std::to_string(target.y));
     const auto compare = [&](const Scene& other) {
       const Results got = Bound(registry(), other).run(budget_of(0, 0));
@@ -156,7 +161,9 @@ TEST_P(Law, HaloTight) {
         differing += objects_inside(expected.tables[t], target) == objects_inside(got.tables[t], target) ? 0 : 1;
       return differing;
     };
-    const auto beyond = [&](std::size_t i, std::int64_t x, std::int64_t y) { return !reach_of(bound.graph, i, target).contains(x, y); };
+    const auto beyond = [&](std::size_t i, std::int64_t x, std::int64_t y) {
+      return !reach_of(bound.graph, i, target).contains(x, y);
+    };
     const auto rim = [&](std::size_t i, std::int64_t x, std::int64_t y) {
       return !target.contains(x, y) && grow(target, bound.graph.nodes.back().halo(i, bound.graph.grid)).contains(x, y);
     };
@@ -175,7 +182,8 @@ TEST_P(Law, Gaps) {
   const Scene s = scene();
   TRACE(s);
   const Results expected = Bound(registry(), s).run(budget_of(0, 0));
-  for (const float hidden : {1e30f, -1e30f, 0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float hidden :
+       {1e30f, -1e30f, 0.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     SCOPED_TRACE("hidden: " + std::to_string(hidden));
     Scene other = s;
     for (auto& [path, layers] : other.files)
@@ -199,7 +207,8 @@ TEST_P(Law, AllMissingInAllMissingOut) {
     for (const auto& [path, bands] : got.rasters)
       for (std::size_t b = 0; b < bands.size(); ++b) {
         const bool flags = op().outputs()[b].type == DType::u8;
-        const auto present = std::count_if(bands[b].begin(), bands[b].end(), [&](float v) { return flags ? v != 255 : !is_missing(v); });
+        const auto present =
+            std::count_if(bands[b].begin(), bands[b].end(), [&](float v) { return flags ? v != 255 : !is_missing(v); });
         EXPECT_EQ(present, 0) << path << " band " << b + 1;
       }
     for (const auto& table : got.tables) EXPECT_TRUE(table.rows.empty());
@@ -222,8 +231,10 @@ TEST_P(Law, OrderFree) {
 TEST_P(Law, Sizes) {
   std::vector<std::pair<std::int64_t, std::int64_t>> sizes;
   for (const std::int64_t n : {1, 31, 32, 33, 63, 64, 65}) sizes.insert(sizes.end(), {{n, 1}, {1, n}, {n, n}, {n, 33}});
-  for (const std::int64_t n : {block_width - 1, block_width, block_width + 1}) sizes.insert(sizes.end(), {{n, 1}, {n, 9}, {1, n}});
-  for (const std::int64_t n : {block_height - 1, block_height, block_height + 1}) sizes.insert(sizes.end(), {{1, n}, {9, n}, {n, 1}});
+  for (const std::int64_t n : {block_width - 1, block_width, block_width + 1})
+    sizes.insert(sizes.end(), {{n, 1}, {n, 9}, {1, n}});
+  for (const std::int64_t n : {block_height - 1, block_height, block_height + 1})
+    sizes.insert(sizes.end(), {{1, n}, {9, n}, {n, 1}});
   sizes.emplace_back(block_width, block_height);
   sizes.emplace_back(block_width + 1, block_height + 1);
   for (const auto& [w, h] : sizes) {
@@ -282,7 +293,8 @@ TEST_P(Law, Memory) {
       const auto middle = low + (high - low) / 2;
       (accepted(middle, threads) ? high : low) = middle;
     }
-    for (const std::int64_t memory : {high, high + high / 16, high + high / 4, std::int64_t{512} << 20, std::int64_t{4} << 30}) {
+    for (const std::int64_t memory :
+         {high, high + high / 16, high + high / 4, std::int64_t{512} << 20, std::int64_t{4} << 30}) {
       SCOPED_TRACE("budget of " + std::to_string(memory) + " bytes");
       if (memory < high) continue;
       Budget b = budget_of(0, 0, threads);
@@ -290,7 +302,8 @@ TEST_P(Law, Memory) {
       const Results got = bound.run(b);
       EXPECT_LE(got.report.pool_peak, got.plan.buffer_bytes);
       EXPECT_LE(got.plan.peak_bytes + got.plan.feature_bytes, memory);
-      EXPECT_EQ(got.plan.peak_bytes, got.plan.process_bytes + got.plan.decoder_bytes + got.plan.cache_bytes + got.plan.buffer_bytes);
+      EXPECT_EQ(got.plan.peak_bytes,
+                got.plan.process_bytes + got.plan.decoder_bytes + got.plan.cache_bytes + got.plan.buffer_bytes);
       EXPECT_EQ(difference(expected, got, scene_width), "");
     }
   }
@@ -305,7 +318,8 @@ TEST_P(Law, DecodesWhatThePlanSays) {
   const Scene s = scene();
   TRACE(s);
   std::int64_t least = 0;
-  for (const auto& [w, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{{scene_width, scene_height}, {256, 256}, {97, 61}, {scene_width, 16}, {-1, -1}}) {
+  for (const auto& [w, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {scene_width, scene_height}, {256, 256}, {97, 61}, {scene_width, 16}, {-1, -1}}) {
     SCOPED_TRACE("tiles of " + std::to_string(w) + " x " + std::to_string(h));
     const Bound bound(registry(), s);
     Budget budget = budget_of(std::max<std::int64_t>(w, 0), std::max<std::int64_t>(h, 0));
@@ -371,7 +385,8 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
           s.companions[a.value] = {flags, flags ? blobs(s.grid, rng) : smooth_field(s.grid, 300, 600)};
         }
   }
-  for (int b = 0; b < (first->variadic() ? 8 : 1); ++b) s.files[p.front().name].push_back(layer_for(first->inputs()[0].unit, s.grid, rng));
+  for (int b = 0; b < (first->variadic() ? 8 : 1); ++b)
+    s.files[p.front().name].push_back(layer_for(first->inputs()[0].unit, s.grid, rng));
   const Bound bound(registry(), s, false);
   const Results got = bound.run(budget_of(0, 0));
   EXPECT_EQ(got.report.products.size(), bound.graph.products.size());

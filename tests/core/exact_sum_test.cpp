@@ -44,7 +44,8 @@ Terms random_terms(std::mt19937& rng, std::size_t n, int low, int high, std::int
   std::uniform_int_distribution<std::int64_t> weight(-weights, weights);
   Terms t;
   for (std::size_t i = 0; i < n; ++i)
-    t.emplace_back(std::ldexp(mantissa(rng), exponent(rng)) * (rng() % 2 == 0 ? 1.0f : -1.0f), weights == 1 ? 1 : weight(rng));
+    t.emplace_back(std::ldexp(mantissa(rng), exponent(rng)) * (rng() % 2 == 0 ? 1.0f : -1.0f),
+                   weights == 1 ? 1 : weight(rng));
   return t;
 }
 
@@ -54,9 +55,9 @@ TEST(ExactSum, IsEmptyAtFirst) {
 }
 
 TEST(ExactSum, OneTermIsItself) {
-  for (const float v : {1.0f, -1.0f, 0.1f, 3e38f, -3e38f, std::numeric_limits<float>::max(), std::numeric_limits<float>::lowest(),
-                        std::numeric_limits<float>::min(), std::numeric_limits<float>::denorm_min(),
-                        -std::numeric_limits<float>::denorm_min(), 1e-40f})
+  for (const float v : {1.0f, -1.0f, 0.1f, 3e38f, -3e38f, std::numeric_limits<float>::max(),
+                        std::numeric_limits<float>::lowest(), std::numeric_limits<float>::min(),
+                        std::numeric_limits<float>::denorm_min(), -std::numeric_limits<float>::denorm_min(), 1e-40f})
     EXPECT_EQ(sum_of({{v, 1}}), static_cast<double>(v)) << v;
   EXPECT_EQ(sum_of({{0.1f, 12345}}), 0.1f * 12345.0);
   EXPECT_EQ(sum_of({{0.1f, -12345}}), 0.1f * -12345.0);
@@ -145,7 +146,8 @@ TEST(ExactSum, LargestWeights) {
   const std::int64_t w = (std::int64_t{1} << 37) - 1;
   ExactSum s;
   for (int i = 0; i < 1000; ++i) s.add(std::numeric_limits<float>::max(), w);
-  const double term = static_cast<double>(static_cast<Quad>(std::numeric_limits<float>::max()) * static_cast<Quad>(w) * 1000);
+  const double term =
+      static_cast<double>(static_cast<Quad>(std::numeric_limits<float>::max()) * static_cast<Quad>(w) * 1000);
   expect_within_an_ulp(s.value(), term);
   for (int i = 0; i < 1000; ++i) s.add(std::numeric_limits<float>::max(), -w);
   EXPECT_EQ(s.value(), 0.0);

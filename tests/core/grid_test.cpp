@@ -57,7 +57,8 @@ TEST(Grid, ControlPointsTellTheGroundOnlyThroughTheSource) {
 TEST(Grid, DegreesOnTheEllipsoid) {
   struct {
     double latitude, lon, lat;
-  } rows[] = {{0, 111320, 110574}, {15, 107550, 110649}, {30, 96486, 110852}, {45, 78847, 111132}, {60, 55800, 111412}, {75, 28902, 111618}};
+  } rows[] = {{0, 111320, 110574}, {15, 107550, 110649}, {30, 96486, 110852},
+              {45, 78847, 111132}, {60, 55800, 111412},  {75, 28902, 111618}};
   for (const auto& r : rows) {
     const Grid g = geographic(0, 1e-3, r.latitude + 0.5e-3, 1e-3, 10, 1);
     EXPECT_NEAR(g.ground(0).dx * 1e3, r.lon, 1) << r.latitude;

@@ -7,8 +7,10 @@ namespace fulmar {
 namespace {
 
 TEST(Unit, KnowsTheSpellingsOfFiles) {
-  for (const char* text : {"dB", "db", "DB", "decibel", "Decibels", " dB ", "10*log10"}) EXPECT_EQ(parse_unit(text).symbol, "dB") << text;
-  for (const char* text : {"1", "linear", "unitless", "Dimensionless", "ratio"}) EXPECT_EQ(parse_unit(text).symbol, "1") << text;
+  for (const char* text : {"dB", "db", "DB", "decibel", "Decibels", " dB ", "10*log10"})
+    EXPECT_EQ(parse_unit(text).symbol, "dB") << text;
+  for (const char* text : {"1", "linear", "unitless", "Dimensionless", "ratio"})
+    EXPECT_EQ(parse_unit(text).symbol, "1") << text;
   for (const char* text : {"m", "metre", "Meter", "metres", "METERS"}) EXPECT_EQ(parse_unit(text).symbol, "m") << text;
   for (const char* text : {"K", "kelvin", "Kelvin", "degK"}) EXPECT_EQ(parse_unit(text).symbol, "K") << text;
   for (const char* text : {"DN", "count", "Counts"}) EXPECT_EQ(parse_unit(text).symbol, "DN") << text;

@@ -16,7 +16,8 @@ namespace {
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 
 template <class T>
-std::vector<float> widened(const StoredBand& band, const std::vector<T>& cells, const std::vector<std::uint8_t>& mask = {}) {
+std::vector<float> widened(const StoredBand& band, const std::vector<T>& cells,
+                           const std::vector<std::uint8_t>& mask = {}) {
   std::vector<float> out(cells.size(), -777);
   const auto n = static_cast<std::int64_t>(cells.size());
   widen(band, cells.data(), n, mask.empty() ? nullptr : mask.data(), n, n, 1, out.data(), n);
@@ -26,8 +27,10 @@ std::vector<float> widened(const StoredBand& band, const std::vector<T>& cells, 
 void expect_cells(const std::vector<float>& got, const std::vector<double>& expected) {
   ASSERT_EQ(got.size(), expected.size());
   for (std::size_t i = 0; i < got.size(); ++i) {
-    if (std::isnan(expected[i])) EXPECT_TRUE(is_missing(got[i])) << "cell " << i << " is " << got[i];
-    else EXPECT_EQ(got[i], static_cast<float>(expected[i])) << "cell " << i;
+    if (std::isnan(expected[i]))
+      EXPECT_TRUE(is_missing(got[i])) << "cell " << i << " is " << got[i];
+    else
+      EXPECT_EQ(got[i], static_cast<float>(expected[i])) << "cell " << i;
   }
 }
 
@@ -51,7 +54,8 @@ StoredBand band_of(std::optional<double> nodata = {}, double scale = 1, double o
 
 template <class T>
 class WidenInteger : public testing::Test {};
-using Integers = testing::Types<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, std::uint64_t, std::int64_t>;
+using Integers = testing::Types<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t,
+                                std::uint64_t, std::int64_t>;
 TYPED_TEST_SUITE(WidenInteger, Integers);
 
 TYPED_TEST(WidenInteger, PlainNodataScaleMask) {
@@ -63,7 +67,8 @@ TYPED_TEST(WidenInteger, PlainNodataScaleMask) {
   expect_cells(widened(band_of<T>(7), cells), {0, 1, none, 100, d(top), d(bottom)});
   // Compared before scaling: 7 is missing, 3.5 = 7 / 2 is not asked for.
   expect_cells(widened(band_of<T>(7, 0.5, -1), cells), {-1, -0.5, none, 49, d(top) * 0.5 - 1, d(bottom) * 0.5 - 1});
-  expect_cells(widened(band_of<T>({}, 0.5, -1), cells, {1, 0, 255, 0, 1, 1}), {-1, none, 2.5, none, d(top) * 0.5 - 1, d(bottom) * 0.5 - 1});
+  expect_cells(widened(band_of<T>({}, 0.5, -1), cells, {1, 0, 255, 0, 1, 1}),
+               {-1, none, 2.5, none, d(top) * 0.5 - 1, d(bottom) * 0.5 - 1});
   // Nodata that no cell of the type can equal.
   expect_cells(widened(band_of<T>(7.5), cells), {0, 1, 7, 100, d(top), d(bottom)});
   expect_cells(widened(band_of<T>(1e30), cells), {0, 1, 7, 100, d(top), d(bottom)});
@@ -80,14 +85,16 @@ TYPED_TEST(WidenInteger, PlainNodataScaleMask) {
 TYPED_TEST(WidenInteger, ASignedNodataOfAnUnsignedBandIsNoCell) {
   using T = TypeParam;
   if (std::is_signed_v<T>) return;
-  expect_cells(widened(band_of<T>(-1), std::vector<T>{0, 1, std::numeric_limits<T>::max()}), {0, 1, static_cast<double>(std::numeric_limits<T>::max())});
+  expect_cells(widened(band_of<T>(-1), std::vector<T>{0, 1, std::numeric_limits<T>::max()}),
+               {0, 1, static_cast<double>(std::numeric_limits<T>::max())});
 }
 
 TEST(Widen, SixtyFourBitNodataIsExact) {
   StoredBand b = band_of<std::int64_t>();
   const std::int64_t n = 9007199254740993;  // 2^53 + 1, which no double is
   b.nodata_i64 = n;
-  expect_cells(widened(b, std::vector<std::int64_t>{n, n - 1, n + 1, 0}), {none, static_cast<double>(n - 1), static_cast<double>(n + 1), 0});
+  expect_cells(widened(b, std::vector<std::int64_t>{n, n - 1, n + 1, 0}),
+               {none, static_cast<double>(n - 1), static_cast<double>(n + 1), 0});
   b.nodata_i64 = std::numeric_limits<std::int64_t>::min();
   expect_cells(widened(b, std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::min(), -5}), {none, -5});
   StoredBand u = band_of<std::uint64_t>();
@@ -103,19 +110,25 @@ TEST(Widen, SixtyFourBitNodataIsExact) {
 TEST(Widen, Floats) {
   const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
   const std::vector<float> cells{0, -0.0f, 1.5f, -9999, inf, -inf, nan, std::numeric_limits<float>::max(), 1e-45f};
-  expect_cells(widened(band_of<float>(), cells), {0, 0, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
-  expect_cells(widened(band_of<float>(-9999), cells), {0, 0, 1.5, none, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
-  expect_cells(widened(band_of<float>(0.0), cells), {none, none, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
-  expect_cells(widened(band_of<float>(none), cells), {0, 0, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
+  expect_cells(widened(band_of<float>(), cells),
+               {0, 0, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
+  expect_cells(widened(band_of<float>(-9999), cells),
+               {0, 0, 1.5, none, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
+  expect_cells(widened(band_of<float>(0.0), cells),
+               {none, none, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
+  expect_cells(widened(band_of<float>(none), cells),
+               {0, 0, 1.5, -9999, none, none, none, std::numeric_limits<float>::max(), 1e-45f});
   // Scaled beyond what f32 holds: infinite, hence missing.
   expect_cells(widened(band_of<float>({}, 2), cells), {0, 0, 3, -19998, none, none, none, none, 2.0 * 1e-45f});
   // Nodata is written as a double but compared in the stored type.
   expect_cells(widened(band_of<float>(0.1), std::vector<float>{0.1f, 0.2f}), {none, 0.2f});
-  expect_cells(widened(band_of<float>(-3.4028234663852886e38), std::vector<float>{-3.4028234663852886e38f, 1}), {none, 1});
+  expect_cells(widened(band_of<float>(-3.4028234663852886e38), std::vector<float>{-3.4028234663852886e38f, 1}),
+               {none, 1});
 }
 
 TEST(Widen, Doubles) {
-  const std::vector<double> cells{0.1, 1e300, -1e300, 1e39, -9999, std::numeric_limits<double>::infinity(), none, 1e-300};
+  const std::vector<double> cells{0.1,  1e300, -1e300, 1e39, -9999, std::numeric_limits<double>::infinity(),
+                                  none, 1e-300};
   expect_cells(widened(band_of<double>(), cells), {0.1, none, none, none, -9999, none, none, 0});
   expect_cells(widened(band_of<double>(0.1), cells), {none, none, none, none, -9999, none, none, 0});
   // In f64, rounded once: 16777217 * 0.5 has no f32 on the way.
@@ -128,7 +141,8 @@ TEST(Widen, ScalesInDoublePrecision) {
   for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = static_cast<std::uint16_t>(i);
   const auto got = widened(band_of<std::uint16_t>(0, 0.00341802, 149), cells);
   EXPECT_TRUE(is_missing(got[0]));
-  for (std::size_t i = 1; i < cells.size(); ++i) ASSERT_EQ(got[i], static_cast<float>(static_cast<double>(i) * 0.00341802 + 149));
+  for (std::size_t i = 1; i < cells.size(); ++i)
+    ASSERT_EQ(got[i], static_cast<float>(static_cast<double>(i) * 0.00341802 + 149));
 }
 
 TEST(Widen, StridesAndRows) {
@@ -151,8 +165,10 @@ TEST(Flags, ToAndFromFloats) {
 
 // ---- within ----
 
-void check_within(std::int64_t width, std::int64_t height, double dx, double dy, double reach, double density, unsigned seed) {
-  SCOPED_TRACE(testing::Message() << width << " x " << height << ", cells of " << dx << " x " << dy << ", reach " << reach << ", density " << density);
+void check_within(std::int64_t width, std::int64_t height, double dx, double dy, double reach, double density,
+                  unsigned seed) {
+  SCOPED_TRACE(testing::Message() << width << " x " << height << ", cells of " << dx << " x " << dy << ", reach "
+                                  << reach << ", density " << density);
   const auto rx = static_cast<std::int64_t>(reach / dx), ry = static_cast<std::int64_t>(reach / dy);
   const std::int64_t stride = width + 2 * rx + 3;
   std::mt19937 rng(seed);
@@ -180,7 +196,8 @@ void check_within(std::int64_t width, std::int64_t height, double dx, double dy,
 TEST(Within, EqualsADisc) {
   for (const double density : {0.0, 0.0005, 0.01, 0.3, 1.0})
     for (const auto& [dx, dy] : {std::pair{1.0, 1.0}, {84.0, 111.0}, {30.0, 10.0}})
-      for (const double cells : {0.0, 0.5, 1.0, 1.4143, 2.0, 5.0, 12.7}) check_within(61, 43, dx, dy, cells * dx, density, 21);
+      for (const double cells : {0.0, 0.5, 1.0, 1.4143, 2.0, 5.0, 12.7})
+        check_within(61, 43, dx, dy, cells * dx, density, 21);
 }
 TEST(Within, ThinBlocks) {
   check_within(1, 50, 10, 10, 73, 0.02, 22);

@@ -13,10 +13,13 @@ namespace {
 
 struct Detected {
   std::vector<float> flags, background;
-  [[nodiscard]] std::size_t count(float v) const { return static_cast<std::size_t>(std::count(flags.begin(), flags.end(), v)); }
+  [[nodiscard]] std::size_t count(float v) const {
+    return static_cast<std::size_t>(std::count(flags.begin(), flags.end(), v));
+  }
 };
 
-Detected detect(std::int64_t width, std::int64_t height, const std::vector<float>& cells, const std::string& arguments) {
+Detected detect(std::int64_t width, std::int64_t height, const std::vector<float>& cells,
+                const std::string& arguments) {
   static const Registry registry = builtin_registry();
   Scene s;
   s.grid = make_grid(Place::unknown, width, height);
@@ -41,11 +44,12 @@ struct Rings {
 
 /// The definition, cell by cell, in long double.
 template <class Decide>
-std::vector<float> plain(std::int64_t width, std::int64_t height, const std::vector<float>& cells, const Rings& r, double min_valid, bool logs,
-                         Decide&& exceeds) {
+std::vector<float> plain(std::int64_t width, std::int64_t height, const std::vector<float>& cells, const Rings& r,
+                         double min_valid, bool logs, Decide&& exceeds) {
   const auto at = [&](std::int64_t x, std::int64_t y) { return cells[static_cast<std::size_t>(y * width + x)]; };
   const auto inside = [&](std::int64_t x, std::int64_t y) { return x >= 0 && x < width && y >= 0 && y < height; };
-  const double whole = static_cast<double>((2 * r.background + 1) * (2 * r.background + 1) - (2 * r.guard + 1) * (2 * r.guard + 1));
+  const double whole =
+      static_cast<double>((2 * r.background + 1) * (2 * r.background + 1) - (2 * r.guard + 1) * (2 * r.guard + 1));
   std::vector<float> out;
   for (std::int64_t y = 0; y < height; ++y)
     for (std::int64_t x = 0; x < width; ++x) {
@@ -91,8 +95,9 @@ void expect_equal_masks(const std::vector<float>& got, const std::vector<float>&
   std::size_t differing = 0;
   for (std::size_t i = 0; i < got.size(); ++i)
     if (got[i] != expected[i] && differing++ < 5)
-      ADD_FAILURE() << "column " << static_cast<std::int64_t>(i) % width << ", row " << static_cast<std::int64_t>(i) / width << ": " << got[i]
-                    << " where the definition gives " << expected[i];
+      ADD_FAILURE() << "column " << static_cast<std::int64_t>(i) % width << ", row "
+                    << static_cast<std::int64_t>(i) / width << ": " << got[i] << " where the definition gives "
+                    << expected[i];
   EXPECT_EQ(differing, 0u);
   const auto count = [&](float v) { return std::count(expected.begin(), expected.end(), v); };
   EXPECT_GT(count(1), 20);  // or the comparison says little
@@ -104,8 +109,11 @@ constexpr std::int64_t w = 211, h = 137;
 TEST(Cfar, TwoParameterEqualsItsDefinition) {
   const auto cells = scene_with_gaps(w, h, 51);
   const long double t = cfar::normal_isf(1e-4);
-  const auto exceeds = [&](long double s, long double, long double mean, long double sigma) { return s > mean + t * sigma; };
-  expect_equal_masks(detect(w, h, cells, "--pfa 1e-4 --guard 7px --background 15px").flags, plain(w, h, cells, {0, 3, 7}, 0.25, false, exceeds), w);
+  const auto exceeds = [&](long double s, long double, long double mean, long double sigma) {
+    return s > mean + t * sigma;
+  };
+  expect_equal_masks(detect(w, h, cells, "--pfa 1e-4 --guard 7px --background 15px").flags,
+                     plain(w, h, cells, {0, 3, 7}, 0.25, false, exceeds), w);
   expect_equal_masks(detect(w, h, cells, "--pfa 1e-4 --guard 5px --background 9px --target 3px --min-valid 0.8").flags,
                      plain(w, h, cells, {1, 2, 4}, 0.8, false, exceeds), w);
 }
@@ -113,11 +121,14 @@ TEST(Cfar, TwoParameterEqualsItsDefinition) {
 TEST(Cfar, LognormalEqualsItsDefinition) {
   const auto cells = scene_with_gaps(w, h, 52);
   const long double t = cfar::normal_isf(1e-3);
-  const auto exceeds = [&](long double s, long double, long double mean, long double sigma) { return s > 0 && std::log(s) > mean + t * sigma; };
+  const auto exceeds = [&](long double s, long double, long double mean, long double sigma) {
+    return s > 0 && std::log(s) > mean + t * sigma;
+  };
   expect_equal_masks(detect(w, h, cells, "--model lognormal --pfa 1e-3 --guard 7px --background 15px").flags,
                      plain(w, h, cells, {0, 3, 7}, 0.25, true, exceeds), w);
-  expect_equal_masks(detect(w, h, cells, "--model lognormal --pfa 1e-3 --guard 5px --background 11px --target 3px").flags,
-                     plain(w, h, cells, {1, 2, 5}, 0.25, true, exceeds), w);
+  expect_equal_masks(
+      detect(w, h, cells, "--model lognormal --pfa 1e-3 --guard 5px --background 11px --target 3px").flags,
+      plain(w, h, cells, {1, 2, 5}, 0.25, true, exceeds), w);
 }
 
 TEST(Cfar, CellAveragingEqualsItsDefinition) {
@@ -141,7 +152,8 @@ TEST(Cfar, KEqualsItsDefinition) {
     const auto ratio = static_cast<double>(s / mean);
     // Most cells are far from any threshold: those near it cost the exact one.
     if (ratio < 2) return false;
-    return ratio > (inverse > 0.01 ? cfar::k_threshold(looks, 1 / inverse, pfa) : cfar::ca_multiplier(looks, static_cast<double>(n), pfa));
+    return ratio > (inverse > 0.01 ? cfar::k_threshold(looks, 1 / inverse, pfa)
+                                   : cfar::ca_multiplier(looks, static_cast<double>(n), pfa));
   };
   expect_equal_masks(detect(w, h, cells, "--model k --looks 4.4 --pfa 1e-3 --guard 7px --background 15px").flags,
                      plain(w, h, cells, {0, 3, 7}, 0.25, false, exceeds), w);
@@ -171,13 +183,15 @@ TEST(Cfar, AStarvedRingIsUnknownNotEmpty) {
   // One ship in a narrow harbour: hardly any water around it.
   std::vector<float> cells(61 * 61, missing<float>);
   for (std::int64_t y = 28; y < 33; ++y)
-    for (std::int64_t x = 28; x < 33; ++x) cells[static_cast<std::size_t>(y * 61 + x)] = 0.01f + 0.001f * static_cast<float>(x % 3);
+    for (std::int64_t x = 28; x < 33; ++x)
+      cells[static_cast<std::size_t>(y * 61 + x)] = 0.01f + 0.001f * static_cast<float>(x % 3);
   cells[30 * 61 + 30] = 50;
   for (const char* model : {"ca", "two_parameter", "lognormal", "k"}) {
     SCOPED_TRACE(model);
     const auto starved = detect(61, 61, cells, std::string{"--guard 3px --background 15px --model "} + model);
     EXPECT_EQ(starved.count(255), 61u * 61u);
-    const auto fed = detect(61, 61, cells, std::string{"--guard 3px --background 15px --min-valid 0.01 --model "} + model);
+    const auto fed =
+        detect(61, 61, cells, std::string{"--guard 3px --background 15px --min-valid 0.01 --model "} + model);
     EXPECT_EQ(fed.flags[30 * 61 + 30], model == std::string{"k"} ? fed.flags[30 * 61 + 30] : 1);
     EXPECT_EQ(fed.count(255), 61u * 61u - 25u);
   }
@@ -196,7 +210,10 @@ TEST(Cfar, AFlatPlateauHoldsNoTarget) {
         for (std::int64_t y = 0; y < 300; ++y)
           for (std::int64_t x = 0; x < 600; ++x)
             if ((x * 7 + y * 13) % 101 == 0) cells[static_cast<std::size_t>(y * 600 + x)] = missing<float>;
-        EXPECT_EQ(detect(600, 300, cells, std::string{"--pfa 1e-3 --guard 7px --background 31px --model "} + model + target).count(1), 0u);
+        EXPECT_EQ(
+            detect(600, 300, cells, std::string{"--pfa 1e-3 --guard 7px --background 31px --model "} + model + target)
+                .count(1),
+            0u);
       }
 }
 
@@ -207,7 +224,8 @@ TEST(Cfar, APlateauBesideABrightTargetHoldsNoOther) {
       SCOPED_TRACE(testing::Message() << "bright " << bright << ", model " << model);
       std::vector<float> cells(500 * 250, 0.1f);
       cells[100 * 500 + 100] = bright;
-      const auto got = detect(500, 250, cells, std::string{"--pfa 1e-3 --guard 7px --background 31px --model "} + model);
+      const auto got =
+          detect(500, 250, cells, std::string{"--pfa 1e-3 --guard 7px --background 31px --model "} + model);
       EXPECT_EQ(got.flags[100 * 500 + 100], 1);
       EXPECT_EQ(got.count(1), 1u);
     }
@@ -226,10 +244,14 @@ void expect_rate(const Detected& d, double pfa, double sigmas) {
 constexpr std::int64_t side = 2000;
 
 TEST(FalseAlarms, CellAveragingOneLook) {
-  expect_rate(detect(side, side, gamma_cells(side * side, 1, 0.02, 61), "--model ca --looks 1 --pfa 1e-3 --guard 5px --background 11px"), 1e-3, 3);
+  expect_rate(detect(side, side, gamma_cells(side * side, 1, 0.02, 61),
+                     "--model ca --looks 1 --pfa 1e-3 --guard 5px --background 11px"),
+              1e-3, 3);
 }
 TEST(FalseAlarms, CellAveragingFourLooks) {
-  expect_rate(detect(side, side, gamma_cells(side * side, 4, 0.02, 62), "--model ca --looks 4 --pfa 1e-3 --guard 5px --background 11px"), 1e-3, 3);
+  expect_rate(detect(side, side, gamma_cells(side * side, 4, 0.02, 62),
+                     "--model ca --looks 4 --pfa 1e-3 --guard 5px --background 11px"),
+              1e-3, 3);
 }
 TEST(FalseAlarms, CellAveragingWithGaps) {
   // Fewer valid cells, a larger multiplier: the rate stays.
@@ -240,8 +262,8 @@ TEST(FalseAlarms, CellAveragingWithGaps) {
   expect_rate(detect(side, side, cells, "--model ca --looks 1 --pfa 1e-3 --guard 3px --background 7px"), 1e-3, 3);
 }
 TEST(FalseAlarms, LognormalOnLognormalClutter) {
-  // The threshold takes the ring's moments for the true ones: with a ring of 1800 cells that adds 2 % to the rate, within
-  // the noise of the count; the width asked for is that of the binomial and the bias.
+  // The threshold takes the ring's moments for the true ones: with a ring of 1800 cells that adds 2 % to the rate,
+  // within the noise of the count; the width asked for is that of the binomial and the bias.
   std::mt19937_64 rng(65);
   std::normal_distribution<double> d(-4, 0.7);
   std::vector<float> cells(static_cast<std::size_t>(side * side));

@@ -125,7 +125,9 @@ void check(const Mask& mask, const std::vector<std::pair<std::int64_t, std::int6
 }
 
 std::vector<std::pair<std::int64_t, std::int64_t>> many_tilings(const Mask& m) {
-  return {{256, 256}, {97, 61}, {m.width, 1}, {1, m.height}, {13, 7}, {2, 3}, {m.width, 5}, {5, m.height}, {m.width - 1, m.height - 1}};
+  return {{256, 256},    {97, 61},      {m.width, 1},
+          {1, m.height}, {13, 7},       {2, 3},
+          {m.width, 5},  {5, m.height}, {m.width - 1, m.height - 1}};
 }
 
 TEST(Labels, RandomMasks) {
@@ -155,7 +157,8 @@ TEST(Labels, ASpiral) {
   m.at(0, 0) = 1;
   for (std::int64_t turns = 0; turns < 2;) {  // one cell wide, one cell apart, inwards until it cannot go on
     const std::int64_t nx = x + dx, ny = y + dy;
-    const bool free = nx >= 0 && nx < m.width && ny >= 0 && ny < m.height && !m.is_set(nx, ny) && !m.is_set(nx + dx, ny + dy);
+    const bool free =
+        nx >= 0 && nx < m.width && ny >= 0 && ny < m.height && !m.is_set(nx, ny) && !m.is_set(nx + dx, ny + dy);
     if (free) {
       x = nx, y = ny, turns = 0;
       m.at(x, y) = 1;
@@ -211,7 +214,8 @@ TEST(Labels, ACheckerboardIsOneByCornersAndManyByEdges) {
 }
 
 TEST(Labels, JoinsLateFromTheRight) {
-  // A fork whose prongs lie in the first column of tiles and meet far to the right: the column's end must not close them.
+  // A fork whose prongs lie in the first column of tiles and meet far to the right: the column's end must not close
+  // them.
   Mask m(300, 60);
   for (std::int64_t y = 0; y < 60; y += 2)
     for (std::int64_t x = 0; x < 300; ++x) m.at(x, y) = 1;

@@ -35,8 +35,10 @@ Runs turned_bar(double length, double width, double angle, double cx = 200.3, do
       const double along = u * std::cos(angle * degree) + v * std::sin(angle * degree);
       const double across = -u * std::sin(angle * degree) + v * std::cos(angle * degree);
       if (std::abs(along) >= length / 2 || std::abs(across) >= width / 2) continue;
-      if (!runs.empty() && runs.back().y == y && runs.back().x1 == x) ++runs.back().x1;
-      else runs.push_back({y, x, x + 1});
+      if (!runs.empty() && runs.back().y == y && runs.back().x1 == x)
+        ++runs.back().x1;
+      else
+        runs.push_back({y, x, x + 1});
     }
   return runs;
 }
@@ -92,7 +94,8 @@ TEST(Shape, CellsThatAreNotSquareAreMeasuredOnTheGround) {
   for (std::int64_t y = 0; y < 400; ++y)
     for (std::int64_t x = 0; x < 400; ++x) {
       const double u = (static_cast<double>(x) + 0.5 - 100) * 20, v = (static_cast<double>(y) + 0.5 - 200) * 10;
-      if (std::abs(u + v) >= 800 * std::numbers::sqrt2 / 2 || std::abs(u - v) >= 200 * std::numbers::sqrt2 / 2) continue;
+      if (std::abs(u + v) >= 800 * std::numbers::sqrt2 / 2 || std::abs(u - v) >= 200 * std::numbers::sqrt2 / 2)
+        continue;
       runs.push_back({y, x, x + 1});
     }
   const auto s = shape_of(runs, cells_of(20, 10));
@@ -142,7 +145,8 @@ struct Reported {
   }
 };
 
-Reported report(const Grid& grid, const Runs& runs, const std::vector<float>& intensity, const std::vector<float>& background) {
+Reported report(const Grid& grid, const Runs& runs, const std::vector<float>& intensity,
+                const std::vector<float>& background) {
   static const Registry registry = builtin_registry();
   MemoryIo io;
   std::vector<float> set(static_cast<std::size_t>(grid.width * grid.height));
@@ -193,7 +197,8 @@ TEST(Objects, MeanMaximumContrastAndWeightedCentroid) {
 
 TEST(Objects, WhatIsNotMeasuredIsMissing) {
   const auto r = report(make_grid(Place::metric, 60, 50), bar(30, 20, 7, 3), {}, {});
-  for (const char* name : {"mean", "maximum", "background", "contrast", "weighted_column", "weighted_row"}) EXPECT_TRUE(std::isnan(r(name))) << name;
+  for (const char* name : {"mean", "maximum", "background", "contrast", "weighted_column", "weighted_row"})
+    EXPECT_TRUE(std::isnan(r(name))) << name;
   EXPECT_TRUE(std::isnan(r("at_mask"))) << "nobody looked around";
 }
 
@@ -230,7 +235,8 @@ TEST(Objects, AtMaskIsAGapBesideTheObjectCornersIncluded) {
 }
 
 TEST(Objects, NegativeIntensityHasNoContrastAndNoWeightedPlace) {
-  const auto r = report(make_grid(Place::metric, 60, 50), bar(30, 20, 4, 1), std::vector<float>(3000, -3), std::vector<float>(3000, 1));
+  const auto r = report(make_grid(Place::metric, 60, 50), bar(30, 20, 4, 1), std::vector<float>(3000, -3),
+                        std::vector<float>(3000, 1));
   EXPECT_EQ(r("mean"), -3);
   EXPECT_EQ(r("maximum"), -3);
   EXPECT_TRUE(std::isnan(r("contrast")));
@@ -245,7 +251,8 @@ TEST(Objects, HeadingIsATrueBearing) {
   EXPECT_NEAR(std::min(north, 180 - north), 0, 1e-6);
   // A staircase down to the right: as far in columns as in rows, so its bearing on the ground follows the cells' sides.
   Runs stairs, up;
-  for (std::int64_t i = 0; i < 60; ++i) stairs.push_back({100 + i, 100 + i, 103 + i}), up.push_back({100 + i, 200 - i, 203 - i});
+  for (std::int64_t i = 0; i < 60; ++i)
+    stairs.push_back({100 + i, 100 + i, 103 + i}), up.push_back({100 + i, 200 - i, 203 - i});
   const Ground ground = g.ground(130);
   const double expected = std::atan2(ground.dx, ground.dy) / degree;  // east over north
   EXPECT_NEAR(heading(stairs), 180 - expected, 0.1);
@@ -256,9 +263,11 @@ TEST(Objects, HeadingIsATrueBearing) {
 struct TurnedLocator : Locator {
   [[nodiscard]] std::optional<LonLat> lonlat(double column, double row) const override {
     const double x = column * 10, y = -row * 10;  // metres in the projection
-    const double east = x * std::cos(turn * degree) + y * std::sin(turn * degree), north = -x * std::sin(turn * degree) + y * std::cos(turn * degree);
+    const double east = x * std::cos(turn * degree) + y * std::sin(turn * degree),
+                 north = -x * std::sin(turn * degree) + y * std::cos(turn * degree);
     const double s = std::sin(50 * degree), w = 1 - 0.00669437999014 * s * s;
-    return LonLat{5 + east / (6378137 * std::cos(50 * degree) / std::sqrt(w)) / degree, 50 + north / (6378137 * (1 - 0.00669437999014) / (w * std::sqrt(w))) / degree};
+    return LonLat{5 + east / (6378137 * std::cos(50 * degree) / std::sqrt(w)) / degree,
+                  50 + north / (6378137 * (1 - 0.00669437999014) / (w * std::sqrt(w))) / degree};
   }
   double turn = 30;
 };

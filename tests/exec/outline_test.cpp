@@ -33,8 +33,10 @@ Cells drawn(const std::vector<std::string>& picture) {
 std::vector<Run> runs_of(const Cells& cells) {
   std::vector<Run> runs;
   for (const auto& [y, x] : cells)
-    if (!runs.empty() && runs.back().y == y && runs.back().x1 == x) ++runs.back().x1;
-    else runs.push_back({y, x, x + 1});
+    if (!runs.empty() && runs.back().y == y && runs.back().x1 == x)
+      ++runs.back().x1;
+    else
+      runs.push_back({y, x, x + 1});
   return runs;
 }
 

@@ -16,7 +16,9 @@ const Registry& registry() {
   return r;
 }
 
-Graph bound(const std::string& text, const MemoryIo& io) { return make_graph(parse_text(text), text, registry(), io, 2); }
+Graph bound(const std::string& text, const MemoryIo& io) {
+  return make_graph(parse_text(text), text, registry(), io, 2);
+}
 
 constexpr std::int64_t w = 701, h = 402;
 constexpr const char* detect = "in.tif ! cfar --pfa 1e-4 ! [ d.tif ] ! objects ! o.gpkg";
@@ -42,18 +44,23 @@ std::pair<MemoryIo, MemoryIo> stored_two_ways(DType type, double scale, double o
   ios.first.rasters["in.tif"] = one_band("in.tif", grid, plain, Unit{"1"});
   auto stored = std::make_shared<MemoryRaster>("in.tif", grid, block);
   StoredBand band{type, 0.0, {}, scale, offset, false, Unit{"1"}, "dn"};
-  if (type == DType::u16) stored->add_band(band, dn, valid);
-  else if (type == DType::i32) stored->add_band(band, std::vector<std::int32_t>(dn.begin(), dn.end()), valid);
-  else stored->add_band(band, std::vector<double>(dn.begin(), dn.end()), valid);
+  if (type == DType::u16)
+    stored->add_band(band, dn, valid);
+  else if (type == DType::i32)
+    stored->add_band(band, std::vector<std::int32_t>(dn.begin(), dn.end()), valid);
+  else
+    stored->add_band(band, std::vector<double>(dn.begin(), dn.end()), valid);
   ios.second.rasters["in.tif"] = stored;
   return ios;
 }
 
 TEST(Run, StoredTypesScalesMasksAndBlocksMakeNoDifference) {
   for (const DType type : {DType::u16, DType::i32, DType::f64})
-    for (const Window block : {Window{0, 0, 7, 5}, Window{0, 0, w, 1}, Window{0, 0, w, h}, Window{0, 0, 512, 512}, Window{0, 0, 100000, 3}})
+    for (const Window block :
+         {Window{0, 0, 7, 5}, Window{0, 0, w, 1}, Window{0, 0, w, h}, Window{0, 0, 512, 512}, Window{0, 0, 100000, 3}})
       for (const bool mask : {false, true}) {
-        SCOPED_TRACE(testing::Message() << name_of(type) << ", blocks of " << block.width << " x " << block.height << (mask ? ", mask" : ""));
+        SCOPED_TRACE(testing::Message() << name_of(type) << ", blocks of " << block.width << " x " << block.height
+                                        << (mask ? ", mask" : ""));
         const auto [plain, stored] = stored_two_ways(type, 3.05e-5, 1e-4, block, mask);
         const Graph a = bound(detect, plain), b = bound(detect, stored);
         const auto expected = run(a, make_plan(a, budget_of(0, 0)), plain, {});
@@ -107,7 +114,9 @@ TEST(Run, StopsWhenAsked) {
 
 TEST(Run, AFileCutShortIsAnInputErrorAndNothingIsWhole) {
   const Grid grid = make_grid(Place::metric, w, h);
-  auto raster = std::make_shared<MemoryRaster>("in.tif", grid, std::vector<std::vector<float>>{std::vector<float>(static_cast<std::size_t>(w * h), 1)}, Unit{"1"});
+  auto raster = std::make_shared<MemoryRaster>(
+      "in.tif", grid, std::vector<std::vector<float>>{std::vector<float>(static_cast<std::size_t>(w * h), 1)},
+      Unit{"1"});
   raster->break_rows_from(333);
   MemoryIo io;
   io.rasters["in.tif"] = raster;
@@ -134,7 +143,8 @@ TEST(Run, AnOperatorsFailureNamesItAndItsCells) {
     return 1;
   };
   static const fulmar_operator* const operators[] = {&table};
-  static const fulmar_plugin plugin{sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "unlucky", "1", "", "", "", 1, operators};
+  static const fulmar_plugin plugin{
+      sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "unlucky", "1", "", "", "", 1, operators};
   Registry r;
   r.add(plugin);
   MemoryIo io;
@@ -189,7 +199,8 @@ TEST(Run, SeveralBandsAndSeveralTables) {
     const float difference = expected.rasters.at("out.tif").cells[0][i];
     if (is_missing(difference)) continue;
     ++compared;
-    ASSERT_NEAR(difference, std::pow(10, db[1][i] / 10.0) - std::pow(10, db[0][i] / 10.0), 1e-6 * (1 + std::abs(difference)));
+    ASSERT_NEAR(difference, std::pow(10, db[1][i] / 10.0) - std::pow(10, db[0][i] / 10.0),
+                1e-6 * (1 + std::abs(difference)));
   }
   EXPECT_GT(compared, db[0].size() / 2);
   for (std::size_t i = 0; i < db[0].size(); ++i)
@@ -199,9 +210,11 @@ TEST(Run, SeveralBandsAndSeveralTables) {
     run(graph, make_plan(graph, budget_of(tw, th)), io, {});
     for (const auto& [path, r] : expected.rasters)
       for (std::size_t b = 0; b < r.cells.size(); ++b)
-        for (std::size_t i = 0; i < r.cells[b].size(); ++i) ASSERT_TRUE(same_bits(r.cells[b][i], io.products.rasters.at(path).cells[b][i]));
+        for (std::size_t i = 0; i < r.cells[b].size(); ++i)
+          ASSERT_TRUE(same_bits(r.cells[b][i], io.products.rasters.at(path).cells[b][i]));
   }
-  const Graph two = bound("in.tif --band 2 ! cfar ! [ objects --connectivity 4 ! four.gpkg ] ! objects ! eight.gpkg", io);
+  const Graph two =
+      bound("in.tif --band 2 ! cfar ! [ objects --connectivity 4 ! four.gpkg ] ! objects ! eight.gpkg", io);
   const auto reference = run(two, make_plan(two, reference_budget()), io, {});
   ASSERT_EQ(reference.tables.size(), 2u);
   for (const auto& [tw, th] : {std::pair<std::int64_t, std::int64_t>{0, 0}, {97, 61}}) {

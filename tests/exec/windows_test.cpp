@@ -18,7 +18,8 @@ struct Image {
   std::int64_t width, height;
   std::vector<float> cells;
   [[nodiscard]] float at(std::int64_t x, std::int64_t y) const {
-    return x >= 0 && x < width && y >= 0 && y < height ? cells[static_cast<std::size_t>(y * width + x)] : missing<float>;
+    return x >= 0 && x < width && y >= 0 && y < height ? cells[static_cast<std::size_t>(y * width + x)]
+                                                       : missing<float>;
   }
 };
 
@@ -66,7 +67,8 @@ Sums plain_sums(const Image& image, const fulmar_view& v) {
           if (is_missing(c)) continue;
           n += 1, s1 += c, s2 += static_cast<long double>(c) * c;
         }
-      out.n.push_back(static_cast<double>(n)), out.s1.push_back(static_cast<double>(s1)), out.s2.push_back(static_cast<double>(s2));
+      out.n.push_back(static_cast<double>(n)), out.s1.push_back(static_cast<double>(s1)),
+          out.s2.push_back(static_cast<double>(s2));
     }
   return out;
 }
@@ -95,8 +97,8 @@ Image gamma_image(std::int64_t width, std::int64_t height, double gaps, unsigned
 
 TEST(WindowSums, EqualPlainLoopsOnGammaClutter) {
   for (const double gaps : {0.0, 0.02, 0.6})
-    for (const fulmar_view& v : {ring(2, 2, 4, 4), ring(3, 3, 15, 15), ring(0, 0, 1, 1), ring(5, 1, 9, 4), ring(1, 5, 4, 9), box(0, 0),
-                                 box(1, 1), box(7, 2), box(0, 6)}) {
+    for (const fulmar_view& v : {ring(2, 2, 4, 4), ring(3, 3, 15, 15), ring(0, 0, 1, 1), ring(5, 1, 9, 4),
+                                 ring(1, 5, 4, 9), box(0, 0), box(1, 1), box(7, 2), box(0, 6)}) {
       SCOPED_TRACE(testing::Message() << "gaps " << gaps << ", outer " << v.outer_x << " x " << v.outer_y);
       const Image image = gamma_image(131, 90, gaps, 11);
       expect_near(engine_sums(image, v), plain_sums(image, v), 1e-12);
@@ -147,8 +149,10 @@ double worst_variance(const Image& image, const fulmar_view& v) {
             if (v.kind == FULMAR_VIEW_RING && std::abs(i) <= v.inner_x && std::abs(j) <= v.inner_y) continue;
             const float c = image.at(x + i, y + j);
             if (is_missing(c)) continue;
-            if (pass == 0) n += 1, mean += c;
-            else m2 += (c - mean) * (c - mean);
+            if (pass == 0)
+              n += 1, mean += c;
+            else
+              m2 += (c - mean) * (c - mean);
           }
         if (pass == 0) mean /= n;
       }

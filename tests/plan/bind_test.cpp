@@ -39,14 +39,18 @@ class Bind : public testing::Test {
     add("elsewhere.tif", other, 1, "1");
     auto bands = std::make_shared<MemoryRaster>("bands.tif", grid, Window{0, 0, 64, 48});
     for (int b = 0; b < 3; ++b)
-      bands->add_band({DType::f32, {}, {}, 1, 0, false, Unit{"1"}, "b" + std::to_string(b + 1)}, std::vector<float>(2400, 0.1f));
+      bands->add_band({DType::f32, {}, {}, 1, 0, false, Unit{"1"}, "b" + std::to_string(b + 1)},
+                      std::vector<float>(2400, 0.1f));
     io.rasters["bands.tif"] = bands;
     io.companions["coast"] = MemoryRaster::flags("coast", grid, std::vector<float>(2400));
   }
   void add(const std::string& name, const Grid& grid, float value, const std::string& unit) {
-    io.rasters[name] = one_band(name, grid, std::vector<float>(static_cast<std::size_t>(grid.width * grid.height), value), Unit{unit});
+    io.rasters[name] =
+        one_band(name, grid, std::vector<float>(static_cast<std::size_t>(grid.width * grid.height), value), Unit{unit});
   }
-  [[nodiscard]] Graph bound(const std::string& text) const { return make_graph(parse_text(text), text, registry(), io, 2); }
+  [[nodiscard]] Graph bound(const std::string& text) const {
+    return make_graph(parse_text(text), text, registry(), io, 2);
+  }
   [[nodiscard]] Refusal refusal(const std::string& text) const {
     try {
       static_cast<void>(bound(text));
@@ -68,12 +72,14 @@ class Bind : public testing::Test {
     ADD_FAILURE() << "accepted: " << text;
     return {};
   }
-  void expect_refused(const std::string& text, const std::string& marked, const std::vector<std::string>& words, Errc code = Errc::usage) const {
+  void expect_refused(const std::string& text, const std::string& marked, const std::vector<std::string>& words,
+                      Errc code = Errc::usage) const {
     SCOPED_TRACE(text);
     const Refusal r = refusal(text);
     EXPECT_EQ(r.code, code) << r.text;
     EXPECT_EQ(r.marked, marked) << r.text;
-    for (const auto& word : words) EXPECT_NE(r.text.find(word), std::string::npos) << "no '" << word << "' in: " << r.text;
+    for (const auto& word : words)
+      EXPECT_NE(r.text.find(word), std::string::npos) << "no '" << word << "' in: " << r.text;
   }
 
   MemoryIo io;
@@ -86,8 +92,10 @@ TEST_F(Bind, AMisspeltOperator) {
 }
 
 TEST_F(Bind, AMisspeltParameter) {
-  expect_refused("linear.tif ! cfar --gaurd 700 ! out.tif", "--gaurd", {"cfar has no parameter 'gaurd'", "did you mean 'guard'"});
-  expect_refused("linear.tif ! cfar --frequency 5 ! out.tif", "--frequency", {"no parameter 'frequency'", "pfa", "background"});
+  expect_refused("linear.tif ! cfar --gaurd 700 ! out.tif", "--gaurd",
+                 {"cfar has no parameter 'gaurd'", "did you mean 'guard'"});
+  expect_refused("linear.tif ! cfar --frequency 5 ! out.tif", "--frequency",
+                 {"no parameter 'frequency'", "pfa", "background"});
   expect_refused("db.tif ! linear --base 2 ! out.tif", "--base", {"no parameter", "takes none"});
 }
 
@@ -116,7 +124,8 @@ TEST_F(Bind, AFormulaThatDoesNotParse) {
 }
 
 TEST_F(Bind, DecibelsIntoALinearPort) {
-  expect_refused("db.tif ! cfar ! out.tif", "cfar", {"cfar needs intensity in linear units", "gets dB from db.tif", "`linear`"});
+  expect_refused("db.tif ! cfar ! out.tif", "cfar",
+                 {"cfar needs intensity in linear units", "gets dB from db.tif", "`linear`"});
   expect_refused("linear.tif ! decibel ! cfar ! out.tif", "cfar", {"gets dB from decibel", "`linear`"});
   expect_refused("linear.tif ! linear ! out.tif", "linear", {"needs value in dB", "`decibel`"});
   expect_refused("dn.tif ! cfar ! out.tif", "cfar", {"gets DN from dn.tif"});
@@ -138,7 +147,8 @@ TEST_F(Bind, GridsThatDiffer) {
 
 TEST_F(Bind, FeaturesAndRastersIntoTheRightFiles) {
   expect_refused("flags.tif ! objects ! out.tif", "out.tif", {"objects yields features", ".gpkg", "[ out.tif ]"});
-  expect_refused("linear.tif ! cfar ! out.gpkg", "out.gpkg", {"out.gpkg holds features, but cfar yields a raster", "`objects`"});
+  expect_refused("linear.tif ! cfar ! out.gpkg", "out.gpkg",
+                 {"out.gpkg holds features, but cfar yields a raster", "`objects`"});
   expect_refused("flags.tif ! objects ! cfar ! out.tif", "cfar", {"takes a raster, but objects yields features"});
   EXPECT_NO_THROW(static_cast<void>(bound("flags.tif ! objects ! out.png")));
 }
@@ -154,7 +164,8 @@ TEST_F(Bind, ReadAndWritten) {
 
 TEST_F(Bind, FilesThatAreNotThere) {
   expect_refused("absent.tif ! cfar ! out.tif", "absent.tif", {"absent.tif: no such raster"}, Errc::input);
-  expect_refused("linear.tif ! mask --with nothing ! out.tif", "--with nothing", {"nothing: no such companion"}, Errc::input);
+  expect_refused("linear.tif ! mask --with nothing ! out.tif", "--with nothing", {"nothing: no such companion"},
+                 Errc::input);
   expect_refused("cfar ! out.tif", "cfar", {"'cfar' is an operator", "./cfar"});
   expect_refused("linear.tif ! cfar", "cfar", {"'cfar' is an operator", "out.tif"});
 }
@@ -178,14 +189,17 @@ TEST_F(Bind, OptionsOfFiles) {
 }
 
 TEST_F(Bind, WindowsThatDoNotNest) {
-  expect_refused("linear.tif ! cfar --guard 900 --background 900 ! out.tif", "--guard 900", {"guard must be smaller than background"});
+  expect_refused("linear.tif ! cfar --guard 900 --background 900 ! out.tif", "--guard 900",
+                 {"guard must be smaller than background"});
   expect_refused("linear.tif ! cfar --guard 9px --background 9px ! out.tif", "--guard 9px", {"9", "cells wide"});
   expect_refused("linear.tif ! cfar --target 700 ! out.tif", "--target 700", {"target must not be larger than guard"});
-  expect_refused("linear.tif ! cfar --background 20000km ! out.tif", "--background 20000km", {"background", "100001 cells"});
+  expect_refused("linear.tif ! cfar --background 20000km ! out.tif", "--background 20000km",
+                 {"background", "100001 cells"});
 }
 
 TEST_F(Bind, MetresNeedACellSize) {
-  expect_refused("nowhere.tif ! cfar --guard 500 ! out.tif", "--guard 500", {"does not tell the size of its cells", "7px"});
+  expect_refused("nowhere.tif ! cfar --guard 500 ! out.tif", "--guard 500",
+                 {"does not tell the size of its cells", "7px"});
   EXPECT_NO_THROW(static_cast<void>(bound("nowhere.tif ! cfar --guard 5px --background 9px ! out.tif")));
 }
 

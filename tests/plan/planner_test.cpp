@@ -15,7 +15,8 @@ namespace {
 
 /// A raster of any size that has no cells to read: plans are made without.
 struct Promised : RasterSource {
-  Promised(std::string n, Grid g, DType type, Window b, std::string unit = "1") : label{std::move(n)}, lattice{std::move(g)}, blocks{b} {
+  Promised(std::string n, Grid g, DType type, Window b, std::string unit = "1")
+      : label{std::move(n)}, lattice{std::move(g)}, blocks{b} {
     stored.push_back({type, {}, {}, 1, 0, false, Unit{std::move(unit)}, "band"});
   }
   [[nodiscard]] const std::string& name() const override { return label; }
@@ -73,7 +74,8 @@ void expect_golden(const std::string& name, const std::string& text) {
 }
 
 constexpr const char* ships =
-    "scene.tif ! linear ! mask --with coast.tif --buffer 250 ! cfar --pfa 1e-6 --guard 210 --background 750 ! objects --min-area 1800 ! ships.gpkg";
+    "scene.tif ! linear ! mask --with coast.tif --buffer 250 ! cfar --pfa 1e-6 --guard 210 --background 750 ! objects "
+    "--min-area 1800 ! ships.gpkg";
 
 TEST(Plan, SmallScene) {
   const Graph g = graph_of(ships, grid_of(1200, 900, 30), DType::f32, {0, 0, 1200, 1}, "dB");
@@ -81,8 +83,8 @@ TEST(Plan, SmallScene) {
 }
 
 TEST(Plan, HugeScene) {
-  const Graph g = graph_of("scene.tif ! cfar --guard 70 --background 310 ! [ detections.tif ] ! objects ! ships.gpkg", grid_of(100000, 100000, 10),
-                           DType::u16, {0, 0, 512, 512});
+  const Graph g = graph_of("scene.tif ! cfar --guard 70 --background 310 ! [ detections.tif ] ! objects ! ships.gpkg",
+                           grid_of(100000, 100000, 10), DType::u16, {0, 0, 512, 512});
   const auto begin = std::chrono::steady_clock::now();
   const Plan plan = make_plan(g, budget(512, 16));
   const auto took = std::chrono::steady_clock::now() - begin;
@@ -93,8 +95,8 @@ TEST(Plan, HugeScene) {
 }
 
 TEST(Plan, TinyBudget) {
-  const Graph g = graph_of("scene.tif ! cfar --model ca --guard 70 --background 310 --target 30 ! out.tif", grid_of(30000, 20000, 10), DType::f32,
-                           {0, 0, 30000, 1});
+  const Graph g = graph_of("scene.tif ! cfar --model ca --guard 70 --background 310 --target 30 ! out.tif",
+                           grid_of(30000, 20000, 10), DType::f32, {0, 0, 30000, 1});
   expect_golden("tiny_budget.txt", explain(g, make_plan(g, budget(128, 1))));
 }
 
@@ -109,15 +111,22 @@ TEST(Plan, IsPure) {
 }
 
 TEST(Plan, NeverPromisesMoreThanTheBudget) {
-  for (const auto& [width, height] : std::vector<std::pair<std::int64_t, std::int64_t>>{
-           {1, 1}, {1, 100000}, {100000, 1}, {511, 255}, {512, 256}, {2048, 2048}, {25847, 16731}, {100000, 100000}, {1000000, 300}})
+  for (const auto& [width, height] : std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 1},
+                                                                                        {1, 100000},
+                                                                                        {100000, 1},
+                                                                                        {511, 255},
+                                                                                        {512, 256},
+                                                                                        {2048, 2048},
+                                                                                        {25847, 16731},
+                                                                                        {100000, 100000},
+                                                                                        {1000000, 300}})
     for (const Window block : {Window{0, 0, width, 1}, Window{0, 0, 256, 256}, Window{0, 0, width, height}})
       for (const int threads : {1, 2, 16})
         for (const std::int64_t memory : {128, 160, 256, 512, 4096}) {
           if (block.cells() > 100000000) continue;
           const Graph g = graph_of(ships, grid_of(width, height, 30), DType::u16, block, "dB");
-          SCOPED_TRACE(testing::Message() << width << " x " << height << ", blocks of " << block.width << " x " << block.height << ", " << threads
-                                          << " threads, " << memory << " MiB");
+          SCOPED_TRACE(testing::Message() << width << " x " << height << ", blocks of " << block.width << " x "
+                                          << block.height << ", " << threads << " threads, " << memory << " MiB");
           try {
             const Plan p = make_plan(g, budget(memory, threads));
             EXPECT_LE(p.peak_bytes + p.feature_bytes, memory << 20);
@@ -127,7 +136,8 @@ TEST(Plan, NeverPromisesMoreThanTheBudget) {
             EXPECT_LE(p.tile_width, width);
             EXPECT_LE(p.tile_height, height);
             EXPECT_GE(p.decoded_times, 1 - 1e-12);
-            EXPECT_EQ(p.tiles, ((width + p.tile_width - 1) / p.tile_width) * ((height + p.tile_height - 1) / p.tile_height));
+            EXPECT_EQ(p.tiles,
+                      ((width + p.tile_width - 1) / p.tile_width) * ((height + p.tile_height - 1) / p.tile_height));
             // An odd tiling computes blocks twice.
             EXPECT_TRUE(p.tile_width == width || p.tile_width % block_width == 0) << p.tile_width;
             EXPECT_TRUE(p.tile_height == height || p.tile_height % block_height == 0) << p.tile_height;

@@ -22,12 +22,14 @@ namespace fulmar::test {
 /// A raster as a file would store it: any cell type, blocks of any size, nodata, scale, mask bands.
 class MemoryRaster : public RasterSource {
  public:
-  MemoryRaster(std::string name, Grid grid, std::vector<std::vector<float>> bands, Unit unit = {}, Window block = {0, 0, 64, 48})
+  MemoryRaster(std::string name, Grid grid, std::vector<std::vector<float>> bands, Unit unit = {},
+               Window block = {0, 0, 64, 48})
       : name_{std::move(name)}, grid_{std::move(grid)}, block_{block} {
     for (const auto& cells : bands) add_band({DType::f32, {}, {}, 1, 0, false, unit, "band"}, cells);
   }
   /// A raster without bands yet; see add_band.
-  MemoryRaster(std::string name, Grid grid, Window block) : name_{std::move(name)}, grid_{std::move(grid)}, block_{block} {}
+  MemoryRaster(std::string name, Grid grid, Window block)
+      : name_{std::move(name)}, grid_{std::move(grid)}, block_{block} {}
 
   /// Adds a band of stored cells. `valid` (0: missing) makes it a band with a mask.
   template <class T>
@@ -53,7 +55,8 @@ class MemoryRaster : public RasterSource {
     return raster;
   }
   static std::shared_ptr<MemoryRaster> field(std::string name, Grid grid, const std::vector<float>& cells) {
-    auto raster = std::make_shared<MemoryRaster>(std::move(name), std::move(grid), std::vector<std::vector<float>>{cells});
+    auto raster =
+        std::make_shared<MemoryRaster>(std::move(name), std::move(grid), std::vector<std::vector<float>>{cells});
     raster->computed_ = true;
     return raster;
   }
@@ -85,12 +88,14 @@ class MemoryRaster : public RasterSource {
     explicit Reader(const MemoryRaster& r) : raster{r} {}
     void read(int band, const Window& w, void* cells, std::int64_t stride) override {
       check(w);
-      if (raster.broken_from_ >= 0 && w.bottom() > raster.broken_from_) fail(Errc::input, raster.name_ + ": the file is cut short");
+      if (raster.broken_from_ >= 0 && w.bottom() > raster.broken_from_)
+        fail(Errc::input, raster.name_ + ": the file is cut short");
       const auto b = static_cast<std::size_t>(band);
       const auto size = static_cast<std::int64_t>(size_of(raster.bands_[b].dtype));
       for (std::int64_t y = 0; y < w.height; ++y)
         std::memcpy(static_cast<std::byte*>(cells) + y * stride * size,
-                    raster.cells_[b].data() + ((w.y + y) * raster.grid_.width + w.x) * size, static_cast<std::size_t>(w.width * size));
+                    raster.cells_[b].data() + ((w.y + y) * raster.grid_.width + w.x) * size,
+                    static_cast<std::size_t>(w.width * size));
       raster.bytes_read_ += w.cells() * size;
     }
     void read_mask(int band, const Window& w, std::uint8_t* cells, std::int64_t stride) override {
@@ -98,10 +103,12 @@ class MemoryRaster : public RasterSource {
       const auto& from = raster.valid_[static_cast<std::size_t>(band)];
       if (from.empty()) fail(Errc::runtime, "the engine asks for a mask that the band does not have");
       for (std::int64_t y = 0; y < w.height; ++y)
-        std::memcpy(cells + y * stride, from.data() + (w.y + y) * raster.grid_.width + w.x, static_cast<std::size_t>(w.width));
+        std::memcpy(cells + y * stride, from.data() + (w.y + y) * raster.grid_.width + w.x,
+                    static_cast<std::size_t>(w.width));
     }
     void check(const Window& w) const {
-      if (w.empty() || !(intersect(w, raster.grid_.window()) == w)) fail(Errc::runtime, "the engine reads beyond the raster");
+      if (w.empty() || !(intersect(w, raster.grid_.window()) == w))
+        fail(Errc::runtime, "the engine reads beyond the raster");
     }
     const MemoryRaster& raster;
   };
@@ -119,7 +126,8 @@ class MemoryRaster : public RasterSource {
 
 /// A raster of one f32 band.
 inline std::shared_ptr<MemoryRaster> one_band(std::string name, Grid grid, std::vector<float> cells, Unit unit = {}) {
-  return std::make_shared<MemoryRaster>(std::move(name), std::move(grid), std::vector<std::vector<float>>{std::move(cells)}, std::move(unit));
+  return std::make_shared<MemoryRaster>(std::move(name), std::move(grid),
+                                        std::vector<std::vector<float>>{std::move(cells)}, std::move(unit));
 }
 
 /// What a run left behind.
@@ -151,25 +159,32 @@ class MemoryIo : public Io {
     if (it == rasters.end()) fail(Errc::input, path + ": no such raster");
     return it->second;
   }
-  [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest& request, const Grid&) const override {
+  [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest& request,
+                                                              const Grid&) const override {
     const auto it = companions.find(request.path);
     if (it == companions.end()) fail(Errc::input, request.path + ": no such companion");
     return it->second;
   }
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions& options) const override {
-    if (existing.contains(path) && !options.overwrite) fail(Errc::output, path + " exists already; --overwrite replaces it");
+    if (existing.contains(path) && !options.overwrite)
+      fail(Errc::output, path + " exists already; --overwrite replaces it");
     for (const char* end : {".gpkg", ".fgb", ".geojson"})
       if (path.ends_with(end)) return ProductKind::features;
     return ProductKind::raster;
   }
   [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&, const Grid& grid,
-                                                          const std::vector<ProductBand>& bands, const Metadata&) const override {
+                                                          const std::vector<ProductBand>& bands,
+                                                          const Metadata&) const override {
     auto& r = products.rasters[path];
-    r = {grid, bands, std::vector<std::vector<float>>(bands.size(), std::vector<float>(static_cast<std::size_t>(grid.width * grid.height), -12345.0f)), false};
+    r = {grid, bands,
+         std::vector<std::vector<float>>(
+             bands.size(), std::vector<float>(static_cast<std::size_t>(grid.width * grid.height), -12345.0f)),
+         false};
     return std::make_unique<Sink>(r);
   }
-  [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&, const Grid& grid,
-                                                             const std::vector<Column>&, const Metadata&) const override {
+  [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&,
+                                                             const Grid& grid, const std::vector<Column>&,
+                                                             const Metadata&) const override {
     if (!path.ends_with(".png")) return std::make_unique<Features>(products.tables[path]);
     auto& picture = products.pictures[path];
     picture.beneath.assign(static_cast<std::size_t>(grid.width * grid.height), -12345.0f);
@@ -186,7 +201,8 @@ class MemoryIo : public Io {
         for (std::int64_t x = 0; x < w.width; ++x) {
           float& cell = to[static_cast<std::size_t>((w.y + y) * raster.grid.width + w.x + x)];
           if (cell != -12345.0f) fail(Errc::runtime, "the engine writes a cell twice");
-          cell = flags ? static_cast<const std::uint8_t*>(cells)[y * stride + x] : static_cast<const float*>(cells)[y * stride + x];
+          cell = flags ? static_cast<const std::uint8_t*>(cells)[y * stride + x]
+                       : static_cast<const float*>(cells)[y * stride + x];
         }
     }
     void commit() override { raster.whole = true; }
@@ -203,7 +219,8 @@ class MemoryIo : public Io {
     [[nodiscard]] bool wants_raster() const override { return true; }
     void write_raster(const Window& w, const float* cells, std::int64_t stride) override {
       for (std::int64_t y = 0; y < w.height; ++y)
-        std::memcpy(picture.beneath.data() + (w.y + y) * width + w.x, cells + y * stride, static_cast<std::size_t>(w.width) * 4);
+        std::memcpy(picture.beneath.data() + (w.y + y) * width + w.x, cells + y * stride,
+                    static_cast<std::size_t>(w.width) * 4);
     }
     void write(const FeatureTable&) override {}
     void commit() override { picture.whole = true; }

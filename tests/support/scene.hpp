@@ -64,7 +64,8 @@ inline std::vector<float> smooth_field(const Grid& g, float low, float high) {
   v.reserve(static_cast<std::size_t>(g.width * g.height));
   for (std::int64_t y = 0; y < g.height; ++y)
     for (std::int64_t x = 0; x < g.width; ++x) {
-      const double u = 0.5 + 0.25 * std::sin(0.013 * static_cast<double>(x)) + 0.25 * std::cos(0.021 * static_cast<double>(y) + 0.3);
+      const double u =
+          0.5 + 0.25 * std::sin(0.013 * static_cast<double>(x)) + 0.25 * std::cos(0.021 * static_cast<double>(y) + 0.3);
       v.push_back(low + (high - low) * static_cast<float>(u));
     }
   return v;
@@ -76,7 +77,8 @@ inline std::vector<float> blobs(const Grid& g, std::mt19937& rng) {
   const std::int64_t count = 1 + g.width * g.height / 6000;
   for (std::int64_t k = 0; k < count; ++k) {
     const auto cx = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.width + 1)),
-               cy = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.height + 1)), r = static_cast<std::int64_t>(1 + rng() % 12);
+               cy = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(g.height + 1)),
+               r = static_cast<std::int64_t>(1 + rng() % 12);
     for (std::int64_t y = std::max<std::int64_t>(0, cy - r); y < std::min(g.height, cy + r); ++y)
       for (std::int64_t x = std::max<std::int64_t>(0, cx - r); x < std::min(g.width, cx + r); ++x)
         if ((x - cx) * (x - cx) + (y - cy) * (y - cy) < r * r) v[static_cast<std::size_t>(y * g.width + x)] = 1;
@@ -88,7 +90,9 @@ inline std::vector<float> blobs(const Grid& g, std::mt19937& rng) {
 inline std::vector<float> values_for(const Unit& unit, const Grid& g, std::mt19937& rng) {
   const auto n = static_cast<std::size_t>(g.width * g.height);
   std::vector<float> v(n);
-  const auto at = [&](std::int64_t x, std::int64_t y) -> float& { return v[static_cast<std::size_t>(y * g.width + x)]; };
+  const auto at = [&](std::int64_t x, std::int64_t y) -> float& {
+    return v[static_cast<std::size_t>(y * g.width + x)];
+  };
   if (unit.symbol == units::decibel) {
     std::normal_distribution<float> d(-20, 4);
     for (auto& x : v) x = d(rng);
@@ -148,11 +152,13 @@ struct Scene {
     auto made = std::make_unique<MemoryIo>();
     for (const auto& [path, layers] : files) {
       auto raster = std::make_shared<MemoryRaster>(path, grid, block);
-      for (const Layer& l : layers) raster->add_band({DType::f32, {}, {}, 1, 0, false, l.unit, "band"}, l.values, l.valid);
+      for (const Layer& l : layers)
+        raster->add_band({DType::f32, {}, {}, 1, 0, false, l.unit, "band"}, l.values, l.valid);
       made->rasters[path] = std::move(raster);
     }
     for (const auto& [path, c] : companions)
-      made->companions[path] = c.flags ? MemoryRaster::flags(path, grid, c.values) : MemoryRaster::field(path, grid, c.values);
+      made->companions[path] =
+          c.flags ? MemoryRaster::flags(path, grid, c.values) : MemoryRaster::field(path, grid, c.values);
     return made;
   }
 };
@@ -230,7 +236,8 @@ inline std::string length_text(const std::string& metres, Place place) {
   return out.str();
 }
 
-inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t width, std::int64_t height, std::uint32_t seed) {
+inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t width, std::int64_t height,
+                        std::uint32_t seed) {
   const Operator& op = *registry.find(c.op);
   std::mt19937 rng(seed);
   Scene s;
@@ -286,9 +293,11 @@ struct Bound {
   Bound(const Registry& registry, const Scene& scene, bool all_outputs = true) : io{scene.io()} {
     graph = make_graph(parse_text(scene.text), scene.text, registry, *io, 1);
     const int last = static_cast<int>(graph.nodes.size()) - 1;
-    if (!all_outputs || graph.products.back().kind != ProductKind::raster || graph.products.back().bands != std::vector<Edge>{{last, 0}})
+    if (!all_outputs || graph.products.back().kind != ProductKind::raster ||
+        graph.products.back().bands != std::vector<Edge>{{last, 0}})
       return;
-    for (int k = 1; k < static_cast<int>(graph.nodes.back().outputs.size()); ++k) graph.products.back().bands.push_back({last, k});
+    for (int k = 1; k < static_cast<int>(graph.nodes.back().outputs.size()); ++k)
+      graph.products.back().bands.push_back({last, k});
   }
 
   [[nodiscard]] Results run(const Budget& budget) const {
@@ -314,8 +323,12 @@ inline Budget budget_of(std::int64_t width, std::int64_t height, int threads = 2
 }
 inline Budget reference_budget() { return budget_of(0, 0, 1, Backend::reference); }
 
-inline bool same_bits(float a, float b) { return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (is_missing(a) && is_missing(b)); }
-inline bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (is_missing(a) && is_missing(b)); }
+inline bool same_bits(float a, float b) {
+  return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) || (is_missing(a) && is_missing(b));
+}
+inline bool same_bits(double a, double b) {
+  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b) || (is_missing(a) && is_missing(b));
+}
 
 inline std::string difference(const FeatureTable& a, const FeatureTable& b) {
   std::ostringstream out;
@@ -324,7 +337,8 @@ inline std::string difference(const FeatureTable& a, const FeatureTable& b) {
     for (std::size_t j = 0; j < a.rows[i].values.size(); ++j)
       if (!same_bits(a.rows[i].values[j], b.rows[i].values[j])) {
         out.precision(17);
-        out << "object " << i + 1 << ", " << a.columns[j].name << ": " << a.rows[i].values[j] << " against " << b.rows[i].values[j];
+        out << "object " << i + 1 << ", " << a.columns[j].name << ": " << a.rows[i].values[j] << " against "
+            << b.rows[i].values[j];
         return out.str();
       }
     if (a.rows[i].polygons != b.rows[i].polygons) return (out << "object " << i + 1 << ": another outline", out.str());
