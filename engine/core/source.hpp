@@ -31,6 +31,7 @@ struct StoredBand {
   bool has_mask = false;  ///< read_mask() tells which cells are valid (mask band, alpha)
   Unit unit;              ///< of the value after scaling
   std::string description;
+  std::optional<double> time = {};  ///< when it was measured: seconds since 1970-01-01T00:00:00Z
 };
 
 /// A handle for one thread at a time.

@@ -317,7 +317,8 @@ constexpr std::uint32_t kind_of() {
 }
 
 inline const char* kind_name(std::uint32_t kind) {
-  static constexpr const char* names[] = {"cellwise", "focal", "windowed", "labelling", "detecting"};
+  static constexpr const char* names[] = {"cellwise", "focal",    "windowed", "labelling", "detecting", "ranked",
+                                          "temporal", "reducing", "warping",  "tabular",   "whole"};
   return kind < std::size(names) ? names[kind] : "unknown";
 }
 

@@ -18,7 +18,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array kind_names{"cellwise", "focal", "windowed", "labelling", "detecting"};
+constexpr std::array kind_names{"cellwise", "focal",    "windowed", "labelling", "detecting", "ranked",
+                                "temporal", "reducing", "warping",  "tabular",   "whole"};
 constexpr std::array type_names{"number", "integer", "boolean", "length", "choice", "text", "file"};
 /// Whole numbers beyond this are not exact in a double.
 constexpr double largest_whole = 9007199254740992.0;

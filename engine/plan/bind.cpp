@@ -431,7 +431,7 @@ class Binder {
     node.views.resize(count);
     for (fulmar_view& v : node.views) {
       const bool sums = v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING;
-      if (v.kind > FULMAR_VIEW_BANDS || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 ||
+      if (v.kind > FULMAR_VIEW_SERIES || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 ||
           v.inner_x < 0 || v.inner_y < 0 ||
           (v.kind == FULMAR_VIEW_RING && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
           (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file
- * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.0.
+ * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.1.
  * Append only: a member's meaning and place never change. Each struct the operator hands over starts with its size
  * as the operator's author saw it, and the engine reads no further.
  */
@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define FULMAR_ABI_MAJOR 1
-#define FULMAR_ABI_MINOR 0
+#define FULMAR_ABI_MINOR 1
 
 /** Types of a cell. */
 enum {
@@ -38,7 +38,9 @@ enum {
   FULMAR_VIEW_BOX = 2,    /**< count, sum and sum of squares over the box of half widths outer_x, outer_y */
   FULMAR_VIEW_RING = 3,   /**< the same over the outer box without the inner box */
   FULMAR_VIEW_WITHIN = 4, /**< u8: 1 where any cell that is set lies within `reach` metres, 0 elsewhere */
-  FULMAR_VIEW_BANDS = 5   /**< this and all further inputs, cell by cell */
+  FULMAR_VIEW_BANDS = 5,  /**< this and all further inputs, cell by cell */
+  FULMAR_VIEW_RANKS = 6,  /**< order statistics of the valid cells of a box or, with inner half widths, of a ring */
+  FULMAR_VIEW_SERIES = 7  /**< this and all further inputs as the dates of one cell */
 };
 
 /** What shape of work an operator is. */
@@ -47,7 +49,13 @@ enum {
   FULMAR_KIND_FOCAL = 1,
   FULMAR_KIND_WINDOWED = 2,
   FULMAR_KIND_LABELLING = 3,
-  FULMAR_KIND_DETECTING = 4
+  FULMAR_KIND_DETECTING = 4,
+  FULMAR_KIND_RANKED = 5,
+  FULMAR_KIND_TEMPORAL = 6,
+  FULMAR_KIND_REDUCING = 7,
+  FULMAR_KIND_WARPING = 8,
+  FULMAR_KIND_TABULAR = 9,
+  FULMAR_KIND_WHOLE = 10
 };
 
 /** Filled by a function that returns non-zero. The code is an exit code of the command line (1 run-time, 2 usage...). */
