@@ -9,7 +9,10 @@ namespace fulmar::cuda {
 
 template <class F, class R, class... A>
 __global__ void call_once(F f, const A*... arguments, R* result) {
-  *result = f(*arguments...);
+  if constexpr (std::is_void_v<R>)
+    f(*arguments...);
+  else
+    *result = f(*arguments...);
 }
 
 template <class F>

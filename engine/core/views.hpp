@@ -8,6 +8,7 @@
 
 #include "core/host_device.hpp"
 #include "core/missing.hpp"
+#include "fulmar_abi.h"
 
 namespace fulmar {
 
@@ -70,12 +71,52 @@ struct Here {
   double dx = 0, dy = 0;
 };
 
-/// All bands of the cell, or of a pack of cells.
+/// All bands of the cell, as floats, or of a pack of cells.
 template <class V>
 struct Bands {
   const V* values = nullptr;
   std::int32_t count = 0;
   FULMAR_HD const V& operator[](std::int32_t i) const { return values[i]; }
+};
+
+/// All dates of the cell, in the order in which they flow, each with the same number of bands.
+template <class T>
+struct Series {
+  const T* values = nullptr;
+  std::int32_t count = 0;  ///< dates
+  std::int32_t bands = 1;  ///< of one date
+  const double* times = nullptr;
+
+  FULMAR_HD T operator[](std::int32_t date) const { return values[static_cast<std::int64_t>(date) * bands]; }
+  FULMAR_HD T operator()(std::int32_t date, std::int32_t band) const {
+    return values[static_cast<std::int64_t>(date) * bands + band];
+  }
+  /// Seconds since 1970-01-01T00:00:00Z; NaN where the source does not tell.
+  FULMAR_HD double time(std::int32_t date) const { return times[date]; }
+};
+
+/// What is known of the dates when the graph is bound: for the operator's table.
+struct Dates {
+  const double* times = nullptr;  ///< as Series::time
+  std::int64_t count = 0;
+  std::int64_t bands = 1;  ///< of one date
+};
+
+/// Memory for this cell alone: as many doubles as the operator's scratch() asks for, with what the last cell left.
+struct Scratch {
+  double* values = nullptr;
+  FULMAR_HD double& operator[](std::int64_t i) const { return values[i]; }
+};
+
+/// As many outputs as there are bands of one date. Every one of them must be set.
+template <class T>
+struct Outputs {
+  const fulmar_plane* planes = nullptr;
+  std::int32_t count = 0;
+  std::int64_t x = 0, y = 0;  ///< in the planes
+  FULMAR_HD void set(std::int32_t i, T value) const {
+    static_cast<T*>(planes[i].cells)[y * planes[i].stride + x] = value;
+  }
 };
 
 /// Two outputs of one cell.

@@ -50,6 +50,22 @@ fulmar_plane abi_plane(const PlaneRef& p, const Window& own) {
   return plane;
 }
 
+/// Brings the bands of each cell together: all of the first cell's, then all of the second's.
+void stack(const PlaneRef* bands, std::size_t count, const Window& window, float* to) {
+  // A cache line of the result at a time, from as many bands.
+  constexpr std::size_t together = 16;
+  for (std::int64_t y = window.y; y < window.bottom(); ++y) {
+    for (std::size_t b = 0; b < count; b += together) {
+      const std::size_t n = std::min(together, count - b);
+      const float* from[together];
+      for (std::size_t k = 0; k < n; ++k) from[k] = bands[b + k].at<float>(window.x, y);
+      for (std::int64_t x = 0; x < window.width; ++x)
+        for (std::size_t k = 0; k < n; ++k) to[static_cast<std::size_t>(x) * count + b + k] = from[k][x];
+    }
+    to += window.width * static_cast<std::int64_t>(count);
+  }
+}
+
 void move_down(fulmar_plane& plane, std::int64_t rows) {
   if (plane.cells != nullptr)
     plane.cells =
@@ -85,8 +101,9 @@ BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, cons
       used_(graph.nodes.size()) {
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     planes_[n].resize(graph.nodes[n].outputs.size());
+    const bool per_band = graph.nodes[n].op != nullptr && graph.nodes[n].op->outputs_per_band();
     for (std::size_t k = 0; k < graph.nodes[n].outputs.size(); ++k)
-      used_[n].push_back(k == 0 || is_used(graph, {static_cast<int>(n), static_cast<int>(k)}) ? 1 : 0);
+      used_[n].push_back(k == 0 || per_band || is_used(graph, {static_cast<int>(n), static_cast<int>(k)}) ? 1 : 0);
   }
 }
 
@@ -183,7 +200,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
   std::vector<PlaneRef> inputs(node.inputs.size());
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (!node.inputs[i].connected()) continue;
-    const DType type = node.op->variadic() ? DType::f32 : node.op->inputs()[i].type;
+    const DType type = node.port(i).type;
     inputs[i] = fetch(stage, node.inputs[i], grow(own, node.halo(i, graph_.grid)), type, tile);
   }
 
@@ -210,14 +227,25 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
   std::vector<fulmar_plane> planes;
   std::vector<WindowRows> sums;
   std::vector<std::size_t> sum_planes;
+  std::size_t stacked = node.views.size() + node.bands;  // the plane that brings all bands together, if there is one
+  const std::int64_t step = rows_at_once(node, own.height);
   for (const fulmar_view& v : node.views) {
-    const PlaneRef& in = inputs[v.input];
+    const PlaneRef& in = inputs[node.input_of(v.input)];
     switch (v.kind) {
       case FULMAR_VIEW_BANDS:
-        for (const PlaneRef& p : inputs) planes.push_back(abi_plane(p, own));
+        for (std::size_t b = 0; b < node.bands; ++b) planes.push_back(abi_plane(inputs[b], own));
         break;
+      case FULMAR_VIEW_SERIES: {
+        stacked = planes.size();
+        fulmar_plane p = abi_plane(in, own);
+        p.layer = static_cast<std::int64_t>(node.bands);
+        p.stride = own.width * p.layer;
+        p.cells = arena_.take<float>(step * p.stride);
+        planes.push_back(p);
+        break;
+      }
       case FULMAR_VIEW_WITHIN: {
-        const Halo reach = node.halo(v.input, graph_.grid);
+        const Halo reach = node.halo(node.input_of(v.input), graph_.grid);
         auto* distance = arena_.take<std::uint16_t>((own.height + 2 * reach.y) * own.width);
         const PlaneRef flags = plane(own, DType::u8);
         within(in.at<std::uint8_t>(own.x, own.y), in.stride, own.width, own.height, reach.x, reach.y, ground, v.reach,
@@ -232,7 +260,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
           const Window wide = grow(own, {v.outer_x, v.outer_y});
           cells = plane(wide, DType::f32);
           const fulmar_plane from = abi_plane(in, wide), to = abi_plane(cells, wide);
-          const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr};
+          const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr};
           fulmar_error error{};
           check_call(table.sample(node.params.data(), &call, &error), error, node, wide);
         }
@@ -251,8 +279,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     }
   }
 
-  // Sums come a few rows at a time, so that they never leave the nearest cache; everything else in one call.
-  const std::int64_t step = sums.empty() ? own.height : window_rows;
+  const std::int64_t scratch = node.scratch();
   fulmar_call call{sizeof(fulmar_call),
                    static_cast<std::uint32_t>(planes.size()),
                    static_cast<std::uint32_t>(node.outputs.size()),
@@ -260,17 +287,22 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
                    planes.data(),
                    outputs.data(),
                    node.table.empty() ? nullptr : node.table.data(),
-                   ground};
+                   ground,
+                   node.times.data(),
+                   node.times.size(),
+                   scratch > 0 ? arena_.take<double>(scratch) : nullptr};
   fulmar_error error{};
   for (std::int64_t y = 0; y < own.height; y += step) {
     const std::int64_t rows = std::min(step, own.height - y);
     for (auto& s : sums) s.advance(rows);
+    if (stacked < planes.size())
+      stack(inputs.data(), node.bands, {own.x, own.y + y, own.width, rows}, static_cast<float*>(planes[stacked].cells));
     for (auto& p : planes) p.height = rows;
     for (auto& p : outputs) p.height = rows;
     call.ground = ground + 2 * y;
     check_call(table.run(node.params.data(), &call, &error), error, node, own);
     for (std::size_t i = 0; i < planes.size(); ++i)
-      if (std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end())
+      if (i != stacked && std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end())
         move_down(planes[i], rows);
       else
         planes[i].y += rows;
@@ -293,10 +325,10 @@ void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContex
   planes.set_stride = set.stride;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     if (inputs[i].cells == nullptr) continue;
-    if (node.op->inputs()[i].name == "intensity") {
+    if (node.port(i).name == "intensity") {
       planes.intensity = inputs[i].at<float>(mine.x, mine.y);
       planes.intensity_stride = inputs[i].stride;
-    } else if (node.op->inputs()[i].name == "background") {
+    } else if (node.port(i).name == "background") {
       planes.background = inputs[i].at<float>(mine.x, mine.y);
       planes.background_stride = inputs[i].stride;
     }

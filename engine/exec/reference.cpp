@@ -158,20 +158,21 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
   for (std::size_t i = 0; i < node.views.size(); ++i) {
     const fulmar_view& v = node.views[i];
     if (v.kind != FULMAR_VIEW_BOX && v.kind != FULMAR_VIEW_RING) continue;
-    Image cells = inputs[v.input];
+    Image cells = inputs[node.input_of(v.input)];
     if (v.sampled != 0)
       for (auto& cell : cells.floats) {
         float in = cell;
         fulmar_plane from{}, to{};
         from.cells = &in, to.cells = &cell;
         for (auto* p : {&from, &to}) p->stride = p->width = p->height = 1, p->dtype = FULMAR_F32, p->device = -1;
-        const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr};
+        const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr};
         fulmar_error error{};
         check_call(table.sample(node.params.data(), &call, &error), error, node, grid.window());
       }
     sums[i] = window_sums(cells, v);
   }
 
+  std::vector<double> scratch(static_cast<std::size_t>(node.scratch()));
   for (std::int64_t y = 0; y < grid.height; ++y) {
     const Ground row = grid.ground(y);
     const double ground_row[2] = {row.dx, row.dy};
@@ -190,13 +191,17 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
       };
       for (std::size_t i = 0; i < node.views.size(); ++i) {
         const fulmar_view& v = node.views[i];
-        const Image& in = inputs[v.input];
+        const Image& in = inputs[node.input_of(v.input)];
         switch (v.kind) {
           case FULMAR_VIEW_BANDS:
-            for (const Image& image : inputs) {
-              bands.push_back(image.value(x, y));
+            for (std::size_t b = 0; b < node.bands; ++b) {
+              bands.push_back(inputs[b].value(x, y));
               add(&bands.back(), DType::f32, 1, 0);
             }
+            break;
+          case FULMAR_VIEW_SERIES:
+            for (std::size_t b = 0; b < node.bands; ++b) bands.push_back(inputs[b].value(x, y));
+            add(bands.data(), DType::f32, static_cast<std::int64_t>(node.bands), static_cast<std::int64_t>(node.bands));
             break;
           case FULMAR_VIEW_BOX:
           case FULMAR_VIEW_RING: {
@@ -206,8 +211,8 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
             break;
           }
           case FULMAR_VIEW_WITHIN:
-            flags[i] = {set_within(in, x, y, node.halo(v.input, grid), row.dx > 0 ? row.dx : 1, row.dy > 0 ? row.dy : 1,
-                                   v.reach)};
+            flags[i] = {set_within(in, x, y, node.halo(node.input_of(v.input), grid), row.dx > 0 ? row.dx : 1,
+                                   row.dy > 0 ? row.dy : 1, v.reach)};
             add(flags[i].data(), DType::u8, 1, 0);
             break;
           default: {
@@ -241,7 +246,10 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
                              planes.data(),
                              out.data(),
                              node.table.empty() ? nullptr : node.table.data(),
-                             ground_row};
+                             ground_row,
+                             node.times.data(),
+                             node.times.size(),
+                             scratch.data()};
       fulmar_error error{};
       check_call(table.run(node.params.data(), &call, &error), error, node, {x, y, 1, 1});
     }
@@ -313,16 +321,16 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       const Edge& e = node.inputs[i];
       if (e.connected())
-        inputs[i] = converted(images[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)],
-                              node.op->variadic() ? DType::f32 : node.op->inputs()[i].type);
+        inputs[i] =
+            converted(images[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)], node.port(i).type);
     }
     images[n] = apply(graph, node, inputs);
     if (!node.labels()) continue;
     const Image *intensity = nullptr, *background = nullptr;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!node.inputs[i].connected()) continue;
-      if (node.op->inputs()[i].name == "intensity") intensity = &inputs[i];
-      if (node.op->inputs()[i].name == "background") background = &inputs[i];
+      if (node.port(i).name == "intensity") intensity = &inputs[i];
+      if (node.port(i).name == "background") background = &inputs[i];
     }
     const auto which =
         static_cast<std::size_t>(std::find(labels.begin(), labels.end(), static_cast<int>(n)) - labels.begin());

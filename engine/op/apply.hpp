@@ -2,9 +2,10 @@
 /// @file
 /// From a functor on one cell to the C table of an operator: its signature tells its kind, its views, and the loop.
 ///
-/// A parameter of type float, std::uint8_t, Near, Within or Bands takes the next input port. Moments and RingMoments
-/// are sums over the port before them (or over the first port, where they stand first). Here and Table take no port. A
-/// functor whose signature depends on its parameters has variant(use), which hands the functor to run to `use`.
+/// A parameter of type float, std::uint8_t, Near, Within, Bands or Series takes the next input port. Moments and
+/// RingMoments are sums over the port before them (or over the first port, where they stand first). Here, Table,
+/// Scratch and Outputs take no port. A functor whose signature depends on its parameters has variant(use), which hands
+/// the functor to run to `use`.
 #pragma once
 
 #include <cstddef>
@@ -108,6 +109,53 @@ struct Argument<Table> {
   Table operator[](std::int64_t) const { return table; }
 };
 
+template <>
+struct Argument<Bands<float>> {
+  static constexpr bool viewed = true, takes_port = true;
+  static constexpr std::uint32_t view = FULMAR_VIEW_SERIES;
+  static constexpr std::int32_t dtype = FULMAR_F32;
+  const float* row;
+  std::int64_t count;
+  Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+      : row{static_cast<const float*>(p->cells) + y * p->stride}, count{p->layer} {}
+  Bands<float> operator[](std::int64_t x) const { return {row + x * count, static_cast<std::int32_t>(count)}; }
+};
+
+template <>
+struct Argument<Series<float>> {
+  static constexpr bool viewed = true, takes_port = true;
+  static constexpr std::uint32_t view = FULMAR_VIEW_SERIES;
+  static constexpr std::int32_t dtype = FULMAR_F32;
+  const float* row;
+  std::int64_t count, dates;
+  const double* times;
+  Argument(const fulmar_call& call, const fulmar_plane* p, std::int64_t y)
+      : row{static_cast<const float*>(p->cells) + y * p->stride},
+        count{p->layer},
+        dates{static_cast<std::int64_t>(call.dates)},
+        times{call.times} {}
+  Series<float> operator[](std::int64_t x) const {
+    return {row + x * count, static_cast<std::int32_t>(dates), static_cast<std::int32_t>(count / dates), times};
+  }
+};
+
+template <>
+struct Argument<Scratch> {
+  static constexpr bool viewed = false, takes_port = false;
+  Scratch scratch;
+  Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t) : scratch{call.scratch} {}
+  Scratch operator[](std::int64_t) const { return scratch; }
+};
+
+template <class T>
+struct Argument<Outputs<T>> {
+  static constexpr bool viewed = false, takes_port = false;
+  Outputs<T> left;
+  Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t y)
+      : left{call.output, static_cast<std::int32_t>(call.outputs), 0, y} {}
+  Outputs<T> operator[](std::int64_t x) const { return {left.planes, left.count, x, left.y}; }
+};
+
 /// The first of two outputs, where nobody asked for the second: the optimiser then drops what only the second needs.
 template <class A, class B>
 struct FirstOf {
@@ -136,6 +184,13 @@ struct Result<bool> {
       : cells{static_cast<std::uint8_t*>(call.output[0].cells) + y * call.output[0].stride} {}
   void store(std::int64_t x, bool value) const { cells[x] = value ? 1 : 0; }
 };
+/// Nothing is returned: the function sets its Outputs, all of which are f32.
+template <>
+struct Result<void> {
+  static constexpr std::uint32_t outputs = 1;
+  static constexpr std::int32_t dtype[1] = {FULMAR_F32};
+  Result(const fulmar_call&, std::int64_t) {}
+};
 template <class A, class B>
 struct Result<Both<A, B>> {
   using First = FirstOf<A, B>;
@@ -158,6 +213,10 @@ struct Signature<R (F::*)(A...) const> {
   static constexpr bool has_near = ((Argument<A>::viewed && std::is_same_v<A, Near<float>>) || ...);
   static constexpr bool has_sums = (std::is_same_v<A, Moments> || ...) || (std::is_same_v<A, RingMoments> || ...);
   static constexpr bool has_reach = (std::is_same_v<A, Within> || ...);
+  static constexpr bool has_series = (std::is_same_v<A, Series<float>> || ...);
+  static constexpr bool has_scratch = (std::is_same_v<A, Scratch> || ...);
+  static_assert(std::is_void_v<R> == (std::is_same_v<A, Outputs<float>> || ...),
+                "a function that returns nothing sets its Outputs, and no other does");
 
   static std::uint32_t views(const F& f, fulmar_view* out, std::uint32_t capacity) {
     std::uint32_t count = 0;
@@ -209,6 +268,8 @@ struct Signature<R (F::*)(A...) const> {
         v.outer_x = halo.x, v.outer_y = halo.y;
       } else if constexpr (std::is_same_v<T, Within>) {
         v.reach = f.reach().metres;
+      } else if constexpr (Argument<T>::view == FULMAR_VIEW_SERIES) {
+        if constexpr (requires { f.bands(); }) v.outer_x = f.bands();
       }
       if (count < capacity) out[count] = v;
       ++count;
@@ -229,11 +290,21 @@ struct Signature<R (F::*)(A...) const> {
       row(f, Out{call, y}, call.output->width, Argument<A>{call, call.input + plane_of(I), y}...);
   }
 
-  /// The loop. Planes never overlap, which the compiler cannot know and is told.
+  /// The loop. Planes never overlap, which the compiler cannot know and is told; scratch is the same for every cell.
   template <class Out>
   static void row(const F& f, const Out out, std::int64_t width, const Argument<A>... arguments) {
+    const auto cell = [&](std::int64_t x) {
+      if constexpr (std::is_void_v<R>)
+        f(arguments[x]...);
+      else
+        out.store(x, f(arguments[x]...));
+    };
+    if constexpr (has_scratch) {
+      for (std::int64_t x = 0; x < width; ++x) cell(x);
+    } else {
 #pragma GCC ivdep
-    for (std::int64_t x = 0; x < width; ++x) out.store(x, f(arguments[x]...));
+      for (std::int64_t x = 0; x < width; ++x) cell(x);
+    }
   }
 };
 
@@ -307,7 +378,9 @@ constexpr std::uint32_t kind_of() {
     return FULMAR_KIND_CELLWISE;
   else {
     using S = typename SignatureOf<F>::type;
-    if constexpr (S::has_sums)
+    if constexpr (S::has_series)
+      return FULMAR_KIND_TEMPORAL;
+    else if constexpr (S::has_sums)
       return FULMAR_KIND_WINDOWED;
     else if constexpr (S::has_near || S::has_reach)
       return FULMAR_KIND_FOCAL;
@@ -332,6 +405,30 @@ requires requires { typename Op::Variant; }
 struct FaceOf<Op> {
   using type = typename Op::Variant;
 };
+
+/// series_table of an operator whose table() takes the dates; nothing for the others.
+template <class Op>
+constexpr auto series_table_of() -> decltype(fulmar_operator::series_table) {
+  if constexpr (requires(const Op& op, const Dates& dates, double* values) { op.table(dates, values); })
+    return [](const void* params, const double* times, std::uint64_t dates, std::uint64_t bands, double* values,
+              std::uint64_t* count, fulmar_error* error) -> int {
+      try {
+        Op op;
+        op.params = *static_cast<const typename Op::Params*>(params);
+        *count = op.table(Dates{times, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)}, values);
+        return 0;
+      } catch (const Error& e) {
+        error->code = static_cast<int>(e.code());
+        std::snprintf(error->message, sizeof error->message, "%s", e.what());
+      } catch (const std::exception& e) {
+        error->code = 1;
+        std::snprintf(error->message, sizeof error->message, "%s", e.what());
+      }
+      return 1;
+    };
+  else
+    return nullptr;
+}
 
 /// The C table of an operator. One definition serves built-in operators and plugins alike; nothing of C++ crosses it.
 template <class Op>
@@ -411,7 +508,15 @@ const fulmar_operator& table_of() {
         else
           return (void)params, (void)object, 1;
       },
-      nullptr};
+      nullptr,
+      [](const void* params, std::uint64_t dates, std::uint64_t bands) -> std::uint64_t {
+        if constexpr (requires(const Op& op) { op.scratch(Dates{}); })
+          return functor(params).scratch(
+              Dates{nullptr, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)});
+        else
+          return (void)params, (void)dates, (void)bands, 0;
+      },
+      series_table_of<Op>()};
   return table;
 }
 

@@ -297,6 +297,7 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     agrees_ = schema.at("agrees").get<std::string>();
     cites_ = schema.at("cites").get<std::vector<std::string>>();
     variadic_ = schema.value("variadic", false);
+    per_band_ = schema.value("outputs_per_band", false);
     inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
     outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
     for (const json& p : schema.at("params")) params_.push_back(read_param(p));
@@ -320,6 +321,7 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
   };
   if (name_.empty()) broken("the operator has no name");
   if (kind_ != kind_names.at(table.kind)) broken("the schema and the table tell different kinds of operator");
+  if (per_band_ && (!variadic_ || outputs_.size() != 1)) broken("outputs for each band need bands and one description");
   if (inputs_.empty() || outputs_.empty()) broken("the operator lacks an input or an output");
   for (const Param& p : params_)
     if (param(p.name) != &p) broken("the parameter " + shown(p.name) + " appears twice");

@@ -73,7 +73,10 @@ class Operator {
   [[nodiscard]] const std::vector<Port>& outputs() const { return outputs_; }
   [[nodiscard]] const std::vector<Param>& params() const { return params_; }
   [[nodiscard]] const Param* param(std::string_view name) const;
-  [[nodiscard]] bool variadic() const { return variadic_; }  ///< takes all bands of the scene at once
+  [[nodiscard]] bool variadic() const { return variadic_; }          ///< takes all bands of the scene at once
+  [[nodiscard]] bool outputs_per_band() const { return per_band_; }  ///< makes an output for each band of a date
+  /// True if the table reaches as far as a member that a later version of the contract appended.
+  [[nodiscard]] bool has(std::size_t end_of_member) const { return table_->size >= end_of_member; }
 
   /// What is wrong with the schema's words: no verb-first summary, a parameter without unit, range or description, no
   /// example, no source... Empty when it is in order.
@@ -85,7 +88,7 @@ class Operator {
   std::vector<Port> inputs_, outputs_;
   std::vector<Param> params_;
   std::vector<std::string> cites_;
-  bool variadic_ = false;
+  bool variadic_ = false, per_band_ = false;
 };
 
 class Registry {

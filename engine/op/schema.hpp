@@ -73,6 +73,16 @@ class Schema {
     variadic_ = true;
     return *this;
   }
+  /// All dates of the scene, each with the same number of bands.
+  Schema& series(std::string_view name, std::string_view unit, std::string_view words) {
+    return bands(name, unit, words);
+  }
+  /// As many outputs as there are bands of one date, each named as its band.
+  Schema& outputs_per_band(std::string_view name, std::string_view unit, std::string_view words) {
+    output(name, unit, words);
+    per_band_ = true;
+    return *this;
+  }
   Schema& output(std::string_view name, std::string_view unit, std::string_view words) {
     outputs_.push_back({std::string{name}, std::string{unit}, std::string{words}, {}, false});
     return *this;
@@ -193,6 +203,7 @@ class Schema {
   [[nodiscard]] std::string json(std::string_view kind) const {
     std::string j = "{\"name\":" + quoted(name_) + ",\"summary\":" + quoted(summary_) + ",\"kind\":" + quoted(kind);
     j += ",\"variadic\":" + std::string{variadic_ ? "true" : "false"};
+    j += ",\"outputs_per_band\":" + std::string{per_band_ ? "true" : "false"};
     j += ",\"inputs\":" + ports(inputs_) + ",\"outputs\":" + ports(outputs_) + ",\"params\":[";
     for (const auto& p : params_) {
       if (&p != params_.data()) j += ",";
@@ -265,7 +276,7 @@ class Schema {
   std::vector<Port> inputs_, outputs_;
   std::vector<Param> params_;
   std::vector<std::string> cites_;
-  bool variadic_ = false;
+  bool variadic_ = false, per_band_ = false;
   Agreement agreement_ = Agreement::exactly;
 };
 

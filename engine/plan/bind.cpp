@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstring>
 #include <set>
 
+#include "core/missing.hpp"
 #include "plan/graph.hpp"
 
 namespace fulmar {
@@ -17,6 +19,7 @@ struct Flow {
   std::vector<Edge> bands;                          ///< the raster that flows, band by band
   std::vector<std::pair<std::string, Edge>> named;  ///< what later steps can find by the name of a port, newest last
   int features = -1;                                ///< the labelling node, once there are features
+  std::vector<double> times;                        ///< of the dates, each with the same number of bands; NaN: unknown
   std::string last;                                 ///< the step before, for messages
 
   [[nodiscard]] Edge find(std::string_view name) const {
@@ -149,6 +152,8 @@ class Binder {
         wrong(step.span, fmt::format("{} has {} band{}, not {}", step.name, available, available == 1 ? "" : "s", band),
               Errc::input);
       flow.bands.push_back(add_source_node(place, band - 1, step.span));
+      const auto& stored = graph_.sources[static_cast<std::size_t>(place)]->bands()[static_cast<std::size_t>(band - 1)];
+      flow.times.push_back(stored.time.value_or(missing<double>));
     }
     return flow;
   }
@@ -170,8 +175,8 @@ class Binder {
   }
 
   Edge add_source_node(int source, int band, Span span) {
-    for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
-      if (graph_.nodes[n].source == source && graph_.nodes[n].band == band) return {static_cast<int>(n), 0};
+    const auto [known, fresh] = source_nodes_.try_emplace({source, band}, static_cast<int>(graph_.nodes.size()));
+    if (!fresh) return {known->second, 0};
     const auto& s = *graph_.sources[static_cast<std::size_t>(source)];
     const auto& stored = s.bands()[static_cast<std::size_t>(band)];
     Node node;
@@ -337,8 +342,19 @@ class Binder {
     std::vector<Edge> results;
     Flow next = flow;
     if (op.variadic()) {
-      const int node = add_node(step, op, arguments, flow.bands, flow);
-      results = {{node, 0}};
+      for (const Edge& in : flow.bands) check_unit(step, op, main, in, flow.last);
+      std::vector<Edge> inputs = flow.bands;
+      inputs.insert(inputs.end(), extra.begin() + 1, extra.end());
+      const int node = add_node(step, op, arguments, inputs, flow);
+      const std::size_t outputs = graph_.nodes.back().outputs.size();
+      for (std::size_t k = 0; k < (op.outputs_per_band() ? outputs : 1); ++k)
+        results.push_back({node, static_cast<int>(k)});
+      for (std::size_t i = 1; i < extra.size(); ++i)
+        if (extra[i].connected() && op.inputs()[i].companion.empty())
+          next.named.emplace_back(op.inputs()[i].name, extra[i]);
+      for (std::size_t k = 0; k < op.outputs().size() && !op.outputs_per_band(); ++k)
+        next.named.emplace_back(op.outputs()[k].name, Edge{node, static_cast<int>(k)});
+      next.times = {missing<double>};
     } else {
       const bool maps = op.kind() == "cellwise" || (op.outputs().size() == 1 && op.kind() == "focal");
       if (flow.bands.size() > 1 && !maps)
@@ -397,6 +413,11 @@ class Binder {
     node.op = &op;
     node.span = step.span;
     node.inputs = inputs;
+    if (op.variadic()) {
+      node.bands = flow.bands.size();
+      // Only a temporal operator tells dates from bands.
+      node.times = op.table().kind == FULMAR_KIND_TEMPORAL ? flow.times : std::vector<double>{missing<double>};
+    }
     node.values = arguments.values;
     node.params.resize(table.params_size == 0 ? 1 : table.params_size);
 
@@ -444,13 +465,19 @@ class Binder {
       v.outer_x = std::min(v.outer_x, most_x), v.outer_y = std::min(v.outer_y, most_y);
       v.inner_x = std::min(v.inner_x, most_x), v.inner_y = std::min(v.inner_y, most_y);
     }
-    if (op.variadic() && !node.views.empty() && static_cast<std::size_t>(node.views[0].outer_x) > inputs.size())
-      wrong(step.span, fmt::format("{} names band b{}, but {} has {}", op.name(), node.views[0].outer_x, flow.last,
-                                   inputs.size()));
-    node.table.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
-    if (!node.table.empty()) table.table(node.params.data(), node.table.data());
+    const std::size_t bands = op.variadic() ? node.bands / node.times.size() : 1;  // of one date
+    for (const fulmar_view& v : node.views)
+      if ((v.kind == FULMAR_VIEW_BANDS || v.kind == FULMAR_VIEW_SERIES) && static_cast<std::size_t>(v.outer_x) > bands)
+        wrong(step.span, fmt::format("{} names band b{}, but {} has {}{}", op.name(), v.outer_x, flow.last, bands,
+                                     node.times.size() > 1 ? " at each date" : ""));
+    make_table(step, node, bands);
 
-    for (std::size_t k = 0; k < op.outputs().size(); ++k) {
+    for (std::size_t k = 0; k < bands && op.outputs_per_band(); ++k) {
+      const Port& port = op.outputs().front();
+      const Band& in = band(inputs[k]);
+      node.outputs.push_back({in.name, port.type, port.unit.symbol == units::any ? in.unit : port.unit});
+    }
+    for (std::size_t k = 0; !op.outputs_per_band() && k < op.outputs().size(); ++k) {
       const Port& port = op.outputs()[k];
       const Band& in = band(inputs.front());
       const bool keeps = port.unit.symbol == units::any;
@@ -458,6 +485,29 @@ class Binder {
     }
     graph_.nodes.push_back(std::move(node));
     return static_cast<int>(graph_.nodes.size()) - 1;
+  }
+
+  /// The operator's own table, from its parameters and, where it asks for them, the dates.
+  void make_table(const Step& step, Node& node, std::size_t bands) const {
+    const fulmar_operator& table = node.op->table();
+    const bool of_dates = node.op->has(offsetof(fulmar_operator, series_table) + sizeof table.series_table) &&
+                          table.series_table != nullptr && node.op->variadic();
+    if (!of_dates) {
+      node.table.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
+      if (!node.table.empty()) table.table(node.params.data(), node.table.data());
+      return;
+    }
+    std::uint64_t count = 0;
+    fulmar_error error{};
+    const auto call = [&](double* values) {
+      if (table.series_table(node.params.data(), node.times.data(), node.times.size(), bands, values, &count, &error) !=
+          0)
+        wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", node.op->name(), error.message),
+              error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
+    };
+    call(nullptr);
+    node.table.resize(static_cast<std::size_t>(count));
+    if (count > 0) call(node.table.data());
   }
 
   /// The argument that an operator's complaint names, so that the caret stands under it.
@@ -523,6 +573,7 @@ class Binder {
   Graph graph_;
   std::set<std::string> inputs_, outputs_;
   std::map<std::string, int> opened_;
+  std::map<std::pair<int, int>, int> source_nodes_;  ///< by source and band
 };
 
 }  // namespace
@@ -534,8 +585,8 @@ Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry
 Halo Node::halo(std::size_t input, const Grid& grid) const {
   Halo halo;
   for (const fulmar_view& v : views) {
-    const bool bands = v.kind == FULMAR_VIEW_BANDS;
-    if (bands || v.input != input) continue;
+    if (v.kind == FULMAR_VIEW_BANDS || v.kind == FULMAR_VIEW_SERIES) continue;
+    if (v.input != (input < bands ? 0 : input - bands + 1)) continue;
     if (v.kind == FULMAR_VIEW_WITHIN) {
       const Ground smallest = grid.smallest_ground();
       // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides. Beyond the
@@ -549,8 +600,19 @@ Halo Node::halo(std::size_t input, const Grid& grid) const {
     }
   }
   // Whether an object lies beside a gap shows in the cells around it.
-  if (labels() && op->inputs()[input].name == "intensity") halo = widest(halo, {1, 1});
+  if (labels() && port(input).name == "intensity") halo = widest(halo, {1, 1});
   return halo;
+}
+
+bool Node::stacks() const {
+  return std::any_of(views.begin(), views.end(), [](const fulmar_view& v) { return v.kind == FULMAR_VIEW_SERIES; });
+}
+
+std::int64_t Node::scratch() const {
+  if (op == nullptr || !op->has(offsetof(fulmar_operator, scratch) + sizeof op->table().scratch)) return 0;
+  if (op->table().scratch == nullptr) return 0;
+  const std::size_t dates = std::max<std::size_t>(1, times.size());
+  return static_cast<std::int64_t>(op->table().scratch(params.data(), dates, bands / dates));
 }
 
 bool Node::anchored() const {

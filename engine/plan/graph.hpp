@@ -41,11 +41,23 @@ struct Node {
   std::vector<std::byte> params;  ///< aligned by the allocator's default, which suffices for every table
   std::vector<double> table;
   std::vector<fulmar_view> views;
-  std::vector<Edge> inputs;  ///< one for each input port (a variadic port: one for each band)
+  std::vector<Edge> inputs;   ///< one for each input port; the first port of a variadic operator has one for each band
+  std::size_t bands = 1;      ///< inputs that belong to the first port
+  std::vector<double> times;  ///< of a variadic operator: when each date was measured; NaN where unknown
   std::vector<ParamValue> values;
   Span span;
 
   std::vector<Band> outputs;
+
+  /// The port that an input belongs to, and the first input of a port.
+  [[nodiscard]] const Port& port(std::size_t input) const {
+    return op->inputs()[input < bands ? 0 : input - bands + 1];
+  }
+  [[nodiscard]] std::size_t input_of(std::size_t port) const { return port == 0 ? 0 : bands + port - 1; }
+  /// True if the node's operator sees all bands of one cell side by side (FULMAR_VIEW_SERIES).
+  [[nodiscard]] bool stacks() const;
+  /// Doubles of scratch that one call of the operator needs.
+  [[nodiscard]] std::int64_t scratch() const;
 
   /// How far the node looks on one of its inputs, in cells.
   [[nodiscard]] Halo halo(std::size_t input, const Grid& grid) const;

@@ -20,6 +20,10 @@ inline constexpr std::int64_t window_rows = 4;
 /// Scratch that window sums of a view need for a block of some width, in bytes.
 std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width);
 
+/// Rows of a block that are handed to an operator in one call: all of them, a few where their window sums would leave
+/// the nearest cache otherwise, one where all bands of a cell are brought together.
+std::int64_t rows_at_once(const Node& node, std::int64_t height);
+
 enum class Backend : std::uint8_t { automatic, reference, cpu, cuda };
 const char* name_of(Backend backend);
 

@@ -128,17 +128,21 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
       if (!e.connected()) continue;
       // A copy with a border of what an earlier stage kept, one in another type, and one that the operator sampled.
       const Band& from = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
-      const DType wanted = node.op->variadic() ? DType::f32 : node.op->inputs()[i].type;
+      const DType wanted = node.port(i).type;
       const std::int64_t cells = padded(grow(own, node.halo(i, graph.grid)).cells() * 4);
       if (!std::binary_search(stage.nodes.begin(), stage.nodes.end(), e.node)) bytes += cells;
       if (from.type != wanted) bytes += cells;
       for (const fulmar_view& v : node.views)
-        if (v.input == i && v.sampled != 0) bytes += cells;
+        if (node.input_of(v.input) == i && v.sampled != 0) bytes += cells;
     }
     for (const fulmar_view& v : node.views) {
       if (v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING) bytes += window_scratch_bytes(v, own.width);
-      if (v.kind == FULMAR_VIEW_WITHIN) bytes += 2 * padded(grow(own, node.halo(v.input, graph.grid)).cells() * 2);
+      if (v.kind == FULMAR_VIEW_WITHIN)
+        bytes += 2 * padded(grow(own, node.halo(node.input_of(v.input), graph.grid)).cells() * 2);
+      if (v.kind == FULMAR_VIEW_SERIES)
+        bytes += padded(rows_at_once(node, own.height) * own.width * static_cast<std::int64_t>(node.bands) * 4);
     }
+    if (node.op != nullptr) bytes += padded(node.scratch() * 8);
   }
   return padded(bytes) + 4096;
 }
@@ -212,6 +216,13 @@ std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width) {
   const std::int64_t outer = width + 2 * view.outer_x, inner = width + 2 * view.inner_x;
   // Three sums of columns for each of the two boxes, three layers of results, each rounded up to a cache line.
   return (3 * outer + 3 * inner + 3 * window_rows * width) * 8 + 7 * 64;
+}
+
+std::int64_t rows_at_once(const Node& node, std::int64_t height) {
+  if (std::any_of(node.views.begin(), node.views.end(),
+                  [](const fulmar_view& v) { return v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING; }))
+    return std::min(window_rows, height);
+  return node.stacks() ? 1 : height;
 }
 
 const char* name_of(Backend backend) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file
- * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.1.
+ * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.2.
  * Append only: a member's meaning and place never change. Each struct the operator hands over starts with its size
  * as the operator's author saw it, and the engine reads no further.
  */
@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define FULMAR_ABI_MAJOR 1
-#define FULMAR_ABI_MINOR 1
+#define FULMAR_ABI_MINOR 2
 
 /** Types of a cell. */
 enum {
@@ -40,7 +40,8 @@ enum {
   FULMAR_VIEW_WITHIN = 4, /**< u8: 1 where any cell that is set lies within `reach` metres, 0 elsewhere */
   FULMAR_VIEW_BANDS = 5,  /**< this and all further inputs, cell by cell */
   FULMAR_VIEW_RANKS = 6,  /**< order statistics of the valid cells of a box or, with inner half widths, of a ring */
-  FULMAR_VIEW_SERIES = 7  /**< this and all further inputs as the dates of one cell */
+  FULMAR_VIEW_SERIES = 7  /**< all bands that flow, those of one cell side by side, date after date, in one f32 plane:
+                               `layer` values for the first cell of a row, then for the second */
 };
 
 /** What shape of work an operator is. */
@@ -82,7 +83,8 @@ typedef struct fulmar_ground {
 typedef struct fulmar_plane {
   void* cells;                 /**< the first cell of the window; NULL for an output nobody asked for */
   int64_t stride;              /**< cells from a row to the next */
-  int64_t layer;               /**< BOX, RING: f64 cells from the counts to the sums, and to the sums of squares */
+  int64_t layer;               /**< BOX, RING: f64 cells from the counts to the sums, and to the sums of squares;
+                                    SERIES: values of one cell */
   int64_t x, y, width, height; /**< the window in cells of the raster, without the halo */
   int32_t dtype, device;       /**< one of FULMAR_U8...; -1 host, else the device's number */
 } fulmar_plane;
@@ -92,7 +94,7 @@ typedef struct fulmar_view {
   uint32_t input;            /**< which input port */
   uint32_t kind;             /**< one of FULMAR_VIEW_... */
   int32_t inner_x, inner_y;  /**< half widths of the guard box (RING) */
-  int32_t outer_x, outer_y;  /**< half widths, or the halo (NEAR) */
+  int32_t outer_x, outer_y;  /**< half widths, or the halo (NEAR); BANDS, SERIES: outer_x bands of a date at least */
   double reach;              /**< metres (WITHIN) */
   uint32_t sampled;          /**< 1: the engine passes the cells through `sample` before it sums them */
   uint32_t reserved;
@@ -105,6 +107,10 @@ typedef struct fulmar_call {
   const fulmar_plane* output;
   const double* table;  /**< what `table` made at bind time, or NULL */
   const double* ground; /**< dx, dy in metres, two for each row of the window */
+  /* end of 1.0 */
+  const double* times; /**< SERIES: when each date was measured, in seconds since 1970-01-01 UTC; NaN where unknown */
+  uint64_t dates;      /**< SERIES: how many dates; each has the same number of bands, one after the other */
+  double* scratch;     /**< memory for this call alone, as many doubles as the operator's `scratch` asks for */
 } fulmar_call;
 
 /** A connected object, as the engine measured it. Lengths in metres, or cells where the ground size is unknown. */
@@ -131,6 +137,12 @@ typedef struct fulmar_operator {
   int (*keep)(const void* params, const fulmar_object* object);              /**< LABELLING: 0 drops the object */
   int (*run_cuda)(const void* params, const fulmar_call* call, void* stream, fulmar_error*); /**< NULL: host only */
   /* end of 1.0 */
+  /** How many doubles of scratch a call needs for a flow of so many dates with so many bands each. NULL: none. */
+  uint64_t (*scratch)(const void* params, uint64_t dates, uint64_t bands);
+  /** As `table`, for a table that depends on the dates; takes its place. It may refuse the dates. NULL: there is none. */
+  int (*series_table)(const void* params, const double* times, uint64_t dates, uint64_t bands, double* table,
+                      uint64_t* count, fulmar_error*);
+  /* end of 1.2 */
 } fulmar_operator;
 
 typedef struct fulmar_plugin {

@@ -230,7 +230,7 @@ TEST(RegistryTest, RefusesAnotherContract) {
     FAIL() << "a plugin of another contract was taken";
   } catch (const Error& e) {
     EXPECT_EQ(e.code(), Errc::usage);
-    EXPECT_NE(e.message().find("2.0"), std::string::npos) << e.message();
+    EXPECT_NE(e.message().find("version 2."), std::string::npos) << e.message();
   }
 }
 
