@@ -14,6 +14,7 @@
 #include "io/drivers.hpp"
 #include "io/feature_sink.hpp"
 #include "io/gdal_support.hpp"
+#include "io/name_pattern.hpp"
 #include "io/outlines.hpp"
 #include "io/picture_sink.hpp"
 #include "io/product_file.hpp"
@@ -55,6 +56,8 @@ GdalIo::GdalIo() {
 std::shared_ptr<const RasterSource> GdalIo::open(const std::string& path, const FileOptions& options) const {
   return open_raster(path, options);
 }
+
+std::vector<std::string> GdalIo::expand(const std::string& path) const { return expand_name(path); }
 
 std::shared_ptr<const RasterSource> GdalIo::companion(const CompanionRequest& request, const Grid& grid) const {
   if (request.kind == "outlines") return open_outlines(request, grid);

@@ -20,6 +20,7 @@ class GdalIo : public Io {
   /// Any raster GDAL opens: files, subdatasets, VRT, /vsi paths. Errors: Errc::input, with the reason and the cure.
   [[nodiscard]] std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const override;
   /// "outlines" (1 inside, 0 outside) or "calibration" (a Sentinel-1 calibration table) on the cells of `grid`.
+  [[nodiscard]] std::vector<std::string> expand(const std::string& path) const override;
   [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest&, const Grid& grid) const override;
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
   [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&, const Grid&,

@@ -15,6 +15,7 @@
 #include "core/error.hpp"
 #include "io/crs.hpp"
 #include "io/gdal_support.hpp"
+#include "io/name_pattern.hpp"
 
 namespace fulmar {
 namespace {
@@ -401,6 +402,19 @@ Metadata metadata_of(GDALDataset& dataset) {
   return metadata;
 }
 
+/// When a scene was measured: by the metadata of its sensor, else by its name, else by its TIFF tag, which often tells
+/// when the file was made.
+std::optional<double> time_of(GDALDataset& dataset, const std::string& path) {
+  if (const char* text = dataset.GetMetadataItem("ACQUISITIONDATETIME", "IMAGERY"); text != nullptr)
+    if (const auto time = moment_in_text(text)) return time;
+  for (const char* key : {"ACQUISITION_DATETIME", "ACQUISITION_DATE", "ACQUISITION_TIME", "ACQUISITION",
+                          "DATE_ACQUIRED", "DATATAKE_1_DATATAKE_SENSING_START", "SENSING_TIME", "PRODUCT_START_TIME",
+                          "START_TIME", "datetime", "DATETIME", "time_coverage_start", "NC_GLOBAL#time_coverage_start"})
+    if (const auto time = moment_in_text(item(dataset, key))) return time;
+  if (const auto time = date_in_name(file_within(path))) return time;
+  return moment_in_text(item(dataset, "TIFFTAG_DATETIME"));
+}
+
 [[noreturn]] void explain_failure(const std::string& path, const ErrorTrap& trap) {
   if (const auto trouble = file_trouble(path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", path, trouble, trap.aside()));
@@ -475,6 +489,9 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
     raster->band_numbers.push_back(number);
   }
   if (raster->bands.empty()) fail(Errc::input, fmt::format("'{}' holds nothing but alpha bands", path));
+  if (const auto time = time_of(*dataset, path))
+    for (auto& band : raster->bands)
+      if (!band.time) band.time = time;
   raster->grid = grid_of(*dataset);
   int block_width = 0, block_height = 0;
   dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&block_width, &block_height);

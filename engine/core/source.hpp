@@ -133,6 +133,9 @@ class Io {
  public:
   virtual ~Io() = default;
   [[nodiscard]] virtual std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const = 0;
+  /// The files that a name stands for, sorted: several where it holds wildcards, otherwise itself. Errors: Errc::input
+  /// where no file fits.
+  [[nodiscard]] virtual std::vector<std::string> expand(const std::string& path) const { return {path}; }
   /// A raster on `grid`, computed from a companion file of any grid or shape.
   [[nodiscard]] virtual std::shared_ptr<const RasterSource> companion(const CompanionRequest&,
                                                                       const Grid& grid) const = 0;

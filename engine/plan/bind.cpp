@@ -138,36 +138,59 @@ class Binder {
       wrong(step.span, fmt::format("'{0}' is an operator: the pipeline needs a file to read first (for a file of that "
                                    "name, write ./{0})",
                                    step.name));
-    std::vector<int> bands;
-    const FileOptions options = file_options(step, &bands);
-    const int place = open(step, options);
-    const auto available = static_cast<int>(graph_.sources[static_cast<std::size_t>(place)]->bands().size());
-    if (bands.empty())
-      for (int b = 1; b <= available; ++b) bands.push_back(b);
-    inputs_.insert(step.name);
+    std::vector<int> chosen;
+    const FileOptions options = file_options(step, &chosen);
+    std::vector<std::string> names;
+    try {
+      names = io_.expand(step.name);
+    } catch (Error& e) {
+      throw e.within(mark(step.span, "reading " + step.name));
+    }
     Flow flow;
     flow.last = step.name;
-    for (const int band : bands) {
-      if (band > available)
-        wrong(step.span, fmt::format("{} has {} band{}, not {}", step.name, available, available == 1 ? "" : "s", band),
+    for (const std::string& name : names) {
+      const int place = open(step, name, options);
+      const auto& stored = graph_.sources[static_cast<std::size_t>(place)]->bands();
+      const auto count = [](std::size_t n) { return fmt::format("{} band{}", n, n == 1 ? "" : "s"); };
+      // Several files are a stack: each is a date with the same bands, unless its bands tell dates of their own. In one
+      // file each band is a date.
+      const bool one_date = (names.size() != 1 || name != step.name) &&
+                            std::all_of(stored.begin(), stored.end(), [&](const StoredBand& b) {
+                              return b.time.has_value() == stored.front().time.has_value() &&
+                                     b.time.value_or(0) == stored.front().time.value_or(0);
+                            });
+      std::vector<int> bands = chosen;
+      for (std::size_t b = 1; b <= stored.size() && chosen.empty(); ++b) bands.push_back(static_cast<int>(b));
+      for (const int band : bands)
+        if (static_cast<std::size_t>(band) > stored.size())
+          wrong(step.span, fmt::format("{} has {}, not {}", name, count(stored.size()), band), Errc::input);
+      if (const std::size_t first = flow.bands.size() / std::max<std::size_t>(1, flow.times.size());
+          one_date && !flow.times.empty() && bands.size() != first)
+        wrong(step.span,
+              fmt::format("{} has {}, but those before it, from {} on, have {}: choose the bands that all files have "
+                          "with --band",
+                          name, count(bands.size()), names.front(), first),
               Errc::input);
-      flow.bands.push_back(add_source_node(place, band - 1, step.span));
-      const auto& stored = graph_.sources[static_cast<std::size_t>(place)]->bands()[static_cast<std::size_t>(band - 1)];
-      flow.times.push_back(stored.time.value_or(missing<double>));
+      inputs_.insert(name);
+      for (std::size_t b = 0; b < bands.size(); ++b) {
+        flow.bands.push_back(add_source_node(place, bands[b] - 1, step.span));
+        if (!one_date || b == 0)
+          flow.times.push_back(stored[static_cast<std::size_t>(bands[b] - 1)].time.value_or(missing<double>));
+      }
     }
     return flow;
   }
 
   /// The source's place in the graph. A file that is read twice in the same way is opened, and decoded, once.
-  int open(const Step& step, const FileOptions& options) {
+  int open(const Step& step, const std::string& name, const FileOptions& options) {
     const std::string key =
-        fmt::format("{}\n{}\n{}\n{}", step.name, fmt::join(options.open_options, "\n"), options.unit, options.layer);
+        fmt::format("{}\n{}\n{}\n{}", name, fmt::join(options.open_options, "\n"), options.unit, options.layer);
     if (const auto known = opened_.find(key); known != opened_.end()) return known->second;
     std::shared_ptr<const RasterSource> source;
     try {
-      source = io_.open(step.name, options);
+      source = io_.open(name, options);
     } catch (Error& e) {
-      throw e.within(mark(step.span, "reading " + step.name));
+      throw e.within(mark(step.span, "reading " + name));
     }
     same_grid(*source, step.span);
     graph_.sources.push_back(std::move(source));

@@ -220,6 +220,66 @@ TEST(AllDates, OperatorsTellTheirKind) {
   EXPECT_EQ(registry().find("spread")->kind(), "focal");
 }
 
+MemoryIo files(const std::vector<std::pair<std::vector<double>, int>>& each, bool another_grid = false) {
+  MemoryIo io;
+  for (std::size_t f = 0; f < each.size(); ++f) {
+    const std::string name = "s" + std::to_string(f + 1) + ".tif";
+    const bool odd = another_grid && f + 1 == each.size();
+    auto in = std::make_shared<MemoryRaster>(name, make_grid(odd ? Place::geographic : Place::metric, w, h),
+                                             Window{0, 0, 64, 48});
+    for (int b = 0; b < each[f].second; ++b) {
+      StoredBand band{DType::f32, {}, {}, 1, 0, false, Unit{"K"}, "band " + std::to_string(b + 1)};
+      if (!each[f].first.empty()) band.time = each[f].first[static_cast<std::size_t>(b) % each[f].first.size()];
+      in->add_band(band, noise(static_cast<std::uint32_t>(10 * f) + static_cast<std::uint32_t>(b)));
+    }
+    io.rasters[name] = in;
+  }
+  return io;
+}
+
+std::string trouble_of(const std::string& text, const MemoryIo& io) {
+  try {
+    static_cast<void>(make_graph(parse_text(text), text, registry(), io, 2));
+  } catch (const Error& e) {
+    return e.message();
+  }
+  return {};
+}
+
+TEST(AllDates, EachOfSeveralFilesIsADate) {
+  const MemoryIo io = files({{{10}, 2}, {{30}, 2}, {{20}, 2}});
+  const auto got = run_everywhere("s* ! latest ! out.tif", io);
+  ASSERT_EQ(got.size(), 2u);
+  for (std::size_t b = 0; b < 2; ++b) {
+    const auto expected = noise(10 + static_cast<std::uint32_t>(b));
+    for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(same_bits(got[b][i], expected[i]));
+  }
+  const auto second = run_everywhere("s* --band 2 ! latest ! out.tif", io);
+  ASSERT_EQ(second.size(), 1u);
+  const auto expected = noise(11);
+  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(same_bits(second[0][i], expected[i]));
+}
+
+/// A year in each file, and the years are not equally long.
+TEST(AllDates, FilesThatHoldManyDatesFollowEachOther) {
+  const auto got = run_everywhere("s* ! latest ! out.tif", files({{{10, 20, 30}, 3}, {{40, 60, 50, 45}, 4}}));
+  ASSERT_EQ(got.size(), 1u);
+  const auto expected = noise(11);
+  for (std::size_t i = 0; i < expected.size(); ++i) ASSERT_TRUE(same_bits(got[0][i], expected[i]));
+}
+
+TEST(AllDates, TheOddFileIsNamed) {
+  const auto grid = trouble_of("s* ! latest ! out.tif", files({{{1}, 1}, {{2}, 1}, {{3}, 1}}, true));
+  EXPECT_NE(grid.find("s3.tif does not lie on the grid of s1.tif"), std::string::npos) << grid;
+  const auto bands = trouble_of("s* ! latest ! out.tif", files({{{1}, 2}, {{2}, 3}}));
+  EXPECT_NE(bands.find("s2.tif has 3 bands"), std::string::npos) << bands;
+  EXPECT_NE(bands.find("--band"), std::string::npos) << bands;
+  EXPECT_EQ(trouble_of("s* --band 1,2 ! latest ! out.tif", files({{{1}, 2}, {{2}, 3}})), "");
+  EXPECT_NE(trouble_of("t* ! latest ! out.tif", files({{{1}, 2}})).find("t*"), std::string::npos);
+  EXPECT_NE(trouble_of("s* ! latest ! s2.tif", files({{{1}, 1}, {{2}, 1}})).find("is read by this pipeline"),
+            std::string::npos);
+}
+
 /// A plugin built for version 1.0 of the contract: its table ends before what was appended.
 TEST(AllDates, TablesOfOlderVersionsAreReadNoFurther) {
   fulmar_operator old = op::table_of<Sharpen>();

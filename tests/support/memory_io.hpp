@@ -159,6 +159,15 @@ class MemoryIo : public Io {
     if (it == rasters.end()) fail(Errc::input, path + ": no such raster");
     return it->second;
   }
+  /// A name that ends in * stands for all rasters that begin with it.
+  [[nodiscard]] std::vector<std::string> expand(const std::string& path) const override {
+    if (!path.ends_with('*')) return {path};
+    std::vector<std::string> names;
+    for (const auto& [name, raster] : rasters)
+      if (name.starts_with(path.substr(0, path.size() - 1))) names.push_back(name);
+    if (names.empty()) fail(Errc::input, "no file is called as in '" + path + "'");
+    return names;
+  }
   [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest& request,
                                                               const Grid&) const override {
     const auto it = companions.find(request.path);
