@@ -14,6 +14,7 @@
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
+#include "io/cube_source.hpp"
 #include "io/gdal_support.hpp"
 #include "io/name_pattern.hpp"
 
@@ -125,19 +126,19 @@ class GdalSource : public RasterSource {
   [[nodiscard]] int parallel_readers() const override { return raster_->parallel_readers; }
   [[nodiscard]] Metadata metadata() const override { return raster_->metadata; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<GdalReader>(raster_); }
-  [[nodiscard]] bool looks_negative(int band) const override;
+  [[nodiscard]] bool looks_negative(int band) const override { return mostly_negative(*this, band); }
 
  private:
   std::shared_ptr<const Opened> raster_;
 };
 
 /// A few windows, whole blocks where these are small, spread over the raster: about a million cells.
-std::vector<Window> windows_to_look_at(const Opened& raster) {
+std::vector<Window> windows_to_look_at(const RasterSource& raster) {
   constexpr std::int64_t enough = 1'000'000;
-  const auto& grid = raster.grid;
+  const auto& grid = raster.grid();
   if (grid.window().cells() <= enough) return {grid.window()};
-  const auto width = std::clamp<std::int64_t>(raster.block.width, 1, std::min<std::int64_t>(grid.width, 4096));
-  const auto height = std::clamp<std::int64_t>(raster.block.height, 1, std::min<std::int64_t>(grid.height, 256));
+  const auto width = std::clamp<std::int64_t>(raster.block().width, 1, std::min<std::int64_t>(grid.width, 4096));
+  const auto height = std::clamp<std::int64_t>(raster.block().height, 1, std::min<std::int64_t>(grid.height, 256));
   const auto count = std::clamp<std::int64_t>(enough / (width * height), 1, 64);
   const auto columns = std::max<std::int64_t>(1, grid.width / width);
   const auto rows = std::max<std::int64_t>(1, grid.height / height);
@@ -150,37 +151,6 @@ std::vector<Window> windows_to_look_at(const Opened& raster) {
         intersect({column * width, (2 * i + 1) * rows / (2 * count) * height, width, height}, grid.window()));
   }
   return windows;
-}
-
-bool GdalSource::looks_negative(int band) const {
-  const auto& stored = raster_->bands.at(static_cast<std::size_t>(band));
-  std::int64_t valid = 0, negative = 0;
-  with_type(stored.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    if (std::is_unsigned_v<T> && stored.scale >= 0 && stored.offset >= 0) return;
-    const auto handle = reader();
-    std::vector<T> cells;
-    std::vector<std::uint8_t> mask;
-    for (const auto& window : windows_to_look_at(*raster_)) {
-      cells.resize(static_cast<std::size_t>(window.cells()));
-      handle->read(band, window, cells.data(), window.width);
-      if (stored.has_mask) {
-        mask.resize(cells.size());
-        handle->read_mask(band, window, mask.data(), window.width);
-      }
-      for (std::size_t i = 0; i < cells.size(); ++i) {
-        if (stored.has_mask && mask[i] == 0) continue;
-        if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
-          if (stored.nodata_i64 && cells[i] == static_cast<T>(*stored.nodata_i64)) continue;
-        }
-        const auto value = static_cast<double>(cells[i]);
-        if (!std::isfinite(value) || (stored.nodata && value == *stored.nodata)) continue;
-        ++valid;
-        negative += value * stored.scale + stored.offset < 0;
-      }
-    }
-  });
-  return 2 * negative > valid;
 }
 
 std::string item(const GDALMajorObject& object, const char* key, const char* domain = "") {
@@ -364,17 +334,7 @@ Grid grid_of(GDALDataset& dataset) {
   }
   grid.crs = wkt2(crs);
   if (grid.crs.empty() && grid.affine) grid.crs = crs_of_axes(dataset, *grid.affine);
-  if (const auto known = spatial_reference(grid.crs)) {
-    grid.geographic = known->IsGeographic();
-    if (!grid.geographic) grid.metres_per_unit = known->GetLinearUnits();
-  }
-  if (grid.affine && grid.geographic) {
-    const auto& a = *grid.affine;
-    grid.wraps = a[2] == 0 && a[4] == 0 && std::abs(static_cast<double>(grid.width) * std::abs(a[1]) / 360 - 1) < 1e-6;
-  }
-  grid.locator = make_locator(grid);
-  if (grid.affine && !grid.geographic && grid.locator) grid.metres_per_unit *= scale_on_ground(grid, *grid.locator);
-  if (!grid.affine && grid.locator) grid.centre_ground = measure_centre(grid, *grid.locator);
+  finish_grid(grid);
   return grid;
 }
 
@@ -450,8 +410,54 @@ bool reads_one_at_a_time(const GDALDataset& dataset) {
 
 }  // namespace
 
+void finish_grid(Grid& grid) {
+  if (const auto known = spatial_reference(grid.crs)) {
+    grid.geographic = known->IsGeographic();
+    if (!grid.geographic) grid.metres_per_unit = known->GetLinearUnits();
+  }
+  if (grid.affine && grid.geographic) {
+    const auto& a = *grid.affine;
+    grid.wraps = a[2] == 0 && a[4] == 0 && std::abs(static_cast<double>(grid.width) * std::abs(a[1]) / 360 - 1) < 1e-6;
+  }
+  grid.locator = make_locator(grid);
+  if (grid.affine && !grid.geographic && grid.locator) grid.metres_per_unit *= scale_on_ground(grid, *grid.locator);
+  if (!grid.affine && grid.locator) grid.centre_ground = measure_centre(grid, *grid.locator);
+}
+
+bool mostly_negative(const RasterSource& source, int band) {
+  const auto& stored = source.bands().at(static_cast<std::size_t>(band));
+  std::int64_t valid = 0, negative = 0;
+  with_type(stored.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    if (std::is_unsigned_v<T> && stored.scale >= 0 && stored.offset >= 0) return;
+    const auto handle = source.reader();
+    std::vector<T> cells;
+    std::vector<std::uint8_t> mask;
+    for (const auto& window : windows_to_look_at(source)) {
+      cells.resize(static_cast<std::size_t>(window.cells()));
+      handle->read(band, window, cells.data(), window.width);
+      if (stored.has_mask) {
+        mask.resize(cells.size());
+        handle->read_mask(band, window, mask.data(), window.width);
+      }
+      for (std::size_t i = 0; i < cells.size(); ++i) {
+        if (stored.has_mask && mask[i] == 0) continue;
+        if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
+          if (stored.nodata_i64 && cells[i] == static_cast<T>(*stored.nodata_i64)) continue;
+        }
+        const auto value = static_cast<double>(cells[i]);
+        if (!std::isfinite(value) || (stored.nodata && value == *stored.nodata)) continue;
+        ++valid;
+        negative += value * stored.scale + stored.offset < 0;
+      }
+    }
+  });
+  return 2 * negative > valid;
+}
+
 std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options) {
   if (path.empty()) fail(Errc::usage, "the name of the raster is empty");
+  if (auto cube = open_cube(path, options)) return cube;
   auto raster = std::make_shared<Opened>();
   raster->path = path;
   raster->open_options = options.open_options;

@@ -13,4 +13,11 @@ namespace fulmar {
 /// Opens any raster GDAL reads. Errors: Errc::input, naming the file, the reason and the cure.
 std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options);
 
+/// Fills in what follows from a grid's size, place and CRS: whether it counts degrees and wraps, its locator, the
+/// length of its units on the ground.
+void finish_grid(Grid& grid);
+
+/// True if a short look at the cells (about a million, spread over the raster) finds most of them negative.
+bool mostly_negative(const RasterSource& source, int band);
+
 }  // namespace fulmar

@@ -40,6 +40,12 @@ class RasterReader {
   virtual ~RasterReader() = default;
   /// Copies the stored cells of a window that lies inside the raster. Rows are `stride` cells apart in `cells`.
   virtual void read(int band, const Window& window, void* cells, std::int64_t stride) = 0;
+  /// The same window of several bands, each to its own cells. Cubes whose chunks hold many steps decode each once here,
+  /// and once a band otherwise.
+  virtual void read_bands(const std::vector<int>& bands, const Window& window, const std::vector<void*>& cells,
+                          std::int64_t stride) {
+    for (std::size_t i = 0; i < bands.size(); ++i) read(bands[i], window, cells[i], stride);
+  }
   /// Validity of the same cells: 0 missing, anything else valid. Called only where the band has a mask.
   virtual void read_mask(int band, const Window& window, std::uint8_t* cells, std::int64_t stride) = 0;
 };

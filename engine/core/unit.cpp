@@ -9,7 +9,7 @@
 namespace fulmar {
 
 Unit parse_unit(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 21> spellings{{
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 31> spellings{{
       {"db", units::decibel},
       {"decibel", units::decibel},
       {"decibels", units::decibel},
@@ -31,6 +31,16 @@ Unit parse_unit(std::string_view text) {
       {"kelvin", units::kelvin},
       {"kelvins", units::kelvin},
       {"degk", units::kelvin},
+      {"degc", units::celsius},
+      {"deg_c", units::celsius},
+      {"deg c", units::celsius},
+      {"celsius", units::celsius},
+      {"degree_c", units::celsius},
+      {"degree_celsius", units::celsius},
+      {"degrees_celsius", units::celsius},
+      {"degree celsius", units::celsius},
+      {"degrees celsius", units::celsius},
+      {"\u00b0c", units::celsius},
   }};
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   while (!text.empty() && text.back() == ' ') text.remove_suffix(1);

@@ -25,6 +25,7 @@ inline constexpr std::string_view metre = "m";
 inline constexpr std::string_view square_metre = "m2";
 inline constexpr std::string_view degree = "degree";
 inline constexpr std::string_view kelvin = "K";
+inline constexpr std::string_view celsius = "degC";
 inline constexpr std::string_view cell = "cell";
 inline constexpr std::string_view flag = "flag";  ///< 0 no, 1 yes, missing unknown
 inline constexpr std::string_view any = "*";      ///< a port that takes any unit, or hands on that of its input

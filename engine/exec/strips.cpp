@@ -91,12 +91,15 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
 
   const auto read_piece = [&](const Window& piece) {
     auto reader = pools_[u]->take();
+    std::vector<void*> places;
+    for (const auto& stored : tile.sources[u]) {
+      const auto offset = (piece.y - stored.cells.window.y) * stored.cells.stride + (piece.x - stored.cells.window.x);
+      places.push_back(stored.cells.cells + offset * static_cast<std::int64_t>(size_of(stored.cells.type)));
+    }
+    // All bands of a source are held for the same window, with the same stride.
+    reader->read_bands(use.bands, piece, places, tile.sources[u].front().cells.stride);
     for (std::size_t b = 0; b < use.bands.size(); ++b) {
       const auto& stored = tile.sources[u][b];
-      const auto offset = (piece.y - stored.cells.window.y) * stored.cells.stride + (piece.x - stored.cells.window.x);
-      reader->read(use.bands[b], piece,
-                   stored.cells.cells + offset * static_cast<std::int64_t>(size_of(stored.cells.type)),
-                   stored.cells.stride);
       if (stored.mask.cells != nullptr)
         reader->read_mask(use.bands[b], piece, stored.mask.at<std::uint8_t>(piece.x, piece.y), stored.mask.stride);
     }
