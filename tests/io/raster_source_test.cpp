@@ -439,7 +439,11 @@ TEST_F(RasterSourceTest, LongitudesWithoutADatumAreWgs84) {
   EXPECT_TRUE(source->grid().geographic);
   EXPECT_TRUE(source->grid().wraps);
   FULMAR_NEEDS(curvilinear, "sst/modis_t_l2p_20190805_patagonia_subset.nc");
-  EXPECT_TRUE(io.open("NETCDF:\"" + curvilinear + "\":sea_surface_temperature", {})->grid().crs.empty());
+  // Longitudes of two dimensions are control points.
+  const auto swath = io.open("NETCDF:\"" + curvilinear + "\":sea_surface_temperature", {});
+  EXPECT_TRUE(swath->grid().geographic);
+  EXPECT_FALSE(swath->grid().affine);
+  EXPECT_EQ(swath->grid().control_points.size(), 31U * 31U);
 }
 
 TEST_F(RasterSourceTest, RealFileOfSubdatasetsListsThem) {
