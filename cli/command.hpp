@@ -14,6 +14,7 @@ void add_run(CLI::App& app, const Folded& folded);
 void add_explain(CLI::App& app, const Folded& folded);  ///< also known as plan
 void add_convert(CLI::App& app, const Folded& folded);
 void add_list(CLI::App& app);
+void add_recipes(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_schema(CLI::App& app);
 

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <system_error>
 
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
+#include "cli/product_folder.hpp"
 #include "io/gdal_io.hpp"
 #include "plugins/builtin.hpp"
 
@@ -14,10 +19,11 @@ namespace {
 
 struct Options {
   EngineOptions engine;
+  RecipeOptions recipe;
   bool json = false;
 };
 
-void explain_pipeline(const Options& options, PipelineText request) {
+std::string explain_pipeline(const Options& options, PipelineText request) {
   const Budget budget = options.engine.budget();
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
@@ -26,8 +32,50 @@ void explain_pipeline(const Options& options, PipelineText request) {
   const Graph graph =
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);
-  const std::string text = options.json ? explain_json(graph, plan) : explain(graph, plan);
-  fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n");
+  std::string text = options.json ? explain_json(graph, plan) : explain(graph, plan);
+  if (!text.ends_with('\n')) text += '\n';
+  return text;
+}
+
+void take_files(const Pipeline& pipeline, Step::Kind kind, std::set<std::string>& files) {
+  for (const Step& step : pipeline) {
+    take_files(step.branch, kind, files);
+    for (const Argument& a : step.arguments) {
+      take_files(a.pipeline, kind, files);
+      if (kind == Step::Kind::read && step.kind != Step::Kind::write) files.insert(a.value);
+    }
+    if (step.kind == kind) files.insert(step.name);
+  }
+}
+
+/// A product of a pipeline before it that a pipeline reads and that is not there yet, or nothing.
+std::string awaited(const Pipeline& pipeline, const std::set<std::string>& made) {
+  std::set<std::string> read;
+  take_files(pipeline, Step::Kind::read, read);
+  for (const std::string& file : read)
+    if (std::error_code ignored; made.contains(file) && !std::filesystem::exists(file, ignored)) return file;
+  return "";
+}
+
+void explain_all(const Options& options, const Request& request) {
+  // Whether products can be written is looked at too.
+  const ProductFolder folder{request.folder};
+  std::set<std::string> made;
+  auto all = nlohmann::ordered_json::array();
+  for (const PipelineText& pipeline : request.pipelines) {
+    const std::string file = awaited(pipeline.pipeline, made);
+    take_files(pipeline.pipeline, Step::Kind::write, made);
+    if (options.json) {
+      all.push_back(file.empty() ? nlohmann::ordered_json::parse(explain_pipeline(options, pipeline))
+                                 : nlohmann::ordered_json{{"pipeline", pipeline.text}, {"awaits", file}});
+      continue;
+    }
+    if (&pipeline != request.pipelines.data()) fmt::print("\n");
+    if (request.pipelines.size() > 1) fmt::print("{}\n", pipeline.text);
+    fmt::print("{}", file.empty() ? explain_pipeline(options, pipeline)
+                                  : "cannot be told before " + file + " is there, which a pipeline above makes\n");
+  }
+  if (options.json) fmt::print("{}\n", request.recipe.empty() ? all.front().dump(2) : all.dump(2));
 }
 
 }  // namespace
@@ -39,8 +87,10 @@ void add_explain(CLI::App& app, const Folded& folded) {
   take_pipeline(*command);
   const auto options = std::make_shared<Options>();
   options->engine.add_to(*command);
+  options->recipe.add_to(*command);
   command->add_flag("--json", options->json, "Print the plan as JSON");
-  command->callback([command, options, &folded] { explain_pipeline(*options, read_pipeline(*command, folded)); });
+  command->callback(
+      [command, options, &folded] { explain_all(*options, read_request(*command, folded, options->recipe)); });
 }
 
 }  // namespace fulmar::cli

@@ -51,6 +51,7 @@ void parse_and_do(const std::vector<std::string>& arguments, CLI::App& app) {
   fulmar::cli::add_run(app, folded);
   fulmar::cli::add_explain(app, folded);
   fulmar::cli::add_list(app);
+  fulmar::cli::add_recipes(app);
   fulmar::cli::add_inspect(app);
   fulmar::cli::add_schema(app);
   fulmar::cli::add_convert(app, folded);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cli/command.hpp"
+#include "cli/recipe.hpp"
 #include "core/error.hpp"
 #include "op/operator.hpp"
 #include "plan/json_schema.hpp"
@@ -128,7 +129,9 @@ void add_inspect(CLI::App& app) {
 
 void add_schema(CLI::App& app) {
   CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of pipelines in JSON");
-  command->callback([] { fmt::print("{}", json_schema(builtin_registry())); });
+  const auto recipe = std::make_shared<bool>(false);
+  command->add_flag("--recipe", *recipe, "Print that of recipes instead");
+  command->callback([recipe] { fmt::print("{}", *recipe ? recipe_schema() : json_schema(builtin_registry())); });
 }
 
 }  // namespace fulmar::cli

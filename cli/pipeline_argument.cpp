@@ -10,6 +10,7 @@
 #include <memory>
 #include <utility>
 
+#include "cli/recipe.hpp"
 #include "core/error.hpp"
 #include "op/operator.hpp"
 
@@ -57,6 +58,24 @@ PipelineText read_json_file(const std::string& name) {
                         (near.empty() ? "" : "; did you mean " + near + "?"));
 }
 
+bool is_recipe(const std::string& word) {
+  return word.size() > 1 && word.front() == '@' && word.find_first_of(" !\t\n") == std::string::npos;
+}
+
+Request read_recipe(const std::string& name, const RecipeOptions& options) {
+  const Recipe recipe = Recipes{options.folder}.find(name);
+  const auto values = recipe_values(recipe, options.values);
+  Request request{recipe.name, values.at("out"), {}};
+  for (const Pipeline& pipeline : recipe.pipelines) {
+    // The canonical text, so that errors can show their place in it. It quotes whatever a value holds.
+    PipelineText filled;
+    filled.text = to_text(fill_in(pipeline, values));
+    filled.pipeline = parse_text(filled.text);
+    request.pipelines.push_back(std::move(filled));
+  }
+  return request;
+}
+
 }  // namespace
 
 Folded fold(const std::vector<std::string>& arguments) {
@@ -78,6 +97,13 @@ void take_pipeline(CLI::App& command) {
       "PIPELINE is one quoted text, several words, or a file that ends in .json:\n"
       "  'scene.tif ! linear ! cfar --pfa 1e-6 ! objects ! ships.gpkg'\n"
       "The first step reads, the last writes, those between name operators (see fulmar list).");
+}
+
+void RecipeOptions::add_to(CLI::App& command) {
+  command.add_option("--set", values, "An input of a recipe, such as @flood (see fulmar recipes)")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+  command.add_option("--recipes", folder, "A folder of further recipes")->type_name("DIR");
 }
 
 PipelineText read_pipeline(const CLI::App& command, const Folded& folded) {
@@ -102,6 +128,22 @@ PipelineText read_pipeline(const CLI::App& command, const Folded& folded) {
   }
   result.pipeline = parse_text(result.text);
   return result;
+}
+
+Request read_request(const CLI::App& command, const Folded& folded, const RecipeOptions& options) {
+  const std::vector<std::string> words = command.remaining();
+  if (!words.empty() && is_recipe(words.front()) && folded.middle.empty()) {
+    if (words.size() > 1) {
+      if (words[1].starts_with('-')) refuse_option(command, words[1]);
+      fail(Errc::usage, "'" + words[1] + "' is one word too many after " + words.front() +
+                            ": give its inputs with --set NAME=VALUE");
+    }
+    return read_recipe(words.front().substr(1), options);
+  }
+  if (!options.values.empty() || !options.folder.empty())
+    fail(Errc::usage, "--set and --recipes belong to a recipe, such as fulmar " + command.get_name() +
+                          " @flood; fulmar recipes names them");
+  return {"", "", {read_pipeline(command, folded)}};
 }
 
 }  // namespace fulmar::cli

@@ -9,6 +9,7 @@
 
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
+#include "cli/product_folder.hpp"
 #include "cli/progress.hpp"
 #include "cli/signals.hpp"
 #include "cli/version.hpp"
@@ -21,6 +22,7 @@ namespace {
 
 struct Options {
   EngineOptions engine;
+  RecipeOptions recipe;
   std::string progress;
   bool quiet = false, json = false;
 };
@@ -44,21 +46,24 @@ void print_table(const RunReport& report) {
                p.path);
 }
 
-void print_json(const RunReport& report) {
+nlohmann::ordered_json to_json(const RunReport& report) {
   auto products = nlohmann::ordered_json::array();
   for (const ProductReport& p : report.products) {
     nlohmann::ordered_json product{{"path", p.path}, {"kind", name_of(p.kind)}};
     if (p.kind != ProductKind::raster) product["objects"] = p.features;
     products.push_back(std::move(product));
   }
-  const nlohmann::ordered_json whole{{"backend", fulmar::name_of(report.backend)},
-                                     {"products", std::move(products)},
-                                     {"pool_peak_bytes", report.pool_peak}};
+  return {{"backend", fulmar::name_of(report.backend)},
+          {"products", std::move(products)},
+          {"pool_peak_bytes", report.pool_peak}};
+}
+
+void print_json(const nlohmann::ordered_json& whole) {
   // A file's name may be any bytes.
   fmt::print("{}\n", whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
-void run_pipeline(const Options& options, PipelineText request) {
+RunReport run_pipeline(const Options& options, PipelineText request) {
   const Budget budget = options.engine.budget();
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
@@ -68,35 +73,45 @@ void run_pipeline(const Options& options, PipelineText request) {
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);
 
-  RunReport report;
-  {
-    Progress progress{Progress::style_of(options.progress, options.quiet)};
-    RunOptions run_options;
-    run_options.progress = [&](double share) { progress.show(share); };
-    run_options.cancel = &catch_signals();
-    run_options.provenance = provenance(graph.text, fulmar::name_of(plan.backend));
-    report = run(graph, plan, io, run_options);
+  Progress progress{Progress::style_of(options.progress, options.quiet)};
+  RunOptions run_options;
+  run_options.progress = [&](double share) { progress.show(share); };
+  run_options.cancel = &catch_signals();
+  run_options.provenance = provenance(graph.text, fulmar::name_of(plan.backend));
+  return run(graph, plan, io, run_options);
+}
+
+void run_all(const Options& options, const Request& request) {
+  const ProductFolder folder{request.folder};
+  auto runs = nlohmann::ordered_json::array();
+  for (const PipelineText& pipeline : request.pipelines) {
+    const RunReport report = run_pipeline(options, pipeline);
+    if (options.json)
+      runs.push_back(to_json(report));
+    else if (!options.quiet)
+      print_table(report);
   }
   if (options.json)
-    print_json(report);
-  else if (!options.quiet)
-    print_table(report);
+    print_json(request.recipe.empty() ? runs.front()
+                                      : nlohmann::ordered_json{{"recipe", request.recipe}, {"runs", runs}});
 }
 
 }  // namespace
 
 void add_run(CLI::App& app, const Folded& folded) {
-  CLI::App* command = app.add_subcommand("run", "Run a pipeline");
+  CLI::App* command = app.add_subcommand("run", "Run a pipeline or a recipe");
   take_pipeline(*command);
   const auto options = std::make_shared<Options>();
   options->engine.add_to(*command);
+  options->recipe.add_to(*command);
   command->add_flag("-q,--quiet", options->quiet, "Print nothing but errors");
   command
       ->add_option("--progress", options->progress, "How to show progress: bar (on a terminal by default), json, none")
       ->type_name("STYLE")
       ->check(CLI::IsMember({"bar", "json", "none"}));
   command->add_flag("--json", options->json, "Print the report as JSON");
-  command->callback([command, options, &folded] { run_pipeline(*options, read_pipeline(*command, folded)); });
+  command->callback(
+      [command, options, &folded] { run_all(*options, read_request(*command, folded, options->recipe)); });
 }
 
 }  // namespace fulmar::cli

@@ -19,7 +19,7 @@ SHIPS = (
     f"scene.tif ! linear ! mask --with {COAST} --buffer 250 ! "
     "cfar --pfa 1e-6 --guard 210 --background 750 ! objects --min-area 1800 ! ships.gpkg"
 )
-COMMANDS = ["run", "explain", "plan", "list", "inspect", "schema", "convert"]
+COMMANDS = ["run", "explain", "plan", "recipes", "list", "inspect", "schema", "convert"]
 
 
 class Result:

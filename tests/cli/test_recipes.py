@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipes: what is listed and asked for, that values stay values, and that each gives the right answer on real data."""
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from fulmar_cli import COAST, ROOT, SCENE, call, read, same, table, write
+
+FILES = sorted((ROOT / "cli/recipes").glob("*.json"))
+NAMES = [path.stem for path in FILES]
+SIMPLE = {
+    "name": "twice", "summary": "Doubles", "domain": "air", "description": "Doubles each cell.",
+    "inputs": [{"name": "scene", "what": "Any raster.", "kind": "raster", "example": "a.tif"}],
+    "parameters": [{"name": "factor", "what": "By how much.", "kind": "number", "default": 2}],
+    "outputs": [{"file": "${out}/twice.tif", "what": "The doubles."}],
+    "pipelines": ["'${scene}' ! expression 'b1 * ${factor}' ! '${out}/twice.tif'"],
+}
+
+
+def words(values):
+    return [word for name, value in values.items() for word in ("--set", f"{name}={value}")]
+
+
+def cook(name, *options, **values):
+    """Runs a recipe that must succeed."""
+    result = call("run", "--overwrite", f"@{name}", *options, *words(values))
+    assert result.code == 0, result.err
+    return result
+
+
+def rows(path):
+    """The rows of a table without their geometries."""
+    return [{key: value for key, value in row.items() if key != "geometry"} for row in table(path)]
+
+
+def refused(*words, command="run"):
+    result = call(command, *words)
+    assert result.code == 2 and result.out == "" and result.err.startswith("fulmar: error: "), (result.out, result.err)
+    return result.err
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of recipes with one in it; returns a function that changes it."""
+    def change(**members):
+        recipe = {key: value for key, value in dict(SIMPLE, **members).items() if value is not None}
+        (tmp_path / "twice.json").write_text(json.dumps(recipe))
+        return tmp_path
+
+    change()
+    return change
+
+
+def twice(folder, *options, command="run"):
+    return call(command, "@twice", "--recipes", folder(), *options)
+
+
+# ---- what is there ----
+
+
+def test_list_names_all():
+    lines = call("recipes").out.splitlines()
+    assert [line.split()[0] for line in lines] == NAMES
+    listed = json.loads(call("recipes", "--json").out)
+    for path, entry in zip(FILES, listed):
+        recipe = json.loads(path.read_text())
+        domains = recipe["domain"] if isinstance(recipe["domain"], list) else [recipe["domain"]]
+        assert entry == {"name": path.stem, "domain": domains, "summary": recipe["summary"]}
+
+
+def test_list_does_not_look_into_the_current_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder())
+    assert "twice" not in call("recipes").out
+    assert "there is no recipe 'twice'" in refused("@twice")
+    assert "twice" in call("recipes", "--recipes", ".").out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_show_tells_inputs_products_and_pipelines(name):
+    recipe = json.loads((ROOT / f"cli/recipes/{name}.json").read_text())
+    shown = call("recipes", name).out
+    assert recipe["description"] in shown
+    for item in recipe["inputs"] + recipe.get("parameters", []):
+        assert re.search(rf"^  {item['name']} +{re.escape(item['what'])}", shown, re.M), item["name"]
+    for output in recipe["outputs"]:
+        assert output["file"] in shown
+    assert f"fulmar run @{name} --set" in shown
+    assert json.loads(call("recipes", name, "--json").out) == recipe
+
+
+@pytest.mark.parametrize("path", FILES, ids=NAMES)
+def test_recipes_fit_the_schema_and_write_what_they_say(path):
+    recipe = json.loads(path.read_text())
+    schema = json.loads(call("schema", "--recipe").out)
+    jsonschema.Draft7Validator.check_schema(schema)
+    jsonschema.validate(recipe, schema)
+    pipelines = json.dumps(recipe["pipelines"])
+    for output in recipe["outputs"]:
+        assert output["file"] in pipelines, output["file"]
+    # A line of the README for every one.
+    assert f"`{path.stem}`" in (ROOT / "README.md").read_text()
+
+
+# ---- what is asked for ----
+
+
+def test_missing_inputs_are_asked_for_by_name():
+    message = refused("@ships")
+    assert "recipe ships needs scene: Radar backscatter in decibels, one band. Give it with --set scene=FILE" in message
+    assert "recipe ships needs coast: " in message
+    assert "scene" not in refused("@ships", "--set", f"scene={SCENE}").replace(str(SCENE), "")
+    assert "needs scene" in refused("@ships", command="explain")
+
+
+def test_unknown_names_get_near_ones():
+    assert "there is no recipe 'shisp'; did you mean ships?" in refused("@shisp")
+    assert "fulmar recipes names them" in refused("@qqqqqqqqqq")
+    assert "there is no recipe" in refused("qqqqqqqqqq", command="recipes")
+    assert "no input 'scen'; did you mean 'scene'?" in refused("@ships", "--set", "scen=a.tif")
+    assert "it has scene, coast, buffer" in refused("@ships", "--set", "zzzzzzzz=a.tif")
+
+
+def test_words_that_are_no_values():
+    assert "NAME=VALUE, not 'scene'" in refused("@ships", "--set", "scene")
+    assert "NAME=VALUE, not '=a'" in refused("@ships", "--set", "=a")
+    assert "given twice" in refused("@ships", "--set", "scene=a", "--set", "scene=b")
+    assert "gives nothing" in refused("@ships", "--set", "scene=")
+    assert "pfa of recipe ships is a number, not '1e-6 ! x'" in refused("@ships", "--set", "pfa=1e-6 ! x")
+    assert "one word too many" in refused("@ships", "scene=a.tif")
+    assert "no option --sett" in refused("@ships", "--sett=1")
+    assert "belong to a recipe" in refused("a.tif ! linear ! b.tif", "--set", "a=b")
+
+
+# ---- values stay values ----
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain.tif", "two words.tif", "it's.tif", 'say "so".tif', "a ! b.tif", "!.tif", "[ x ].tif", "--band 2.tif",
+     "--overwrite", "${out}.tif", "${scene}", "a;b|c&d.tif", "back\\slash.tif", "tab\there.tif", "new\nline.tif", "1e3",
+     "007", "true", "read", "write", "b'c\"d.tif", "päth ünïcode.tif", "%%", "{}", "[a,b]"])
+def test_hostile_names(name, folder, tmp_path, monkeypatch):
+    cells = [[1.5, 2.5, -3.0]]
+    inside = tmp_path / "in side ! 'x'"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    Path(name).write_bytes(Path(write("made.tif", np.float32(cells))).read_bytes())
+    Path("made.tif").unlink()
+    out = f"o {name} !".replace("/", "_")
+    result = twice(folder, "--set", f"scene={name}", "--set", f"out={out}")
+    assert result.code == 0, result.err
+    assert same(read(Path(out) / "twice.tif"), np.float32(cells) * 2)
+    assert sorted(p.name for p in inside.iterdir()) == sorted([name, out])
+    assert [p.name for p in Path(out).iterdir()] == ["twice.tif"]
+
+
+def test_a_folder_is_made_and_goes_again(folder, tmp_path):
+    out = tmp_path / "a/b"
+    result = twice(folder, "--set", "scene=absent.tif", "--set", f"out={out}")
+    assert result.code == 3 and "absent.tif" in result.err and not out.exists()
+    assert twice(folder, "--set", "scene=absent.tif", "--set", f"out={out}", command="explain").code == 3
+    assert not (tmp_path / "a").exists()
+    (tmp_path / "file").write_text("")
+    result = twice(folder, "--set", "scene=absent.tif", "--set", f"out={tmp_path / 'file/x'}")
+    assert result.code == 4 and "cannot make the folder" in result.err
+
+
+# ---- recipes of one's own ----
+
+
+def test_broken_recipes_say_where(folder):
+    where = folder()
+
+    def trouble(**members):
+        folder(**members)
+        return refused("@twice", "--recipes", where, "--set", "scene=a.tif")
+
+    assert "'summary' is missing" in trouble(summary=None)
+    assert "'piplines' means nothing here; did you mean 'pipelines'?" in trouble(piplines=[])
+    assert "a domain is one of" in trouble(domain="moon")
+    assert "calls itself 'thrice'" in trouble(name="thrice")
+    assert "${scne} is not declared" in trouble(pipelines=["'${scne}' ! expression '${scene} ${factor}' ! '${out}/x.tif'"])
+    assert "no pipeline uses ${factor}" in trouble(pipelines=["'${scene}' ! linear ! '${out}/x.tif'"])
+    assert "(at /pipelines/0)" in trouble(pipelines=["'${scene}' ! ! '${out}/x.tif'"])
+    assert "(at /inputs/0/kind)" in trouble(inputs=[dict(SIMPLE["inputs"][0], kind="soup")])
+    assert "there is another 'scene'" in trouble(inputs=SIMPLE["inputs"] * 2)
+    assert "there is another 'out'" in trouble(inputs=[dict(SIMPLE["inputs"][0], name="out")])
+    (where / "twice.json").write_text("{")
+    assert "it is not JSON" in refused("@twice", "--recipes", where)
+    assert "cannot read the folder" in call("recipes", "--recipes", where / "absent").err
+
+
+def test_json_pipelines_run_in_order(folder, tmp_path):
+    scene = write(tmp_path / "a.tif", np.float32([[1, 2]]))
+    steps = [
+        {"pipeline": [{"read": "${scene}"}, {"apply": "expression", "formula": "b1 * ${factor}"},
+                      {"write": "${out}/first.tif"}]},
+        {"pipeline": [{"read": "${out}/first.tif"}, {"apply": "expression", "arguments": ["b1 + 1"]},
+                      {"write": "${out}/twice.tif"}]},
+    ]
+    where = folder(pipelines=steps)
+    given = ["--recipes", where, "--set", f"scene={scene}", "--set", f"out={tmp_path / 'o'}", "--set", "factor=10"]
+    told = call("explain", "@twice", *given)
+    assert told.code == 0 and "which a pipeline above makes" in told.out, told.err
+    told = json.loads(call("explain", "--json", "@twice", *given).out)
+    assert "bytes" in told[0] and told[1]["awaits"].endswith("first.tif")
+    report = json.loads(call("run", "--json", "@twice", *given).out)
+    assert report["recipe"] == "twice" and [len(run["products"]) for run in report["runs"]] == [1, 1]
+    assert same(read(tmp_path / "o/twice.tif"), np.float32([[11, 21]]))
+
+
+# ---- each on real data ----
+
+
+def test_ships_are_those_of_the_pipeline(tmp_path):
+    cook("ships", scene=SCENE, coast=COAST, out=tmp_path)
+    assert call(
+        "run", f"{SCENE} ! linear ! mask --with {COAST} --buffer 250 ! cfar --pfa 1e-6 --guard 210 --background 750 ! "
+        f"objects --min-area 1800 ! {tmp_path / 'direct.gpkg'}").code == 0
+    ships, direct = rows(tmp_path / "ships.gpkg"), rows(tmp_path / "direct.gpkg")
+    assert ships == direct and len(ships) > 20
+    assert (tmp_path / "ships.png").stat().st_size > 10000
+    cook("ships", scene=SCENE, coast=COAST, out=tmp_path, min_area=10000)
+    assert rows(tmp_path / "ships.gpkg") == [dict(row, id=i + 1) for i, row in enumerate(r for r in ships if r["area"] >= 10000)]
