@@ -218,6 +218,10 @@ class MemoryIo : public Io {
                                                               const Grid&) const override {
     return find(request.path);
   }
+  [[nodiscard]] std::shared_ptr<TemporaryRaster> temporary(const std::string& name, const Grid&,
+                                                           const std::vector<StoredBand>&) const override {
+    fail(Errc::usage, "a benchmark in memory keeps no " + name);
+  }
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override {
     return path.ends_with(".features") ? ProductKind::features : ProductKind::raster;
   }

@@ -13,6 +13,7 @@
 #include "cli/progress.hpp"
 #include "cli/signals.hpp"
 #include "cli/version.hpp"
+#include "core/missing.hpp"
 #include "exec/run.hpp"
 #include "io/gdal_io.hpp"
 #include "plugins/builtin.hpp"
@@ -46,6 +47,17 @@ void print_table(const RunReport& report) {
                p.path);
 }
 
+/// What reducing operators found, a line a number; tables of many rows are left to their products.
+void print_summaries(const RunReport& report) {
+  for (const SummaryReport& s : report.summaries) {
+    if (s.table.rows.size() != 1) continue;
+    fmt::print("\n");
+    for (std::size_t c = 0; c < s.table.columns.size(); ++c)
+      fmt::print("{:<8}  {:<16} {} {}\n", c == 0 ? s.op : "", s.table.columns[c].name, s.table.rows.front().values[c],
+                 s.table.columns[c].unit.symbol);
+  }
+}
+
 nlohmann::ordered_json to_json(const RunReport& report) {
   auto products = nlohmann::ordered_json::array();
   for (const ProductReport& p : report.products) {
@@ -53,8 +65,21 @@ nlohmann::ordered_json to_json(const RunReport& report) {
     if (p.kind != ProductKind::raster) product["objects"] = p.features;
     products.push_back(std::move(product));
   }
+  auto summaries = nlohmann::ordered_json::array();
+  for (const SummaryReport& s : report.summaries) {
+    auto rows = nlohmann::ordered_json::array();
+    for (const Feature& row : s.table.rows) {
+      nlohmann::ordered_json each;
+      for (std::size_t c = 0; c < s.table.columns.size(); ++c)
+        each[s.table.columns[c].name] =
+            is_missing(row.values[c]) ? nlohmann::ordered_json{} : nlohmann::ordered_json(row.values[c]);
+      rows.push_back(std::move(each));
+    }
+    summaries.push_back({{"operator", s.op}, {"rows", std::move(rows)}});
+  }
   return {{"backend", fulmar::name_of(report.backend)},
           {"products", std::move(products)},
+          {"summaries", std::move(summaries)},
           {"pool_peak_bytes", report.pool_peak}};
 }
 
@@ -89,7 +114,7 @@ void run_all(const Options& options, const Request& request) {
     if (options.json)
       runs.push_back(to_json(report));
     else if (!options.quiet)
-      print_table(report);
+      print_table(report), print_summaries(report);
   }
   if (options.json)
     print_json(request.recipe.empty() ? runs.front()

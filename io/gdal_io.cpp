@@ -21,6 +21,7 @@
 #include "io/raster_sink.hpp"
 #include "io/raster_source.hpp"
 #include "io/sentinel1_lut.hpp"
+#include "io/temporary_raster.hpp"
 
 namespace fulmar {
 namespace {
@@ -63,6 +64,11 @@ std::shared_ptr<const RasterSource> GdalIo::companion(const CompanionRequest& re
   if (request.kind == "outlines") return open_outlines(request, grid);
   if (request.kind == "calibration") return open_sentinel1_lut(request, grid);
   fail(Errc::usage, fmt::format("no such kind of companion file: '{}' (known: outlines, calibration)", request.kind));
+}
+
+std::shared_ptr<TemporaryRaster> GdalIo::temporary(const std::string& name, const Grid& grid,
+                                                   const std::vector<StoredBand>& bands) const {
+  return make_temporary_raster(name, grid, bands);
 }
 
 ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& options) const {

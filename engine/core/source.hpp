@@ -63,11 +63,23 @@ class RasterSource {
   [[nodiscard]] virtual int parallel_readers() const { return 1 << 16; }
   /// True for a source that computes its cells: it is asked block by block, where the cells are used, and never kept.
   [[nodiscard]] virtual bool computed() const { return false; }
+  /// True for a raster that exists only while a run does.
+  [[nodiscard]] virtual bool temporary() const { return false; }
   /// Metadata to hand on to products made from this raster (acquisition time, sensor...).
   [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
   /// True if a short look at the cells finds the values of a band mostly negative: a sign of decibels.
   [[nodiscard]] virtual bool looks_negative(int band) const = 0;
   [[nodiscard]] virtual std::unique_ptr<RasterReader> reader() const = 0;
+};
+
+/// A raster of f32 bands that lives as long as a run: what an operator needs as a whole, or on another grid, is written
+/// here by one pass and read by the next. Missing is NaN. Written by one thread, then read by many.
+class TemporaryRaster : public RasterSource {
+ public:
+  [[nodiscard]] bool temporary() const override { return true; }
+  virtual void write(int band, const Window& window, const float* cells, std::int64_t stride) = 0;
+  /// Gives its space back; a later write() begins anew.
+  virtual void clear() = 0;
 };
 
 /// Options of one source or product, as the user gave them: open options, creation options, band choice...
@@ -153,6 +165,9 @@ class Io {
   [[nodiscard]] virtual std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&,
                                                                      const Grid&, const std::vector<Column>&,
                                                                      const Metadata&) const = 0;
+  /// A place for bands between two passes, outside the memory budget (a file without a name, say).
+  [[nodiscard]] virtual std::shared_ptr<TemporaryRaster> temporary(const std::string& name, const Grid&,
+                                                                   const std::vector<StoredBand>&) const = 0;
   /// True if both names lead to the same file, whatever way they are spelt.
   [[nodiscard]] virtual bool same_file(const std::string& a, const std::string& b) const { return a == b; }
   /// Bytes that the library below keeps for itself (a block cache), to be counted within the memory budget.

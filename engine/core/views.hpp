@@ -119,6 +119,28 @@ struct Outputs {
   }
 };
 
+/// A round of a reduction: the first is 0. `summary` is what the round before found.
+struct Round {
+  std::uint32_t index = 0, inputs = 0;
+  const double* summary = nullptr;
+  std::uint64_t count = 0;
+};
+
+/// A whole raster of one band, as a Whole operator sees it; row by row without gaps.
+template <class T>
+struct Plane {
+  T* cells = nullptr;
+  std::int64_t width = 0, height = 0;
+  FULMAR_HD T& operator()(std::int64_t x, std::int64_t y) const { return cells[y * width + x]; }
+};
+
+/// Ground size of the cells, row by row, in metres (0 where unknown).
+struct Rows {
+  const double* ground = nullptr;
+  FULMAR_HD double dx(std::int64_t y) const { return ground[2 * y]; }
+  FULMAR_HD double dy(std::int64_t y) const { return ground[2 * y + 1]; }
+};
+
 /// Two outputs of one cell.
 template <class A, class B>
 struct Both {

@@ -6,6 +6,7 @@
 
 #include "core/missing.hpp"
 #include "exec/cells.hpp"
+#include "exec/reduce.hpp"
 #include "exec/windows.hpp"
 
 namespace fulmar {
@@ -91,11 +92,13 @@ void check_call(int status, const fulmar_error& error, const Node& node, const W
                  " x " + std::to_string(window.height));
 }
 
-BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows)
+BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows,
+                         Reductions& reductions)
     : graph_{graph},
       plan_{plan},
       arena_{arena},
       ground_rows_{ground_rows},
+      reductions_{reductions},
       readers_(graph.sources.size()),
       planes_(graph.nodes.size()),
       used_(graph.nodes.size()) {
@@ -280,6 +283,10 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
   }
 
   const std::int64_t scratch = node.scratch();
+  if (node.round >= 0) {  // where it is, but no cells
+    outputs[0].x = own.x, outputs[0].y = own.y, outputs[0].width = own.width;
+    outputs[0].device = -1;
+  }
   fulmar_call call{sizeof(fulmar_call),
                    static_cast<std::uint32_t>(planes.size()),
                    static_cast<std::uint32_t>(node.outputs.size()),
@@ -292,6 +299,10 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
                    node.times.size(),
                    scratch > 0 ? arena_.take<double>(scratch) : nullptr};
   fulmar_error error{};
+  // A block that an odd tiling cuts is computed whole by several tiles; the one with its first cell reduces it.
+  Reduction* reduction = node.round < 0 ? nullptr : &reductions_.at(n);
+  if (reduction != nullptr && !tile.tile.contains(own.x, own.y)) return;
+  Reduction::State state = reduction != nullptr ? reduction->begin() : nullptr;
   for (std::int64_t y = 0; y < own.height; y += step) {
     const std::int64_t rows = std::min(step, own.height - y);
     for (auto& s : sums) s.advance(rows);
@@ -300,7 +311,10 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     for (auto& p : planes) p.height = rows;
     for (auto& p : outputs) p.height = rows;
     call.ground = ground + 2 * y;
-    check_call(table.run(node.params.data(), &call, &error), error, node, own);
+    if (reduction != nullptr)
+      reduction->step(state, call, own);
+    else
+      check_call(table.run(node.params.data(), &call, &error), error, node, own);
     for (std::size_t i = 0; i < planes.size(); ++i)
       if (i != stacked && std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end())
         move_down(planes[i], rows);
@@ -308,6 +322,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
         planes[i].y += rows;
     for (auto& p : outputs) move_down(p, rows);
   }
+  if (reduction != nullptr) reduction->add(reduction->block_of(own), std::move(state));
   if (node.labels()) gather(n, own, index, tile, inputs);
 }
 

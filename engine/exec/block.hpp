@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -45,10 +46,15 @@ struct TileContext {
 /// The labelling nodes of a graph, in order.
 std::vector<int> labelling_nodes(const Graph& graph);
 
+class Reduction;
+/// Of the reducing nodes of a pass, by node.
+using Reductions = std::map<int, Reduction>;
+
 /// Runs blocks for one thread.
 class BlockRunner {
  public:
-  BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows);
+  BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows,
+              Reductions& reductions);
 
   /// Computes a stage on `block`, a part of the stage's window; `index` is the block's place among the tile's blocks.
   void run(std::size_t stage, const Window& block, std::size_t index, TileContext& tile);
@@ -65,6 +71,7 @@ class BlockRunner {
   const Plan& plan_;
   Arena arena_;
   const std::vector<double>& ground_rows_;
+  Reductions& reductions_;
   std::vector<std::unique_ptr<RasterReader>> readers_;  ///< of computed sources
   std::vector<std::vector<PlaneRef>> planes_;           ///< by node, then output
   std::vector<std::vector<char>> used_;

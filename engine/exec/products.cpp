@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/missing.hpp"
+#include "exec/cells.hpp"
 
 namespace fulmar {
 
@@ -14,28 +15,37 @@ void stop_if_asked(const std::atomic<bool>* cancel) {
 }
 
 Products::Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
-    : graph_{graph},
-      cancel_{options.cancel},
-      labels_{labelling_nodes(graph)},
-      rasters_(graph.products.size()),
-      features_(graph.products.size()) {
-  for (const int n : labels_) {
+    : graph_{graph}, cancel_{options.cancel}, rasters_(graph.products.size()), features_(graph.products.size()) {
+  // Objects are gathered in one pass, and share what its plan leaves for features.
+  std::map<int, std::int64_t> room;
+  const auto share = [&](const Graph& pass, const Plan& its) {
+    const auto labels = labelling_nodes(pass);
+    for (const int n : labels)
+      room[pass.nodes[static_cast<std::size_t>(n)].origin] =
+          its.feature_bytes / 2 / static_cast<std::int64_t>(labels.size());
+  };
+  if (plan.passes.empty()) share(graph, plan);
+  for (const Pass& pass : plan.passes) share(pass.graph, pass.plan);
+  for (const auto& [n, bytes] : room) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
     bool eight = true;
     for (const ParamValue& v : node.values)
       if (v.name == "connectivity") eight = v.number == 0;
-    labellers_.emplace_back(
-        graph.grid, eight,
-        [&node](const fulmar_object& o) { return node.op->table().keep(node.params.data(), &o) != 0; },
-        plan.feature_bytes / 2 / static_cast<std::int64_t>(labels_.size()));
+    labellers_.try_emplace(
+        n, graph.grid_of(node.grid), eight,
+        [&node](const fulmar_object& o) { return node.op->table().keep(node.params.data(), &o) != 0; }, bytes);
   }
   Metadata metadata = graph.sources.empty() ? Metadata{} : graph.sources.front()->metadata();
   for (const auto& [key, value] : options.provenance) metadata[key] = value;
   metadata["FULMAR_PIPELINE"] = graph.text;
   for (std::size_t p = 0; p < graph.products.size(); ++p) {
     const Product& product = graph.products[p];
+    const int node = product.features >= 0 ? product.features : product.bands.front().node;
+    const Grid& grid = graph.grid_of(graph.nodes[static_cast<std::size_t>(node)].grid);
     if (product.kind != ProductKind::raster) {
-      features_[p] = io.create_features(product.path, product.options, graph.grid, Labeller::columns(), metadata);
+      const bool summary = product.features >= 0 && graph.nodes[static_cast<std::size_t>(node)].reduces();
+      features_[p] = io.create_features(product.path, product.options, grid,
+                                        summary ? summary_table(node).columns : Labeller::columns(), metadata);
       continue;
     }
     std::vector<ProductBand> bands;
@@ -45,28 +55,75 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
           b.type == DType::u8 ? static_cast<double>(missing<std::uint8_t>) : std::numeric_limits<double>::quiet_NaN();
       bands.push_back({b.name, b.type, none, b.unit});
     }
-    rasters_[p] = io.create_raster(product.path, product.options, graph.grid, bands, metadata);
+    rasters_[p] = io.create_raster(product.path, product.options, grid, bands, metadata);
   }
 }
 
-void Products::write(std::size_t product, std::size_t band, const Window& window, const PlaneRef& plane) {
-  if (rasters_[product]) {
+void Products::write(const Product& product, std::size_t band, const Window& window, const PlaneRef& plane) {
+  if (product.temporary >= 0) {
+    TemporaryRaster& raster = *graph_.temporaries[static_cast<std::size_t>(product.temporary)].raster;
+    if (plane.type == DType::f32) {
+      raster.write(static_cast<int>(band), window, plane.at<float>(window.x, window.y), plane.stride);
+      return;
+    }
+    row_.resize(static_cast<std::size_t>(window.width));
+    for (std::int64_t y = window.y; y < window.bottom(); ++y) {
+      to_floats(plane.at<std::uint8_t>(window.x, y), plane.stride, window.width, 1, row_.data(), window.width);
+      raster.write(static_cast<int>(band), {window.x, y, window.width, 1}, row_.data(), window.width);
+    }
+    return;
+  }
+  const auto place = static_cast<std::size_t>(product.origin);
+  if (rasters_[place]) {
     const void* cells = plane.type == DType::f32 ? static_cast<const void*>(plane.at<float>(window.x, window.y))
                                                  : static_cast<const void*>(plane.at<std::uint8_t>(window.x, window.y));
-    rasters_[product]->write(static_cast<int>(band), window, cells, plane.stride);
-  } else if (features_[product]->wants_raster() && plane.type == DType::f32) {
-    features_[product]->write_raster(window, plane.at<float>(window.x, window.y), plane.stride);
+    rasters_[place]->write(static_cast<int>(band), window, cells, plane.stride);
+  } else if (features_[place]->wants_raster() && plane.type == DType::f32) {
+    features_[place]->write_raster(window, plane.at<float>(window.x, window.y), plane.stride);
   }
+}
+
+FeatureTable Products::summary_table(int n) const {
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  FeatureTable table;
+  table.grid = graph_.grid_of(node.grid);
+  // What has any unit has that of the raster it was found in.
+  Unit unit;
+  if (!node.inputs.empty() && node.inputs.front().connected()) {
+    const Edge& e = node.inputs.front();
+    unit = graph_.node_of(e).outputs[static_cast<std::size_t>(e.output)].unit;
+  }
+  for (const Port& column : node.op->summary_columns())
+    table.columns.push_back(
+        {column.name, ColumnType::real, column.unit.symbol == units::any ? unit : column.unit, column.description});
+  const auto found = summaries_.find(n);
+  if (found == summaries_.end()) return table;
+  const std::size_t width = table.columns.size();
+  for (std::size_t i = 0; i + width <= found->second.size(); i += width) {
+    const auto first = found->second.begin() + static_cast<std::ptrdiff_t>(i);
+    table.rows.push_back({{}, {first, first + static_cast<std::ptrdiff_t>(width)}});
+  }
+  return table;
 }
 
 void Products::finish(RunReport& report) {
-  for (auto& labeller : labellers_) report.tables.push_back(labeller.finish());
+  std::map<int, std::size_t> tables;
+  for (auto& [node, labeller] : labellers_) {
+    tables[node] = report.tables.size();
+    report.tables.push_back(labeller.finish());
+  }
+  std::map<int, std::size_t> summaries;
+  for (const auto& [node, numbers] : summaries_) {
+    summaries[node] = report.summaries.size();
+    report.summaries.push_back({graph_.nodes[static_cast<std::size_t>(node)].op->name(), summary_table(node)});
+  }
   for (std::size_t p = 0; p < graph_.products.size(); ++p) {
     const Product& product = graph_.products[p];
     ProductReport made{product.path, product.kind, 0};
     if (product.features >= 0) {
-      const auto which = std::find(labels_.begin(), labels_.end(), product.features) - labels_.begin();
-      const FeatureTable& table = report.tables[static_cast<std::size_t>(which)];
+      const auto summary = summaries.find(product.features);
+      const FeatureTable& table = summary != summaries.end() ? report.summaries[summary->second].table
+                                                             : report.tables[tables.at(product.features)];
       made.features = static_cast<std::int64_t>(table.rows.size());
       features_[p]->write(table);
     }

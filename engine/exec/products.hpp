@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The products of a graph while they are being made, shared by all backends.
+/// The products of a run while they are being made, shared by all passes and backends.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -19,19 +20,25 @@ class Products {
   /// Creates every product's temporary file, so that what cannot be written fails before anything is read.
   Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options);
 
-  /// Hands the cells of one band of a product to its sink. `plane` covers at least the window.
-  void write(std::size_t product, std::size_t band, const Window& window, const PlaneRef& plane);
-  [[nodiscard]] Labeller& labeller(std::size_t which) { return labellers_[which]; }
+  /// Hands the cells of one band of a pass's product to its sink. `plane` covers at least the window.
+  void write(const Product& product, std::size_t band, const Window& window, const PlaneRef& plane);
+  /// The objects of a labelling node of the whole graph.
+  [[nodiscard]] Labeller& labeller(int node) { return labellers_.at(node); }
+  /// The numbers that a reducing node of the whole graph has found so far; empty before its first round.
+  [[nodiscard]] std::vector<double>& summary(int node) { return summaries_[node]; }
   /// Writes the features and lets all products appear. The report lists them.
   void finish(RunReport& report);
 
  private:
+  [[nodiscard]] FeatureTable summary_table(int node) const;
+
   const Graph& graph_;
   const std::atomic<bool>* cancel_;
-  std::vector<int> labels_;
-  std::vector<Labeller> labellers_;
+  std::map<int, Labeller> labellers_;
+  std::map<int, std::vector<double>> summaries_;
   std::vector<std::unique_ptr<RasterSink>> rasters_;    ///< by product, null where it is not one
   std::vector<std::unique_ptr<FeatureSink>> features_;  ///< likewise
+  std::vector<float> row_;                              ///< flags on their way to a temporary raster
 };
 
 }  // namespace fulmar

@@ -7,7 +7,7 @@
 
 #include "core/missing.hpp"
 #include "exec/cells.hpp"
-#include "exec/products.hpp"
+#include "exec/reduce.hpp"
 
 namespace fulmar {
 namespace {
@@ -304,15 +304,60 @@ std::vector<Part> objects(const Image& set, const Image* intensity, const Image*
   return parts;
 }
 
+/// The numbers of a reducing operator in one of its rounds: a state for every block of the lattice, cell by cell in
+/// raster order; then neighbours are merged, two by two, until one is left.
+std::vector<double> reduce(const Graph& graph, const Node& node, const std::vector<Image>& inputs,
+                           const std::vector<double>& summary) {
+  const Reduction reduction{node, graph.grid, summary};
+  std::vector<Reduction::State> states;
+  for (std::int64_t by = 0; by < graph.grid.height; by += block_height)
+    for (std::int64_t bx = 0; bx < graph.grid.width; bx += block_width) {
+      Reduction::State state = reduction.begin();
+      for (std::int64_t y = by; y < std::min(graph.grid.height, by + block_height); ++y)
+        for (std::int64_t x = bx; x < std::min(graph.grid.width, bx + block_width); ++x) {
+          const Ground row = graph.grid.ground(y);
+          const double ground_row[2] = {row.dx, row.dy};
+          std::vector<float> floats;
+          std::vector<std::uint8_t> flags;
+          floats.reserve(inputs.size()), flags.reserve(inputs.size());
+          std::vector<fulmar_plane> planes;
+          const auto add = [&](const Image& in) {
+            fulmar_plane p{};
+            if (in.type == DType::f32)
+              floats.push_back(in.value(x, y)), p.cells = &floats.back();
+            else
+              flags.push_back(in.flag(x, y)), p.cells = &flags.back();
+            p.stride = 1, p.x = x, p.y = y, p.width = p.height = 1;
+            p.dtype = static_cast<std::int32_t>(in.type), p.device = -1;
+            planes.push_back(p);
+          };
+          for (const fulmar_view& v : node.views)
+            if (v.kind == FULMAR_VIEW_BANDS)
+              for (std::size_t b = 0; b < node.bands; ++b) add(inputs[b]);
+            else
+              add(inputs[node.input_of(v.input)]);
+          fulmar_plane here{};
+          here.stride = 1, here.x = x, here.y = y, here.width = here.height = 1, here.device = -1;
+          fulmar_call call{};
+          call.size = sizeof call;
+          call.inputs = static_cast<std::uint32_t>(planes.size());
+          call.input = planes.data();
+          call.output = &here;
+          call.ground = ground_row;
+          reduction.step(state, call, {x, y, 1, 1});
+        }
+      states.push_back(std::move(state));
+    }
+  return reduction.finish(std::move(states));
+}
+
 }  // namespace
 
-RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options) {
-  Products products{graph, plan, io, options};
-  const auto labels = labelling_nodes(graph);
+void run_reference(const Graph& graph, Products& products, const std::atomic<bool>* cancel) {
   std::vector<std::vector<Image>> images(graph.nodes.size());
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     const Node& node = graph.nodes[n];
-    stop_if_asked(options.cancel);
+    stop_if_asked(cancel);
     if (node.op == nullptr) {
       images[n] = {load(graph, node)};
       continue;
@@ -324,6 +369,11 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
         inputs[i] =
             converted(images[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)], node.port(i).type);
     }
+    if (node.round >= 0) {
+      std::vector<double>& summary = products.summary(node.origin);
+      summary = reduce(graph, node, inputs, summary);
+      continue;
+    }
     images[n] = apply(graph, node, inputs);
     if (!node.labels()) continue;
     const Image *intensity = nullptr, *background = nullptr;
@@ -332,9 +382,7 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
       if (node.port(i).name == "intensity") intensity = &inputs[i];
       if (node.port(i).name == "background") background = &inputs[i];
     }
-    const auto which =
-        static_cast<std::size_t>(std::find(labels.begin(), labels.end(), static_cast<int>(n)) - labels.begin());
-    Labeller& labeller = products.labeller(which);
+    Labeller& labeller = products.labeller(node.origin);
     labeller.add(graph.grid.window(), objects(images[n][0], intensity, background, labeller.eight()));
   }
   for (std::int64_t y = 0; y < graph.grid.height; y += RasterSink::strip)
@@ -345,13 +393,8 @@ RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, cons
         auto* cells = image.type == DType::f32 ? reinterpret_cast<std::byte*>(image.floats.data())
                                                : reinterpret_cast<std::byte*>(image.flags.data());
         const Window rows{0, y, graph.grid.width, std::min(RasterSink::strip, graph.grid.height - y)};
-        products.write(p, b, rows, {cells, image.width, graph.grid.window(), image.type});
+        products.write(graph.products[p], b, rows, {cells, image.width, graph.grid.window(), image.type});
       }
-  RunReport report;
-  report.backend = Backend::reference;
-  products.finish(report);
-  if (options.progress) options.progress(1.0);
-  return report;
 }
 
 }  // namespace fulmar

@@ -3,10 +3,11 @@
 /// The oracle: the whole image at once, one cell after another, by the plainest loops that follow the definitions.
 #pragma once
 
-#include "exec/run.hpp"
+#include "exec/products.hpp"
 
 namespace fulmar {
 
-RunReport run_reference(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options);
+/// One pass.
+void run_reference(const Graph& graph, Products& products, const std::atomic<bool>* cancel);
 
 }  // namespace fulmar

@@ -10,15 +10,18 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "exec/pool.hpp"
 #include "exec/products.hpp"
+#include "exec/reduce.hpp"
 #include "exec/reference.hpp"
 #include "exec/strips.hpp"
 #include "exec/version.hpp"
+#include "exec/whole.hpp"
 
 namespace fulmar {
 namespace {
@@ -46,13 +49,16 @@ std::vector<Window> blocks_of(const Window& window) {
 
 class Executor {
  public:
-  Executor(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
+  /// `progress`: with the share of this pass that is done.
+  Executor(const Graph& graph, const Plan& plan, Products& products, const std::atomic<bool>* cancel,
+           std::function<void(double)> progress)
       : graph_{graph},
         plan_{plan},
-        options_{options},
+        cancel_{cancel},
+        progress_{std::move(progress)},
         labels_{labelling_nodes(graph)},
         ground_rows_{ground_of_rows(graph.grid)},
-        products_{graph, plan, io, options},
+        products_{products},
         strips_{graph, plan},
         pool_{std::make_unique<Pool>(plan.buffer_bytes + (std::int64_t{1} << 20))} {
     for (int t = 0; t < plan.tokens; ++t) {
@@ -62,14 +68,18 @@ class Executor {
       contexts_.back().runs.resize(labels_.size());
       contexts_.back().parts.resize(labels_.size());
     }
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+      if (const Node& node = graph.nodes[n]; node.round >= 0)
+        reductions_.try_emplace(static_cast<int>(n), node, graph.grid, products.summary(node.origin));
     for (int t = 0; t < plan.threads; ++t)
       runners_.push_back(std::make_unique<BlockRunner>(
-          graph, plan, Arena{pool_->take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_));
+          graph, plan, Arena{pool_->take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_, reductions_));
     columns_ = (graph.grid.width + plan.tile_width - 1) / plan.tile_width;
     rows_ = (graph.grid.height + plan.tile_height - 1) / plan.tile_height;
   }
 
-  RunReport run() {
+  /// Returns the bytes that the pool held.
+  std::int64_t run() {
     // More threads than cores have to be asked for by name; otherwise TBB ignores the wish, and says so on stderr.
     std::optional<tbb::global_control> more;
     if (plan_.threads > tbb::info::default_concurrency())
@@ -87,17 +97,10 @@ class Executor {
             write(*tile);
           }));
     });
-    stop_if_asked(options_.cancel);
-    RunReport report;
-    report.backend = Backend::cpu;
-    report.pool_peak = pool_->held();
-    // Encoders and drawings need memory of their own; that of the tiles is free now.
-    runners_.clear();
-    contexts_.clear();
-    pool_.reset();
-    products_.finish(report);
-    if (options_.progress) options_.progress(1.0);
-    return report;
+    stop_if_asked(cancel_);
+    for (auto& [n, reduction] : reductions_)
+      products_.summary(graph_.nodes[static_cast<std::size_t>(n)].origin) = reduction.finish();
+    return pool_->held();
   }
 
  private:
@@ -106,7 +109,7 @@ class Executor {
       control.stop();
       return nullptr;
     }
-    stop_if_asked(options_.cancel);
+    stop_if_asked(cancel_);
     // Tiles go down a column of tiles, so that each finds the rows it shares with the one above.
     TileContext& tile = contexts_[static_cast<std::size_t>(next_ % plan_.tokens)];
     const TileContext* above = next_ % rows_ != 0 && plan_.tokens > 1
@@ -139,13 +142,12 @@ class Executor {
       for (auto& runs : tile->runs)
         if (runs.size() < blocks.size()) runs.resize(blocks.size());
       tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
-        stop_if_asked(options_.cancel);
+        stop_if_asked(cancel_);
         runners_[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]->run(s, blocks[b], b, *tile);
       });
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
-      tile->parts[l] =
-          label_tile(tile->runs[l], raster, products_.labeller(l).eight(), plan_.feature_bytes / 4 / plan_.tokens);
+      tile->parts[l] = label_tile(tile->runs[l], raster, labeller(l).eight(), plan_.feature_bytes / 4 / plan_.tokens);
     return tile;
   }
 
@@ -155,12 +157,16 @@ class Executor {
       const Window strip{tile.tile.x, y, tile.tile.width, below - y};
       for (std::size_t p = 0; p < graph_.products.size(); ++p)
         for (std::size_t b = 0; b < graph_.products[p].bands.size(); ++b)
-          products_.write(p, b, strip, result_of(tile, graph_.products[p].bands[b]));
+          products_.write(graph_.products[p], b, strip, result_of(tile, graph_.products[p].bands[b]));
       y = below;
     }
-    for (std::size_t l = 0; l < labels_.size(); ++l) products_.labeller(l).add(tile.tile, std::move(tile.parts[l]));
+    for (std::size_t l = 0; l < labels_.size(); ++l) labeller(l).add(tile.tile, std::move(tile.parts[l]));
     ++done_;
-    if (options_.progress) options_.progress(0.99 * static_cast<double>(done_) / static_cast<double>(plan_.tiles));
+    if (progress_) progress_(static_cast<double>(done_) / static_cast<double>(plan_.tiles));
+  }
+
+  [[nodiscard]] Labeller& labeller(std::size_t which) {
+    return products_.labeller(graph_.nodes[static_cast<std::size_t>(labels_[which])].origin);
   }
 
   const PlaneRef& result_of(const TileContext& tile, const Edge& edge) const {
@@ -174,10 +180,12 @@ class Executor {
 
   const Graph& graph_;
   const Plan& plan_;
-  const RunOptions& options_;
+  const std::atomic<bool>* cancel_;
+  std::function<void(double)> progress_;
   std::vector<int> labels_;
   std::vector<double> ground_rows_;
-  Products products_;
+  Products& products_;
+  Reductions reductions_;
   StripReader strips_;
   std::unique_ptr<Pool> pool_;
   std::deque<TileContext> contexts_;  // their places stay while they are in flight
@@ -185,12 +193,55 @@ class Executor {
   std::int64_t columns_ = 0, rows_ = 0, next_ = 0, done_ = 0;
 };
 
+/// The numbers that earlier passes found, where operators look for them.
+void hand_summaries(Graph& pass, Products& products) {
+  for (Node& node : pass.nodes)
+    if (node.reduces() && node.round < 0) node.table = products.summary(node.origin);
+}
+
+/// Empties the temporary rasters of a graph when the run ends, however it ends.
+struct Cleaner {
+  const Graph& graph;
+  ~Cleaner() {
+    for (const Temporary& t : graph.temporaries) t.raster->clear();
+  }
+};
+
 }  // namespace
 
 RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options) {
   io.limit_cache(plan.cache_bytes);
-  if (plan.backend == Backend::reference) return run_reference(graph, plan, io, options);
-  return Executor{graph, plan, io, options}.run();
+  Products products{graph, plan, io, options};
+  const Cleaner cleaner{graph};
+  RunReport report;
+  report.backend = plan.backend;
+  const std::size_t count = std::max<std::size_t>(1, plan.passes.size());
+  std::size_t done = 0;
+  const auto pass = [&](const Graph& its_graph, const Plan& its_plan) {
+    const auto progress = [&options, done, count](double share) {
+      if (options.progress) options.progress(0.99 * (static_cast<double>(done) + share) / static_cast<double>(count));
+    };
+    if (plan.backend == Backend::reference)
+      run_reference(its_graph, products, options.cancel);
+    else
+      // Encoders and drawings need memory of their own; that of the tiles is free by then.
+      report.pool_peak =
+          std::max(report.pool_peak, Executor{its_graph, its_plan, products, options.cancel, progress}.run());
+    ++done;
+  };
+  if (plan.passes.empty()) pass(graph, plan);
+  for (const Pass& each : plan.passes) {
+    for (const int w : each.wholes) {
+      stop_if_asked(options.cancel);
+      run_whole(graph, graph.wholes[static_cast<std::size_t>(w)]);
+    }
+    Graph its_graph = each.graph;
+    hand_summaries(its_graph, products);
+    pass(its_graph, each.plan);
+  }
+  products.finish(report);
+  if (options.progress) options.progress(1.0);
+  return report;
 }
 
 std::string tbb_version() { return std::to_string(TBB_VERSION_MAJOR) + "." + std::to_string(TBB_VERSION_MINOR); }

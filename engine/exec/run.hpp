@@ -26,11 +26,18 @@ struct ProductReport {
   std::int64_t features = 0;
 };
 
+/// What a reducing operator found.
+struct SummaryReport {
+  std::string op;
+  FeatureTable table;
+};
+
 struct RunReport {
   Backend backend = Backend::cpu;
   std::vector<ProductReport> products;
-  std::vector<FeatureTable> tables;  ///< one for each labelling node, in node order
-  std::int64_t pool_peak = 0;        ///< bytes the engine's pool held at most
+  std::vector<FeatureTable> tables;      ///< one for each labelling node, in node order
+  std::vector<SummaryReport> summaries;  ///< one for each reducing node, in node order
+  std::int64_t pool_peak = 0;            ///< bytes the engine's pool held at most
 };
 
 /// Errors: Errc::input, Errc::output, Errc::cancelled, Errc::runtime, each with the product or file it concerns.

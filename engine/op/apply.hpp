@@ -6,9 +6,14 @@
 /// RingMoments are sums over the port before them (or over the first port, where they stand first). Here, Table,
 /// Scratch and Outputs take no port. A functor whose signature depends on its parameters has variant(use), which hands
 /// the functor to run to `use`.
+///
+/// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
+/// numbers); its operator(), if it has one, then finds the numbers in its Table. A class with whole(rows, planes...) is
+/// handed whole rasters.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -238,7 +243,23 @@ struct Signature<R (F::*)(A...) const> {
     return t;
   }
 
+  /// Calls use(arguments...) for every cell, row by row.
+  template <class Use>
+  static void visit(const fulmar_call& call, Use&& use) {
+    visit_rows(call, use, std::make_index_sequence<sizeof...(A)>{});
+  }
+
  private:
+  template <class Use, std::size_t... I>
+  static void visit_rows(const fulmar_call& call, Use& use, std::index_sequence<I...>) {
+    for (std::int64_t y = 0; y < call.output->height; ++y)
+      visit_row(use, call.output->width, Argument<A>{call, call.input + plane_of(I), y}...);
+  }
+  template <class Use>
+  static void visit_row(Use& use, std::int64_t width, const Argument<A>... arguments) {
+    for (std::int64_t x = 0; x < width; ++x) use(arguments[x]...);
+  }
+
   template <class T>
   static void one_type(std::string& types) {
     if constexpr (Argument<T>::takes_port)
@@ -370,9 +391,78 @@ concept Labelling = requires(const Op& op, fulmar_object object) {
   op.keep(object);
 };
 
+template <class Op>
+concept Reducing = requires {
+  typename Op::State;
+};
+template <class Op>
+concept Whole = requires {
+  &Op::whole;
+};
+template <class Op>
+inline constexpr bool has_cells = !Whole<Op> && (!Reducing<Op> || requires { &Op::operator(); });
+
+/// The ports of a reducing operator, from the arguments of its step().
+template <class M>
+struct StepSignature;
+template <class F, class S, class... A>
+struct StepSignature<void (F::*)(S&, const Round&, A...) const> {
+  using Cells = Signature<float (F::*)(A...) const>;
+};
+template <class Op>
+using StepOf = typename StepSignature<decltype(&Op::step)>::Cells;
+
+/// The ports of a whole operator: planes of const cells are inputs, the others outputs.
+template <class M>
+struct WholeSignature;
+template <class F, class... T>
+struct WholeSignature<void (F::*)(const Rows&, Plane<T>...) const> {
+  static std::string types(bool outputs) {
+    std::string t;
+    ((std::is_const_v<T> != outputs ? t += std::is_same_v<std::remove_const_t<T>, float> ? 'f' : 'u' : t), ...);
+    return t;
+  }
+  static std::uint32_t views(fulmar_view* out, std::uint32_t capacity) {
+    std::uint32_t count = 0;
+    for (; count < types(false).size(); ++count)
+      if (count < capacity) out[count] = fulmar_view{count, FULMAR_VIEW_CELL, 0, 0, 0, 0, 0.0, 0, 0};
+    return count;
+  }
+  static void run(const F& f, const fulmar_call& call) {
+    const fulmar_plane *in = call.input, *out = call.output;
+    const auto plane = [](const fulmar_plane& p, auto* cells) {
+      using C = std::remove_pointer_t<decltype(cells)>;
+      return Plane<C>{static_cast<C*>(p.cells), p.width, p.height};
+    };
+    // Braces evaluate in order.
+    const std::tuple<Plane<T>...> planes{plane(std::is_const_v<T> ? *in++ : *out++, static_cast<T*>(nullptr))...};
+    std::apply([&](const Plane<T>&... p) { f.whole(Rows{call.ground}, p...); }, planes);
+  }
+};
+template <class Op>
+using WholeOf = WholeSignature<decltype(&Op::whole)>;
+
+/// Fills an error from the exception in flight. Returns 1.
+inline int tell(fulmar_error* error) {
+  try {
+    throw;
+  } catch (const Error& e) {
+    error->code = static_cast<int>(e.code());
+    std::snprintf(error->message, sizeof error->message, "%s", e.what());
+  } catch (const std::exception& e) {
+    error->code = 1;
+    std::snprintf(error->message, sizeof error->message, "%s", e.what());
+  }
+  return 1;
+}
+
 template <class F>
 constexpr std::uint32_t kind_of() {
-  if constexpr (Labelling<F>)
+  if constexpr (Whole<F>)
+    return FULMAR_KIND_WHOLE;
+  else if constexpr (Reducing<F>)
+    return FULMAR_KIND_REDUCING;
+  else if constexpr (Labelling<F>)
     return FULMAR_KIND_LABELLING;
   else if constexpr (Packed<F>)
     return FULMAR_KIND_CELLWISE;
@@ -417,23 +507,97 @@ constexpr auto series_table_of() -> decltype(fulmar_operator::series_table) {
         op.params = *static_cast<const typename Op::Params*>(params);
         *count = op.table(Dates{times, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)}, values);
         return 0;
-      } catch (const Error& e) {
-        error->code = static_cast<int>(e.code());
-        std::snprintf(error->message, sizeof error->message, "%s", e.what());
-      } catch (const std::exception& e) {
-        error->code = 1;
-        std::snprintf(error->message, sizeof error->message, "%s", e.what());
+      } catch (...) {
+        return tell(error);
       }
-      return 1;
     };
   else
     return nullptr;
 }
 
+template <class Op>
+constexpr std::uint32_t kind_of_operator() {
+  return kind_of<typename FaceOf<Op>::type>();
+}
+
+/// Letters for the types of an operator's ports.
+template <class Op>
+std::string port_types(bool outputs) {
+  if constexpr (Whole<Op>) {
+    return WholeOf<Op>::types(outputs);
+  } else if constexpr (!has_cells<Op>) {
+    return outputs ? std::string{} : StepOf<Op>::types();
+  } else {
+    using S = typename SignatureOf<typename FaceOf<Op>::type>::type;
+    if (!outputs) return S::types();
+    std::string t;
+    for (const auto dtype : S::Output::dtype) t += dtype == FULMAR_F32 ? 'f' : 'u';
+    return t;
+  }
+}
+
+/// The members of a reducing operator's table.
+template <class Op>
+void add_reduction(fulmar_operator& table) {
+  using State = typename Op::State;
+  static_assert(std::is_trivially_copyable_v<State>, "a state is kept and merged as bytes");
+  static const auto op_of = [](const void* params) {
+    Op op;
+    op.params = *static_cast<const typename Op::Params*>(params);
+    return op;
+  };
+  static const auto round_of = [](const fulmar_round* r) {
+    return Round{r->index, r->inputs, r->summary, r->summary_count};
+  };
+  table.rounds = [](const void* params) -> std::uint32_t {
+    if constexpr (requires(const Op& op) { op.rounds(); })
+      return op_of(params).rounds();
+    else
+      return (void)params, 1;
+  };
+  table.state_bytes = [](const void* params, const fulmar_round* r) -> std::uint64_t {
+    // More than a State where the operator keeps numbers behind it, as many as it only knows now.
+    if constexpr (requires(const Op& op, Round round) { op.state_bytes(round); })
+      return op_of(params).state_bytes(round_of(r));
+    else
+      return (void)params, (void)r, sizeof(State);
+  };
+  table.begin = [](const void* params, const fulmar_round* r, void* state) {
+    auto* s = new (state) State{};
+    if constexpr (requires(const Op& op, State& x, Round round) { op.begin(x, round); })
+      op_of(params).begin(*s, round_of(r));
+    else
+      (void)params, (void)r, (void)s;
+  };
+  table.step = [](const void* params, const fulmar_round* r, const fulmar_call* call, void* state,
+                  fulmar_error* error) -> int {
+    try {
+      const Op op = op_of(params);
+      const Round round = round_of(r);
+      auto& s = *static_cast<State*>(state);
+      StepOf<Op>::visit(*call, [&](const auto&... cells) { op.step(s, round, cells...); });
+      return 0;
+    } catch (...) {
+      return tell(error);
+    }
+  };
+  table.merge = [](const void* params, const fulmar_round* r, void* into, const void* from) {
+    op_of(params).merge(*static_cast<State*>(into), *static_cast<const State*>(from), round_of(r));
+  };
+  table.finish = [](const void* params, const fulmar_round* r, const void* state, double* summary,
+                    fulmar_error* error) -> std::uint64_t {
+    try {
+      return op_of(params).finish(*static_cast<const State*>(state), round_of(r), summary);
+    } catch (...) {
+      tell(error);
+      return UINT64_MAX;
+    }
+  };
+}
+
 /// The C table of an operator. One definition serves built-in operators and plugins alike; nothing of C++ crosses it.
 template <class Op>
 const fulmar_operator& table_of() {
-  using Face = typename FaceOf<Op>::type;
   using Params = typename Op::Params;
   static_assert(std::is_trivially_copyable_v<Params>, "parameters cross to the device as bytes");
 
@@ -444,52 +608,55 @@ const fulmar_operator& table_of() {
   };
   static const Schema schema = Op::schema();
   static const std::string text = [] {
-    std::string j = schema.json(kind_name(kind_of<Face>()));
-    std::string outputs;
-    for (const auto dtype : SignatureOf<Face>::type::Output::dtype) outputs += dtype == FULMAR_F32 ? "f" : "u";
+    std::string j = schema.json(kind_name(kind_of_operator<Op>()));
     j.back() = ',';
-    return j + "\"input_types\":\"" + SignatureOf<Face>::type::types() + "\",\"output_types\":\"" + outputs + "\"}";
+    return j + "\"input_types\":\"" + port_types<Op>(false) + "\",\"output_types\":\"" + port_types<Op>(true) + "\"}";
   }();
 
-  static const fulmar_operator table{
-      sizeof(fulmar_operator),
-      kind_of<Face>(),
-      text.c_str(),
-      sizeof(Params),
-      alignof(Params),
-      [](const fulmar_value* values, std::uint32_t count, const fulmar_ground* ground, void* params,
-         fulmar_error* error) -> int {
-        try {
-          auto* p = new (params) Params{};
-          schema.parse(values, count, *ground, p);
-          if constexpr (requires { Op::check(*p); }) Op::check(*p);
-          return 0;
-        } catch (const Error& e) {
-          error->code = static_cast<int>(e.code());
-          std::snprintf(error->message, sizeof error->message, "%s", e.what());
-        } catch (const std::exception& e) {
-          error->code = 1;
-          std::snprintf(error->message, sizeof error->message, "%s", e.what());
-        }
-        return 1;
-      },
-      [](const void* params, fulmar_view* views, std::uint32_t capacity) {
+  static const fulmar_operator table = [] {
+    fulmar_operator made{};
+    made.size = sizeof(fulmar_operator);
+    made.kind = kind_of_operator<Op>();
+    made.schema = text.c_str();
+    made.params_size = sizeof(Params);
+    made.params_align = alignof(Params);
+    made.parse = [](const fulmar_value* values, std::uint32_t count, const fulmar_ground* ground, void* params,
+                    fulmar_error* error) -> int {
+      try {
+        auto* p = new (params) Params{};
+        schema.parse(values, count, *ground, p);
+        if constexpr (requires { Op::check(*p); }) Op::check(*p);
+        return 0;
+      } catch (...) {
+        return tell(error);
+      }
+    };
+    made.views = [](const void* params, fulmar_view* views, std::uint32_t capacity) {
+      if constexpr (Whole<Op>)
+        return (void)params, WholeOf<Op>::views(views, capacity);
+      else if constexpr (!has_cells<Op>)
+        return StepOf<Op>::views(functor(params), views, capacity);
+      else
         return with_variant(functor(params), [&](const auto& f) {
           return SignatureOf<std::remove_cvref_t<decltype(f)>>::type::views(f, views, capacity);
         });
-      },
-      [](const void* params, double* values) -> std::uint64_t {
-        if constexpr (requires(const Op& op) { op.table(values); })
-          return functor(params).table(values);
-        else
-          return (void)params, (void)values, 0;
-      },
-      [](const void* params, const fulmar_call* call, fulmar_error*) {
+    };
+    made.table = [](const void* params, double* values) -> std::uint64_t {
+      if constexpr (requires(const Op& op) { op.table(values); })
+        return functor(params).table(values);
+      else
+        return (void)params, (void)values, 0;
+    };
+    made.run = [](const void* params, const fulmar_call* call, fulmar_error*) {
+      if constexpr (has_cells<Op>)
         with_variant(functor(params),
                      [&](const auto& f) { SignatureOf<std::remove_cvref_t<decltype(f)>>::type::run(f, *call); });
-        return 0;
-      },
-      [](const void* params, const fulmar_call* call, fulmar_error*) {
+      else
+        (void)params, (void)call;
+      return 0;
+    };
+    made.sample = [](const void* params, const fulmar_call* call, fulmar_error*) {
+      if constexpr (has_cells<Op>)
         with_variant(functor(params), [&](const auto& f) {
           if constexpr (requires { f.sample(0.0f); }) {
             for (std::int64_t y = 0; y < call->output->height; ++y) {
@@ -500,23 +667,42 @@ const fulmar_operator& table_of() {
             }
           }
         });
-        return 0;
-      },
-      [](const void* params, const fulmar_object* object) -> int {
-        if constexpr (Labelling<Op>)
-          return functor(params).keep(*object) ? 1 : 0;
+      (void)params, (void)call;
+      return 0;
+    };
+    made.keep = [](const void* params, const fulmar_object* object) -> int {
+      if constexpr (Labelling<Op>)
+        return functor(params).keep(*object) ? 1 : 0;
+      else
+        return (void)params, (void)object, 1;
+    };
+    if constexpr (Reducing<Op>) add_reduction<Op>(made);
+    if constexpr (Whole<Op>) {
+      made.whole = [](const void* params, const fulmar_call* call, fulmar_error* error) -> int {
+        try {
+          WholeOf<Op>::run(functor(params), *call);
+          return 0;
+        } catch (...) {
+          return tell(error);
+        }
+      };
+      made.whole_bytes = [](const void* params, std::uint64_t cells) -> std::uint64_t {
+        if constexpr (requires(const Op& op) { op.bytes(cells); })
+          return functor(params).bytes(cells);
         else
-          return (void)params, (void)object, 1;
-      },
-      nullptr,
-      [](const void* params, std::uint64_t dates, std::uint64_t bands) -> std::uint64_t {
-        if constexpr (requires(const Op& op) { op.scratch(Dates{}); })
-          return functor(params).scratch(
-              Dates{nullptr, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)});
-        else
-          return (void)params, (void)dates, (void)bands, 0;
-      },
-      series_table_of<Op>()};
+          return (void)params, (void)cells, 0;
+      };
+    }
+    made.scratch = [](const void* params, std::uint64_t dates, std::uint64_t bands) -> std::uint64_t {
+      if constexpr (requires(const Op& op) { op.scratch(Dates{}); })
+        return functor(params).scratch(
+            Dates{nullptr, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)});
+      else
+        return (void)params, (void)dates, (void)bands, 0;
+    };
+    made.series_table = series_table_of<Op>();
+    return made;
+  }();
   return table;
 }
 

@@ -93,13 +93,28 @@ Param read_param(const json& p) {
   return param;
 }
 
+/// Kinds whose operators may have no function on cells.
+bool has_no_cells(std::uint32_t kind) {
+  return kind == FULMAR_KIND_REDUCING || kind == FULMAR_KIND_WHOLE || kind == FULMAR_KIND_WARPING ||
+         kind == FULMAR_KIND_TABULAR;
+}
+
 void check_table(const fulmar_operator& table) {
   // The members of version 1.0 end with run_cuda; what later versions append is not asked for here.
   constexpr std::size_t first_version = offsetof(fulmar_operator, run_cuda) + sizeof table.run_cuda;
   if (table.size < first_version) fail(Errc::usage, "an operator's table is shorter than version 1.0's");
   if (table.schema == nullptr) fail(Errc::usage, "an operator has no schema");
-  if (table.parse == nullptr || table.views == nullptr || table.table == nullptr || table.run == nullptr)
+  if (table.parse == nullptr || table.views == nullptr || table.table == nullptr ||
+      (table.run == nullptr && !has_no_cells(table.kind)))
     fail(Errc::usage, "an operator's table lacks parse, views, table or run");
+  constexpr std::size_t second_version = offsetof(fulmar_operator, whole_bytes) + sizeof table.whole_bytes;
+  const bool reducing = table.kind == FULMAR_KIND_REDUCING, whole = table.kind == FULMAR_KIND_WHOLE;
+  if ((reducing || whole) && table.size < second_version)
+    fail(Errc::usage, "an operator of this kind needs a table of version 1.1");
+  if (reducing && (table.rounds == nullptr || table.state_bytes == nullptr || table.begin == nullptr ||
+                   table.step == nullptr || table.merge == nullptr || table.finish == nullptr))
+    fail(Errc::usage, "a reducing operator's table lacks rounds, state_bytes, begin, step, merge or finish");
+  if (whole && table.whole == nullptr) fail(Errc::usage, "a whole operator's table lacks whole");
   if (table.kind >= kind_names.size()) fail(Errc::usage, "an operator is of a kind that this engine does not know");
   if (table.params_align > alignof(std::max_align_t))
     fail(Errc::usage, "an operator's parameters ask for a stricter alignment than memory has");
@@ -300,10 +315,12 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     per_band_ = schema.value("outputs_per_band", false);
     inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
     outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
+    summary_columns_ = read_ports(schema.value("finds", json::array()), {});
     for (const json& p : schema.at("params")) params_.push_back(read_param(p));
     const auto taken = schema.value("input_types", std::string{}).size(),
                made = schema.value("output_types", std::string{}).size();
-    if (inputs_.empty() || outputs_.empty() || taken > inputs_.size() || made != outputs_.size() ||
+    if (inputs_.empty() || (outputs_.empty() && summary_columns_.empty()) || taken > inputs_.size() ||
+        made != outputs_.size() ||
         std::any_of(inputs_.begin() + static_cast<std::ptrdiff_t>(taken), inputs_.end(),
                     [](const Port& p) { return !p.optional; }))
       fail(Errc::usage, "its function takes " + std::to_string(taken) + " inputs and makes " + std::to_string(made) +
@@ -322,7 +339,10 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
   if (name_.empty()) broken("the operator has no name");
   if (kind_ != kind_names.at(table.kind)) broken("the schema and the table tell different kinds of operator");
   if (per_band_ && (!variadic_ || outputs_.size() != 1)) broken("outputs for each band need bands and one description");
-  if (inputs_.empty() || outputs_.empty()) broken("the operator lacks an input or an output");
+  if (table.kind == FULMAR_KIND_REDUCING && summary_columns_.empty())
+    broken("a reducing operator names no column of its summary");
+  if (inputs_.empty() || (outputs_.empty() && summary_columns_.empty()))
+    broken("the operator lacks an input or an output");
   for (const Param& p : params_)
     if (param(p.name) != &p) broken("the parameter " + shown(p.name) + " appears twice");
 }

@@ -71,6 +71,7 @@ class Operator {
   [[nodiscard]] const std::vector<std::string>& cites() const { return cites_; }
   [[nodiscard]] const std::vector<Port>& inputs() const { return inputs_; }
   [[nodiscard]] const std::vector<Port>& outputs() const { return outputs_; }
+  [[nodiscard]] const std::vector<Port>& summary_columns() const { return summary_columns_; }  ///< of a reducing one
   [[nodiscard]] const std::vector<Param>& params() const { return params_; }
   [[nodiscard]] const Param* param(std::string_view name) const;
   [[nodiscard]] bool variadic() const { return variadic_; }          ///< takes all bands of the scene at once
@@ -85,7 +86,7 @@ class Operator {
  private:
   const fulmar_operator* table_;
   std::string plugin_, name_, summary_, kind_, example_, agrees_;
-  std::vector<Port> inputs_, outputs_;
+  std::vector<Port> inputs_, outputs_, summary_columns_;
   std::vector<Param> params_;
   std::vector<std::string> cites_;
   bool variadic_ = false, per_band_ = false;

@@ -88,6 +88,12 @@ class Schema {
     return *this;
   }
 
+  /// A column of the numbers that a reducing operator finds.
+  Schema& summary(std::string_view name, std::string_view unit, std::string_view words) {
+    columns_.push_back({std::string{name}, std::string{unit}, std::string{words}, {}, false});
+    return *this;
+  }
+
   template <class P, class T>
   requires std::is_arithmetic_v<T> Schema& param(std::string_view name, T P::*member, std::string_view words,
                                                  std::string_view unit, Range range) {
@@ -204,7 +210,8 @@ class Schema {
     std::string j = "{\"name\":" + quoted(name_) + ",\"summary\":" + quoted(summary_) + ",\"kind\":" + quoted(kind);
     j += ",\"variadic\":" + std::string{variadic_ ? "true" : "false"};
     j += ",\"outputs_per_band\":" + std::string{per_band_ ? "true" : "false"};
-    j += ",\"inputs\":" + ports(inputs_) + ",\"outputs\":" + ports(outputs_) + ",\"params\":[";
+    j += ",\"inputs\":" + ports(inputs_) + ",\"outputs\":" + ports(outputs_) + ",\"finds\":" + ports(columns_) +
+         ",\"params\":[";
     for (const auto& p : params_) {
       if (&p != params_.data()) j += ",";
       j += "{\"name\":" + quoted(p.name) + ",\"type\":" + quoted(p.type) + ",\"unit\":" + quoted(p.unit) +
@@ -273,7 +280,7 @@ class Schema {
   }
 
   std::string name_, summary_, example_;
-  std::vector<Port> inputs_, outputs_;
+  std::vector<Port> inputs_, outputs_, columns_;
   std::vector<Param> params_;
   std::vector<std::string> cites_;
   bool variadic_ = false, per_band_ = false;

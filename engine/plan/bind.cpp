@@ -110,24 +110,54 @@ class Binder {
     }
   }
 
-  /// The one grid of the graph, or an error that says how to get there.
-  void same_grid(const RasterSource& source, Span span) {
+  /// The place of a grid among those of the graph; a new one is added.
+  int grid_index(const Grid& grid) {
     if (graph_.sources.empty()) {
-      graph_.grid = source.grid();
-      return;
+      graph_.grid = grid;
+      return 0;
     }
-    const Grid &a = graph_.grid, &b = source.grid();
-    if (a.same_cells(b)) return;
+    if (graph_.grid.same_cells(grid)) return 0;
+    for (std::size_t g = 0; g < graph_.others.size(); ++g)
+      if (graph_.others[g].same_cells(grid)) return static_cast<int>(g) + 1;
+    graph_.others.push_back(grid);
+    return static_cast<int>(graph_.others.size());
+  }
+
+  [[nodiscard]] const Node& node_of(const Edge& e) const { return graph_.nodes[static_cast<std::size_t>(e.node)]; }
+
+  /// The source that a band was made from, by way of first inputs.
+  [[nodiscard]] const Node& origin_of(const Edge& e) const {
+    const Node* node = &node_of(e);
+    while (node->op != nullptr) node = &node_of(node->inputs.front());
+    return *node;
+  }
+
+  /// All inputs of a node lie on one grid, or an error says how to get there.
+  int same_grid(const std::vector<Edge>& inputs) const {
+    const Edge* first = nullptr;
+    for (const Edge& e : inputs) {
+      if (!e.connected()) continue;
+      if (first == nullptr) first = &e;
+      if (node_of(e).grid != node_of(*first).grid) differing_grids(*first, e);
+    }
+    return first == nullptr ? 0 : node_of(*first).grid;
+  }
+
+  [[noreturn]] void differing_grids(const Edge& one, const Edge& other) const {
+    const Grid &a = graph_.grid_of(node_of(one).grid), &b = graph_.grid_of(node_of(other).grid);
+    const Node& origin = origin_of(other);
+    const auto file = [&](const Node& node) { return graph_.sources[static_cast<std::size_t>(node.source)]->name(); };
     const auto describe = [](const Grid& g) {
       const auto name = g.crs.substr(0, g.crs.find('\n')).substr(0, 60);
       std::string size = fmt::format("{} x {} cells", g.width, g.height);
       if (g.affine) size += fmt::format(" of {:.6g} x {:.6g}", (*g.affine)[1], std::abs((*g.affine)[5]));
       return size + (name.empty() ? ", no CRS" : ", " + name);
     };
-    wrong(span, fmt::format(
-                    "{} does not lie on the grid of {}: {} against {}. Bring it onto that grid first, for example with "
+    wrong(
+        origin.span,
+        fmt::format("{} does not lie on the grid of {}: {} against {}. Bring it onto that grid first, for example with "
                     "gdalwarp -t_srs ... -te ... -ts {} {}",
-                    source.name(), graph_.sources.front()->name(), describe(b), describe(a), a.width, a.height));
+                    file(origin), file(origin_of(one)), describe(b), describe(a), a.width, a.height));
   }
 
   Flow read(const Step& step) {
@@ -192,7 +222,7 @@ class Binder {
     } catch (Error& e) {
       throw e.within(mark(step.span, "reading " + name));
     }
-    same_grid(*source, step.span);
+    grid_index(source->grid());
     graph_.sources.push_back(std::move(source));
     return opened_[key] = static_cast<int>(graph_.sources.size()) - 1;
   }
@@ -206,6 +236,8 @@ class Binder {
     node.source = source;
     node.band = band;
     node.span = span;
+    node.grid = grid_index(s.grid());
+    node.origin = static_cast<int>(graph_.nodes.size());
     const bool flag = s.computed() && stored.dtype == DType::u8;
     node.outputs.push_back({stored.description, flag ? DType::u8 : DType::f32, stored.unit});
     graph_.nodes.push_back(std::move(node));
@@ -352,7 +384,7 @@ class Binder {
         extra[i] = branch.bands.front();
         check_unit(step, op, port, extra[i], branch.last);
       } else if (!port.companion.empty()) {
-        extra[i] = companion(step, op, port, arguments);
+        extra[i] = companion(step, op, port, arguments, flow);
       } else {
         extra[i] = flow.find(port.name);
         if (!extra[i].connected() && !port.optional)
@@ -378,12 +410,16 @@ class Binder {
       for (std::size_t k = 0; k < op.outputs().size() && !op.outputs_per_band(); ++k)
         next.named.emplace_back(op.outputs()[k].name, Edge{node, static_cast<int>(k)});
       next.times = {missing<double>};
+    } else if (op.table().kind == FULMAR_KIND_WHOLE) {
+      if (flow.bands.size() != 1) one_band(step, op, flow);
+      extra[0] = flow.bands.front();
+      check_unit(step, op, main, extra[0], flow.last);
+      results = whole(step, op, arguments, extra, flow);
+      for (std::size_t k = 0; k < results.size(); ++k) next.named.emplace_back(op.outputs()[k].name, results[k]);
+      results.resize(1);
     } else {
       const bool maps = op.kind() == "cellwise" || (op.outputs().size() == 1 && op.kind() == "focal");
-      if (flow.bands.size() > 1 && !maps)
-        wrong(step.span,
-              fmt::format("{} takes one band, but {} has {}: choose one where the file is read, with --band 1",
-                          op.name(), flow.last, flow.bands.size()));
+      if (flow.bands.size() > 1 && !maps) one_band(step, op, flow);
       for (const Edge& in : flow.bands) {
         check_unit(step, op, main, in, flow.last);
         std::vector<Edge> inputs = extra;
@@ -399,7 +435,7 @@ class Binder {
         }
       }
     }
-    if (op.table().kind == FULMAR_KIND_LABELLING)
+    if (op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty())
       next.features = results.front().node;
     else
       next.bands = results;
@@ -407,10 +443,64 @@ class Binder {
     flow = std::move(next);
   }
 
-  Edge companion(const Step& step, const Operator& op, const Port& port, const Arguments& arguments) {
+  [[noreturn]] void one_band(const Step& step, const Operator& op, const Flow& flow) const {
+    wrong(step.span, fmt::format("{} takes one band, but {} has {}: choose one where the file is read, with --band 1",
+                                 op.name(), flow.last, flow.bands.size()));
+  }
+
+  /// A raster that lives between two passes, and the nodes that read its bands.
+  std::vector<Edge> temporary(const std::string& name, int grid, const std::vector<Band>& bands,
+                              std::vector<Edge> written, Span span) {
+    std::vector<StoredBand> stored;
+    for (const Band& b : bands) {
+      StoredBand each;
+      each.unit = b.unit;
+      each.description = b.name;
+      stored.push_back(std::move(each));
+    }
+    Temporary made;
+    made.raster = io_.temporary(name, graph_.grid_of(grid), stored);
+    made.source = static_cast<int>(graph_.sources.size());
+    made.bands = std::move(written);
+    graph_.sources.push_back(made.raster);
+    graph_.temporaries.push_back(std::move(made));
+    std::vector<Edge> edges;
+    for (std::size_t b = 0; b < bands.size(); ++b)
+      edges.push_back(add_source_node(static_cast<int>(graph_.sources.size()) - 1, static_cast<int>(b), span));
+    return edges;
+  }
+
+  /// The same bands as nodes that read a stored raster, which bands of stored rasters are already.
+  std::vector<Edge> spooled(const std::vector<Edge>& bands, Span span) {
+    const auto stored = [&](const Edge& e) {
+      const Node& node = node_of(e);
+      return node.op == nullptr && !graph_.sources[static_cast<std::size_t>(node.source)]->computed();
+    };
+    if (std::all_of(bands.begin(), bands.end(), stored)) return bands;
+    std::vector<Band> kept;
+    for (const Edge& e : bands) kept.push_back(band(e));
+    return temporary("what is handed to the next pass", node_of(bands.front()).grid, kept, bands, span);
+  }
+
+  /// A whole operator: its inputs are kept for it, and what it makes is read by the pass that follows.
+  std::vector<Edge> whole(const Step& step, const Operator& op, const Arguments& arguments, std::vector<Edge> inputs,
+                          const Flow& flow) {
+    for (Edge& e : inputs)
+      if (e.connected()) e = spooled({e}, step.span).front();
+    WholeStep made;
+    made.node = make_node(step, op, arguments, inputs, flow);
+    const int grid = made.node.grid;
+    const std::vector<Band> bands = made.node.outputs;
+    made.temporary = static_cast<int>(graph_.temporaries.size());
+    graph_.wholes.push_back(std::move(made));
+    return temporary("the result of " + op.name(), grid, bands, {}, step.span);
+  }
+
+  Edge companion(const Step& step, const Operator& op, const Port& port, const Arguments& arguments, const Flow& flow) {
     CompanionRequest request;
     request.kind = port.companion;
     request.options = arguments.files;
+    const int grid = flow.bands.empty() ? 0 : node_of(flow.bands.front()).grid;
     request.scene = graph_.sources.front()->name();
     for (const ParamValue& v : arguments.values) {
       const Param& p = *op.param(v.name);
@@ -421,7 +511,7 @@ class Binder {
       if (v.name == port.name) request.path = v.text;
     }
     try {
-      graph_.sources.push_back(io_.companion(request, graph_.grid));
+      graph_.sources.push_back(io_.companion(request, graph_.grid_of(grid)));
     } catch (Error& e) {
       throw e.within(mark(arguments.with_span, fmt::format("input {} of {}", port.name, op.name())));
     }
@@ -431,6 +521,14 @@ class Binder {
 
   int add_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
                const Flow& flow) {
+    Node node = make_node(step, op, arguments, inputs, flow);
+    node.origin = static_cast<int>(graph_.nodes.size());
+    graph_.nodes.push_back(std::move(node));
+    return static_cast<int>(graph_.nodes.size()) - 1;
+  }
+
+  Node make_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
+                 const Flow& flow) const {
     const fulmar_operator& table = op.table();
     Node node;
     node.op = &op;
@@ -441,7 +539,9 @@ class Binder {
       // Only a temporal operator tells dates from bands.
       node.times = op.table().kind == FULMAR_KIND_TEMPORAL ? flow.times : std::vector<double>{missing<double>};
     }
+    node.grid = same_grid(inputs);
     node.values = arguments.values;
+    const Grid& grid = graph_.grid_of(node.grid);
     node.params.resize(table.params_size == 0 ? 1 : table.params_size);
 
     std::vector<fulmar_value> values;
@@ -453,7 +553,7 @@ class Binder {
       value.cells = v.cells ? 1 : 0;
       values.push_back(value);
     }
-    const Ground centre = graph_.grid.ground();
+    const Ground centre = grid.ground();
     for (const ParamValue& v : node.values) {
       const Param& p = *op.param(v.name);
       const bool measured = p.type == ParamType::number && (p.unit == units::metre || p.unit == units::square_metre);
@@ -483,8 +583,7 @@ class Binder {
               fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));
       if (!sums) continue;
       // Beyond the raster there is nothing to sum: a window larger than the scene ends where the scene does.
-      const auto most_x = static_cast<std::int32_t>(graph_.grid.width),
-                 most_y = static_cast<std::int32_t>(graph_.grid.height);
+      const auto most_x = static_cast<std::int32_t>(grid.width), most_y = static_cast<std::int32_t>(grid.height);
       v.outer_x = std::min(v.outer_x, most_x), v.outer_y = std::min(v.outer_y, most_y);
       v.inner_x = std::min(v.inner_x, most_x), v.inner_y = std::min(v.inner_y, most_y);
     }
@@ -506,8 +605,7 @@ class Binder {
       const bool keeps = port.unit.symbol == units::any;
       node.outputs.push_back({keeps ? in.name : port.name, port.type, keeps ? in.unit : port.unit});
     }
-    graph_.nodes.push_back(std::move(node));
-    return static_cast<int>(graph_.nodes.size()) - 1;
+    return node;
   }
 
   /// The operator's own table, from its parameters and, where it asks for them, the dates.
@@ -566,8 +664,12 @@ class Binder {
     } catch (Error& e) {
       throw e.within(mark(step.span, "writing " + step.name));
     }
+    product.origin = static_cast<int>(graph_.products.size());
     if (flow.features >= 0) {
       product.features = flow.features;
+      if (product.kind == ProductKind::raster && graph_.nodes[static_cast<std::size_t>(flow.features)].reduces())
+        wrong(step.span,
+              fmt::format("{} yields a table of numbers, which {} cannot hold: write .csv", flow.last, step.name));
       if (product.kind == ProductKind::raster) {
         if (!step.name.ends_with(".png"))
           wrong(step.span,
@@ -605,19 +707,19 @@ Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry
   return Binder{text, registry, io, threads}.bind(pipeline);
 }
 
-Halo Node::halo(std::size_t input, const Grid& grid) const {
+Halo Node::halo(std::size_t input, const Grid& raster) const {
   Halo halo;
   for (const fulmar_view& v : views) {
     if (v.kind == FULMAR_VIEW_BANDS || v.kind == FULMAR_VIEW_SERIES) continue;
     if (v.input != (input < bands ? 0 : input - bands + 1)) continue;
     if (v.kind == FULMAR_VIEW_WITHIN) {
-      const Ground smallest = grid.smallest_ground();
+      const Ground smallest = raster.smallest_ground();
       // A billionth of a cell more, so that a cell just at the distance is looked at; within() decides. Beyond the
       // raster nothing is set, so no distance takes more cells than there are.
       const auto cells = [&](double size, std::int64_t most) {
         return static_cast<std::int64_t>(std::min(v.reach / (size > 0 ? size : 1) + 1e-9, static_cast<double>(most)));
       };
-      halo = widest(halo, {cells(smallest.dx, grid.width), cells(smallest.dy, grid.height)});
+      halo = widest(halo, {cells(smallest.dx, raster.width), cells(smallest.dy, raster.height)});
     } else {
       halo = widest(halo, {v.outer_x, v.outer_y});
     }
@@ -639,9 +741,9 @@ std::int64_t Node::scratch() const {
 }
 
 bool Node::anchored() const {
-  return std::any_of(views.begin(), views.end(), [](const fulmar_view& v) {
-    return v.kind == FULMAR_VIEW_RING || (v.kind == FULMAR_VIEW_BOX && (v.outer_x > 0 || v.outer_y > 0));
-  });
+  return round >= 0 || std::any_of(views.begin(), views.end(), [](const fulmar_view& v) {
+           return v.kind == FULMAR_VIEW_RING || (v.kind == FULMAR_VIEW_BOX && (v.outer_x > 0 || v.outer_y > 0));
+         });
 }
 
 }  // namespace fulmar

@@ -27,8 +27,8 @@ std::string look(const Graph& graph, const Node& node) {
   return halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo));
 }
 
-std::string ground_text(const Graph& graph) {
-  const Ground g = graph.grid.ground();
+std::string ground_text(const Grid& grid) {
+  const Ground g = grid.ground();
   return g.dx > 0 ? fmt::format("cells of {:.4g} x {:.4g} m at the centre", g.dx, g.dy) : "ground size unknown";
 }
 
@@ -38,12 +38,12 @@ const char* kind_text(ProductKind kind) {
 
 }  // namespace
 
-std::string explain(const Graph& graph, const Plan& plan) {
-  std::string out = fmt::format("pipeline  {}\n", graph.text);
-  out += fmt::format("grid      {} x {} cells, {}\n", graph.grid.width, graph.grid.height, ground_text(graph));
-  out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
-  out += fmt::format("pass 1    {} tile{} of {} x {} cells, {} in flight\n", plan.tiles, plan.tiles == 1 ? "" : "s",
-                     plan.tile_width, plan.tile_height, plan.tokens);
+namespace {
+
+/// A pass: its tiles, stages and what it leaves behind.
+std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t number) {
+  std::string out = fmt::format("pass {:<4} {} tile{} of {} x {} cells, {} in flight\n", number, plan.tiles,
+                                plan.tiles == 1 ? "" : "s", plan.tile_width, plan.tile_height, plan.tokens);
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const Stage& stage = plan.stages[s];
     out += fmt::format(
@@ -55,17 +55,45 @@ std::string explain(const Graph& graph, const Plan& plan) {
       const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
       const bool computed = node.op == nullptr && graph.sources[static_cast<std::size_t>(node.source)]->computed();
       out += fmt::format("    {:<12} {}",
-                         node.op != nullptr ? node.op->kind()
-                         : computed         ? "companion"
-                                            : "read",
+                         node.round >= 0      ? "reduce"
+                         : node.op != nullptr ? node.op->kind()
+                         : computed           ? "companion"
+                                              : "read",
                          node_name(graph, stage.nodes[k]));
       out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
+      if (node.round > 0) out += fmt::format(", round {}", node.round + 1);
       if (stage.margins[k] != Halo{})
         out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));
       out += "\n";
     }
   }
-  for (const Product& p : graph.products) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
+  for (const Product& p : graph.products)
+    out += p.temporary >= 0 ? fmt::format("  keep {} for the next pass\n", p.path)
+                            : fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
+  return out;
+}
+
+}  // namespace
+
+std::string explain(const Graph& graph, const Plan& plan) {
+  std::string out = fmt::format("pipeline  {}\n", graph.text);
+  out += fmt::format("grid      {} x {} cells, {}\n", graph.grid.width, graph.grid.height, ground_text(graph.grid));
+  for (const Grid& g : graph.others)
+    out += fmt::format("          {} x {} cells, {}\n", g.width, g.height, ground_text(g));
+  out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
+  if (plan.passes.empty()) out += explain_pass(graph, plan, 1);
+  std::size_t number = 0;
+  for (const Pass& pass : plan.passes) {
+    for (const int w : pass.wholes) {
+      const WholeStep& step = graph.wholes[static_cast<std::size_t>(w)];
+      out += fmt::format("whole     {}, the raster at once, {}\n", step.node.op->name(),
+                         mebibytes(bytes_of_whole(graph, step)));
+    }
+    out += explain_pass(pass.graph, pass.plan, ++number);
+  }
+  if (!plan.passes.empty())
+    for (const Product& p : graph.products)
+      if (p.bands.empty()) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
   out += fmt::format("decode    {}, each cell {:.2f} times\n", mebibytes(plan.bytes_read), plan.decoded_times);
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
   out += fmt::format(
@@ -89,14 +117,31 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   j["threads"] = plan.threads;
   j["tile"] = {
       {"width", plan.tile_width}, {"height", plan.tile_height}, {"count", plan.tiles}, {"in_flight", plan.tokens}};
-  j["stages"] = nlohmann::ordered_json::array();
-  for (const Stage& stage : plan.stages) {
-    nlohmann::ordered_json nodes = nlohmann::ordered_json::array();
-    for (std::size_t k = 0; k < stage.nodes.size(); ++k)
-      nodes.push_back({{"name", node_name(graph, stage.nodes[k])},
-                       {"beyond_x", stage.margins[k].x},
-                       {"beyond_y", stage.margins[k].y}});
-    j["stages"].push_back({{"anchored", stage.anchored}, {"nodes", nodes}});
+  const auto stages_of = [](const Graph& its_graph, const Plan& its_plan) {
+    auto stages = nlohmann::ordered_json::array();
+    for (const Stage& stage : its_plan.stages) {
+      auto nodes = nlohmann::ordered_json::array();
+      for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+        nodes.push_back({{"name", node_name(its_graph, stage.nodes[k])},
+                         {"beyond_x", stage.margins[k].x},
+                         {"beyond_y", stage.margins[k].y}});
+      stages.push_back({{"anchored", stage.anchored}, {"nodes", nodes}});
+    }
+    return stages;
+  };
+  if (plan.passes.empty()) {
+    j["stages"] = stages_of(graph, plan);
+  } else {
+    j["passes"] = nlohmann::ordered_json::array();
+    for (const Pass& pass : plan.passes) {
+      auto wholes = nlohmann::ordered_json::array();
+      for (const int w : pass.wholes) wholes.push_back(graph.wholes[static_cast<std::size_t>(w)].node.op->name());
+      j["passes"].push_back({{"width", pass.graph.grid.width},
+                             {"height", pass.graph.grid.height},
+                             {"tiles", pass.plan.tiles},
+                             {"whole", wholes},
+                             {"stages", stages_of(pass.graph, pass.plan)}});
+    }
   }
   j["products"] = nlohmann::ordered_json::array();
   for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});

@@ -48,6 +48,9 @@ struct Node {
   Span span;
 
   std::vector<Band> outputs;
+  int grid = 0;     ///< the grid its cells lie on, see Graph::grid_of()
+  int origin = -1;  ///< its place in the whole graph, where this is the graph of one pass
+  int round = -1;   ///< a reducing operator that is being reduced, not one whose numbers are there: which round
 
   /// The port that an input belongs to, and the first input of a port.
   [[nodiscard]] const Port& port(std::size_t input) const {
@@ -60,9 +63,10 @@ struct Node {
   [[nodiscard]] std::int64_t scratch() const;
 
   /// How far the node looks on one of its inputs, in cells.
-  [[nodiscard]] Halo halo(std::size_t input, const Grid& grid) const;
+  [[nodiscard]] Halo halo(std::size_t input, const Grid& raster) const;
   [[nodiscard]] bool anchored() const;  ///< works in whole blocks of the anchored lattice (window sums)
   [[nodiscard]] bool labels() const { return op != nullptr && op->table().kind == FULMAR_KIND_LABELLING; }
+  [[nodiscard]] bool reduces() const { return op != nullptr && op->table().kind == FULMAR_KIND_REDUCING; }
 };
 
 /// A product. Rasters have bands; features come from a labelling node; a picture has both.
@@ -71,16 +75,49 @@ struct Product {
   std::string path;
   FileOptions options;
   std::vector<Edge> bands;
-  int features = -1;  ///< the labelling node
+  int features = -1;   ///< the node whose features or summary it holds
+  int origin = -1;     ///< its place in the whole graph, where this is the graph of one pass
+  int temporary = -1;  ///< not a product: bands for a temporary raster of the whole graph
+};
+
+/// A raster that one pass, or a whole operator, leaves for a later pass.
+struct Temporary {
+  std::shared_ptr<TemporaryRaster> raster;
+  int source = -1;          ///< where later nodes read it
+  std::vector<Edge> bands;  ///< what is written to it; empty where a whole operator makes it
+};
+
+/// A whole operator: it reads source nodes and makes the bands of a temporary raster.
+struct WholeStep {
+  Node node;           ///< its inputs are source nodes
+  int temporary = -1;  ///< what it makes
 };
 
 struct Graph {
   std::string text;  ///< canonical text of the pipeline, for provenance
-  Grid grid;         ///< of every raster in the graph
+  Grid grid;         ///< of every raster in the graph, but for those of `others`
+  std::vector<Grid> others;
   std::vector<std::shared_ptr<const RasterSource>> sources;
   std::vector<Node> nodes;  ///< inputs before users
   std::vector<Product> products;
+  std::vector<Temporary> temporaries;
+  std::vector<WholeStep> wholes;  ///< in the order in which they can run
+
+  [[nodiscard]] const Grid& grid_of(int which) const {
+    return which == 0 ? grid : others[static_cast<std::size_t>(which) - 1];
+  }
+  [[nodiscard]] const Node& node_of(const Edge& e) const { return nodes[static_cast<std::size_t>(e.node)]; }
 };
+
+/// A graph cut into passes. A pass reads its sources once and knows everything it needs before it starts: numbers that
+/// an earlier pass reduced, rasters that an earlier pass or a whole operator left. One pass has one grid.
+struct PassGraph {
+  std::vector<int> wholes;  ///< to run before it, by place in Graph::wholes
+  Graph graph;              ///< its nodes and products tell by `origin` what they are in the whole graph
+};
+/// In the order in which they run. Reducing operators appear once a round (Node::round), and again where their cells
+/// are.
+std::vector<PassGraph> passes_of(const Graph& graph);
 
 /// Turns a pipeline into a graph. The graph points to the registry's operators, so the registry must outlive it. or
 /// says what is wrong where. `text` is the user's own text, for the caret.

@@ -51,6 +51,8 @@ struct SourceUse {
   std::vector<int> bands;
 };
 
+struct Pass;
+
 struct Plan {
   Backend backend = Backend::cpu;
   int threads = 1;
@@ -69,7 +71,19 @@ struct Plan {
   std::int64_t scratch_bytes = 0;  ///< one thread
   std::int64_t buffer_bytes = 0;   ///< what the pool holds: tiles in flight and scratch of all threads
   std::int64_t feature_bytes = 0;  ///< left for features
+  std::int64_t reduce_bytes = 0;   ///< states of reducing operators, part of buffer_bytes
   std::int64_t peak_bytes = 0;     ///< all of it without the features
+  /// Empty where the graph runs in one plain pass. Otherwise each pass has a plan of its own, and this one tells sums
+  /// of what is read and written, and the shape and memory of the pass that needs most.
+  std::vector<Pass> passes;
+};
+
+/// One pass of several, or what whole operators need before it.
+struct Pass {
+  std::vector<int> wholes;       ///< Graph::wholes to run before it
+  std::int64_t whole_bytes = 0;  ///< the most that one of them needs, all counted
+  Graph graph;
+  Plan plan;
 };
 
 /// The window that a stage computes for a tile; whole blocks of the lattice where the stage is anchored.
@@ -80,6 +94,11 @@ Window source_window(const Graph& graph, const Plan& plan, int source, const Win
 Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, std::int64_t row);
 /// True if some node or product uses this output.
 bool is_used(const Graph& graph, Edge edge);
+
+/// What a whole operator needs: its planes and what it asks for beside them.
+std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step);
+/// Bytes of one state of a reducing operator in a round.
+std::int64_t state_bytes(const Node& node);
 
 /// Errors: Errc::usage where the budget is too small for even the smallest tile, with the numbers.
 Plan make_plan(const Graph& graph, const Budget& budget);

@@ -167,6 +167,24 @@ std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
   return bytes;
 }
 
+/// States of reducing operators that wait for their neighbours in the tree, at most.
+std::int64_t bytes_of_states(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height,
+                             int tokens) {
+  std::int64_t state = 0;
+  for (const Node& node : graph.nodes)
+    if (node.round >= 0) state += state_bytes(node);
+  if (state == 0) return 0;
+  const auto blocks = [](std::int64_t cells, std::int64_t block) { return (cells + block - 1) / block; };
+  const std::int64_t across = blocks(graph.grid.width, block_width), down = blocks(graph.grid.height, block_height);
+  // A tile's blocks while it is in flight. Of those before, every row of blocks leaves a few subtrees for each side at
+  // which tiles cut it; whole rows leave a few in all.
+  const std::int64_t flying = tokens * (blocks(width, block_width) + 1) * (blocks(height, block_height) + 1);
+  std::int64_t depth = 1;
+  while ((std::int64_t{1} << depth) < across * down) ++depth;
+  const std::int64_t left = width >= graph.grid.width ? 2 * depth + across : 2 * depth * down;
+  return state * (std::min(across * down, flying + left) + plan.threads);
+}
+
 struct Shape {
   std::int64_t width, height;
   int tokens;
@@ -259,7 +277,9 @@ Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, st
                    graph.grid.window());
 }
 
-Plan make_plan(const Graph& graph, const Budget& budget) {
+namespace {
+
+Plan plan_pass(const Graph& graph, const Budget& budget) {
   Plan plan;
   plan.backend = budget.backend == Backend::automatic ? Backend::cpu : budget.backend;
   if (plan.backend == Backend::cuda)
@@ -282,6 +302,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
 
   const auto fits = [&](const Shape& s, std::int64_t cache) {
     return plan.process_bytes + plan.decoder_bytes + cache + features +
+               bytes_of_states(graph, plan, s.width, s.height, s.tokens) +
                bytes_of_tile(graph, plan, s.width, s.height) * s.tokens + plan.scratch_bytes * plan.threads <=
            budget.memory;
   };
@@ -319,6 +340,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   if (chosen == shapes.end()) {
     const Shape& least = shapes.back();
     const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features +
+                                bytes_of_states(graph, plan, least.width, least.height, least.tokens) +
                                 bytes_of_tile(graph, plan, least.width, least.height) * least.tokens +
                                 plan.scratch_bytes * plan.threads;
     fail(Errc::usage,
@@ -334,13 +356,15 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   plan.tiles = columns * lines;
   plan.tokens = static_cast<int>(std::min<std::int64_t>(chosen->tokens, std::max<std::int64_t>(1, plan.tiles)));
   plan.tile_bytes = bytes_of_tile(graph, plan, plan.tile_width, plan.tile_height);
-  plan.buffer_bytes = plan.tile_bytes * plan.tokens + plan.scratch_bytes * plan.threads;
+  plan.reduce_bytes = bytes_of_states(graph, plan, plan.tile_width, plan.tile_height, plan.tokens);
+  plan.buffer_bytes = plan.tile_bytes * plan.tokens + plan.scratch_bytes * plan.threads + plan.reduce_bytes;
   plan.peak_bytes = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + plan.buffer_bytes;
   plan.feature_bytes = std::max<std::int64_t>(features, labels ? budget.memory - plan.peak_bytes : 0);
 
   std::int64_t decoded = 0, there = 0;
   for (const SourceUse& use : plan.sources) {
     const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
+    if (source.temporary()) continue;
     std::int64_t cell = 0;
     for (const int band : use.bands)
       cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
@@ -362,12 +386,104 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   plan.bytes_read = decoded;
   plan.decoded_times = there > 0 ? static_cast<double>(decoded) / static_cast<double>(there) : 1;
   for (const Product& p : graph.products)
-    if (p.kind == ProductKind::raster)
+    if (p.kind == ProductKind::raster && p.temporary < 0)
       for (const Edge& e : p.bands)
         plan.bytes_written +=
             raster.cells() *
             static_cast<std::int64_t>(size_of(
                 graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type));
+  return plan;
+}
+
+/// Bytes of every band that any pass reads, each counted once.
+std::int64_t bytes_there(const std::vector<Pass>& passes) {
+  std::set<std::pair<const RasterSource*, int>> bands;
+  std::int64_t bytes = 0;
+  for (const Pass& pass : passes)
+    for (const SourceUse& use : pass.plan.sources) {
+      const auto& source = *pass.graph.sources[static_cast<std::size_t>(use.source)];
+      for (const int band : use.bands)
+        if (!source.temporary() && bands.insert({&source, band}).second)
+          bytes += source.grid().window().cells() *
+                   static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+    }
+  return bytes;
+}
+
+}  // namespace
+
+std::int64_t state_bytes(const Node& node) {
+  const auto inputs =
+      std::count_if(node.inputs.begin(), node.inputs.end(), [](const Edge& e) { return e.connected(); });
+  const fulmar_round round{
+      sizeof(fulmar_round), static_cast<std::uint32_t>(node.round), static_cast<std::uint32_t>(inputs), 0, nullptr, 0};
+  return padded(static_cast<std::int64_t>(node.op->table().state_bytes(node.params.data(), &round)));
+}
+
+std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step) {
+  const std::int64_t cells = graph.grid_of(step.node.grid).window().cells();
+  std::int64_t bytes = 0;
+  for (std::size_t i = 0; i < step.node.inputs.size(); ++i)
+    if (step.node.inputs[i].connected())
+      bytes += padded(cells * static_cast<std::int64_t>(size_of(step.node.op->inputs()[i].type)));
+  for (const Band& b : step.node.outputs) bytes += padded(cells * static_cast<std::int64_t>(size_of(b.type)));
+  const auto beside = step.node.op->table().whole_bytes;
+  if (beside != nullptr)
+    bytes += static_cast<std::int64_t>(beside(step.node.params.data(), static_cast<std::uint64_t>(cells)));
+  return bytes;
+}
+
+Plan make_plan(const Graph& graph, const Budget& budget) {
+  const bool plain = graph.temporaries.empty() && graph.wholes.empty() && graph.others.empty() &&
+                     std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return n.reduces(); });
+  if (plain) return plan_pass(graph, budget);
+  std::vector<Pass> passes;
+  std::int64_t most_whole = 0;
+  for (PassGraph& each : passes_of(graph)) {
+    Pass pass;
+    pass.wholes = std::move(each.wholes);
+    pass.graph = std::move(each.graph);
+    for (const int w : pass.wholes) {
+      const WholeStep& step = graph.wholes[static_cast<std::size_t>(w)];
+      const Window raster = graph.grid_of(step.node.grid).window();
+      const std::int64_t needed = process_bytes + 16 * mebi + bytes_of_whole(graph, step);
+      if (needed > budget.memory)
+        fail(Errc::usage, fmt::format("{} works on the whole raster at once, and {} x {} cells need {} MiB of memory "
+                                      "where --memory allows {}: raise it, or cut the raster first",
+                                      step.node.op->name(), raster.width, raster.height, (needed + mebi - 1) / mebi,
+                                      budget.memory / mebi));
+      pass.whole_bytes = std::max(pass.whole_bytes, needed);
+    }
+    most_whole = std::max(most_whole, pass.whole_bytes);
+    pass.plan = plan_pass(pass.graph, budget);
+    passes.push_back(std::move(pass));
+  }
+  const auto heaviest = std::max_element(passes.begin(), passes.end(), [](const Pass& a, const Pass& b) {
+    return a.plan.peak_bytes + a.plan.feature_bytes < b.plan.peak_bytes + b.plan.feature_bytes;
+  });
+  Plan plan = heaviest->plan;
+  plan.bytes_read = plan.bytes_written = 0;
+  for (const Pass& pass : passes) {
+    plan.bytes_read += pass.plan.bytes_read;
+    plan.bytes_written += pass.plan.bytes_written;
+    for (const int w : pass.wholes)
+      for (const Edge& e : graph.wholes[static_cast<std::size_t>(w)].node.inputs) {
+        if (!e.connected()) continue;
+        const auto& source = *graph.sources[static_cast<std::size_t>(graph.node_of(e).source)];
+        if (!source.temporary() && !source.computed())
+          plan.bytes_read +=
+              source.grid().window().cells() *
+              static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(graph.node_of(e).band)].dtype));
+      }
+  }
+  if (most_whole > plan.peak_bytes) {
+    plan.buffer_bytes += most_whole - plan.peak_bytes;
+    plan.peak_bytes = most_whole;
+    plan.feature_bytes = std::max<std::int64_t>(0, std::min(plan.feature_bytes, budget.memory - most_whole));
+  }
+  const std::int64_t there = bytes_there(passes);
+  plan.decoded_times = there > 0 ? static_cast<double>(plan.bytes_read) / static_cast<double>(there) : 1;
+  plan.passes = std::move(passes);
   return plan;
 }
 

@@ -120,6 +120,15 @@ typedef struct fulmar_object {
   double area, length, width;
 } fulmar_object;
 
+/** A round of a reducing operator: how many rounds came before it, and what the last of them found. */
+typedef struct fulmar_round {
+  uint32_t size, index;
+  uint32_t inputs; /**< connected inputs; the bands of an operator that takes all of them */
+  uint32_t reserved;
+  const double* summary; /**< of the round before, or NULL */
+  uint64_t summary_count;
+} fulmar_round;
+
 /** An operator. Every function is pure and may be called from several threads at once. */
 typedef struct fulmar_operator {
   uint32_t size;
@@ -142,6 +151,20 @@ typedef struct fulmar_operator {
   /** As `table`, for a table that depends on the dates; takes its place. It may refuse the dates. NULL: there is none. */
   int (*series_table)(const void* params, const double* times, uint64_t dates, uint64_t bands, double* table,
                       uint64_t* count, fulmar_error*);
+  /* REDUCING. The raster is read once a round. Every block of the engine's lattice has a state of its own; the states are
+     merged in a fixed tree, so that no tile, thread or backend shows. What `finish` writes is handed to the next round,
+     then to `run` as the call's table, and is the operator's summary: rows of the columns the schema names. */
+  uint32_t (*rounds)(const void* params);
+  uint64_t (*state_bytes)(const void* params, const fulmar_round*);
+  void (*begin)(const void* params, const fulmar_round*, void* state); /**< in memory aligned for every type */
+  int (*step)(const void* params, const fulmar_round*, const fulmar_call*, void* state, fulmar_error*);
+  void (*merge)(const void* params, const fulmar_round*, void* into, const void* from);
+  /** Writes the summary where `summary` is not NULL; returns how many doubles it holds at most (NULL) or holds. A return
+      of UINT64_MAX is a failure, told by the error. */
+  uint64_t (*finish)(const void* params, const fulmar_round*, const void* state, double* summary, fulmar_error*);
+  /* WHOLE. Planes of the whole raster; `whole_bytes` of memory beside them for a raster of so many cells. */
+  int (*whole)(const void* params, const fulmar_call*, fulmar_error*);
+  uint64_t (*whole_bytes)(const void* params, uint64_t cells);
   /* end of 1.2 */
 } fulmar_operator;
 

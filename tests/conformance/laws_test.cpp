@@ -53,6 +53,7 @@ TEST_P(Everywhere, Agree) {
 
   // A law that compares nothing with nothing holds nothing.
   for (const auto& table : got.tables) EXPECT_GT(table.rows.size(), 10u);
+  for (const auto& table : got.summaries) EXPECT_GE(table.rows.size(), 1u);
   for (const auto& [path, bands] : got.rasters)
     for (const auto& band : bands) {
       std::set<std::uint32_t> different;
@@ -143,6 +144,8 @@ TEST_P(Law, HaloTight) {
   TRACE(s);
   const Bound bound(registry(), s);
   const Results expected = bound.run(budget_of(0, 0));
+  // What is reduced, or needs the raster as a whole, depends on every cell.
+  if (op().table().kind == FULMAR_KIND_REDUCING || op().table().kind == FULMAR_KIND_WHOLE) return;
   for (const Window target :
        {Window{130, 70, 200, 150}, Window{530, 270, 60, 40}, Window{0, 0, 90, 90}, Window{300, 100, 1, 1}}) {
     SCOPED_TRACE("target at " + std::to_string(target.x) + "," + std::to_string(target.y));
@@ -332,7 +335,8 @@ TEST_P(Law, DecodesWhatThePlanSays) {
       for (least = std::int64_t{256} << 20; least > 0; least -= 1 << 14) {
         small.memory = least;
         try {
-          if (make_plan(bound.graph, small).tokens == 1) break;
+          const Plan plan = make_plan(bound.graph, small);
+          if (plan.tokens == 1) break;
         } catch (const Error&) {
           least += 1 << 14;
           break;
@@ -341,7 +345,7 @@ TEST_P(Law, DecodesWhatThePlanSays) {
     }
     std::int64_t read = 0;
     for (const auto& source : bound.graph.sources)
-      if (!source->computed()) read += dynamic_cast<const MemoryRaster&>(*source).bytes_read();
+      if (!source->computed() && !source->temporary()) read += dynamic_cast<const MemoryRaster&>(*source).bytes_read();
     EXPECT_EQ(read, got.plan.bytes_read);
   }
 }

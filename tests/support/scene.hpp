@@ -114,7 +114,8 @@ inline std::vector<float> values_for(const Unit& unit, const Grid& g, std::mt199
   } else {
     std::normal_distribution<float> d(0, 0.05f);
     v = smooth_field(g, 0.2f, 0.9f);
-    for (auto& x : v) x += d(rng);
+    const auto second = blobs(g, rng);  // two classes, for what separates them
+    for (std::size_t k = 0; k < n; ++k) v[k] += d(rng) + 2 * second[k];
   }
   return v;
 }
@@ -272,7 +273,7 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
   }
   for (const auto& [name, value] : c.values)
     s.text += " --" + name + " " + (op.param(name)->type == ParamType::length ? length_text(value, c.place) : value);
-  s.text += op.table().kind == FULMAR_KIND_LABELLING ? " ! out.gpkg" : " ! out.tif";
+  s.text += op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty() ? " ! out.gpkg" : " ! out.tif";
   return s;
 }
 
@@ -280,7 +281,7 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
 
 struct Results {
   std::map<std::string, std::vector<std::vector<float>>> rasters;
-  std::vector<FeatureTable> tables;
+  std::vector<FeatureTable> tables, summaries;
   RunReport report;
   Plan plan;
 };
@@ -310,6 +311,7 @@ struct Bound {
       r.rasters[path] = std::move(raster.cells);
     }
     r.tables = r.report.tables;
+    for (const SummaryReport& s : r.report.summaries) r.summaries.push_back(s.table);
     return r;
   }
 };
@@ -367,6 +369,9 @@ inline std::string difference(const Results& a, const Results& b, std::int64_t w
   if (a.tables.size() != b.tables.size()) return "not the same tables";
   for (std::size_t t = 0; t < a.tables.size(); ++t)
     if (const auto d = difference(a.tables[t], b.tables[t]); !d.empty()) return d;
+  if (a.summaries.size() != b.summaries.size()) return "not the same summaries";
+  for (std::size_t t = 0; t < a.summaries.size(); ++t)
+    if (const auto d = difference(a.summaries[t], b.summaries[t]); !d.empty()) return "summary: " + d;
   return {};
 }
 

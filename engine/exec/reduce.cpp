@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/reduce.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/error.hpp"
+#include "exec/block.hpp"
+
+namespace fulmar {
+
+Reduction::Reduction(const Node& node, const Grid& grid, const std::vector<double>& summary)
+    : node_{node},
+      across_{(grid.width + block_width - 1) / block_width},
+      blocks_{across_ * ((grid.height + block_height - 1) / block_height)},
+      summary_{summary} {
+  round_.size = sizeof round_;
+  round_.index = static_cast<std::uint32_t>(node.round);
+  round_.inputs = static_cast<std::uint32_t>(
+      std::count_if(node.inputs.begin(), node.inputs.end(), [](const Edge& e) { return e.connected(); }));
+  round_.summary = summary_.empty() ? nullptr : summary_.data();
+  round_.summary_count = summary_.size();
+}
+
+Reduction::State Reduction::begin() const {
+  // Memory of new[] is aligned for every type that asks for no more than the default.
+  State state{new std::byte[static_cast<std::size_t>(state_bytes(node_))]};
+  node_.op->table().begin(node_.params.data(), &round_, state.get());
+  return state;
+}
+
+void Reduction::step(State& state, const fulmar_call& call, const Window& window) const {
+  fulmar_error error{};
+  check_call(node_.op->table().step(node_.params.data(), &round_, &call, state.get(), &error), error, node_, window);
+}
+
+std::int64_t Reduction::block_of(const Window& block) const {
+  return block.y / block_height * across_ + block.x / block_width;
+}
+
+void Reduction::add(std::int64_t block, State state) {
+  const std::lock_guard lock{mutex_};
+  std::int64_t count = blocks_;
+  for (int level = 0; count > 1; ++level, block /= 2, count = (count + 1) / 2) {
+    const std::int64_t beside = block ^ 1;
+    if (beside >= count) continue;  // the last one, without a neighbour, moves up as it is
+    const auto other = waiting_.find({level, beside});
+    if (other == waiting_.end()) {
+      waiting_.emplace(std::pair{level, block}, std::move(state));
+      return;
+    }
+    State& left = beside < block ? other->second : state;
+    State& right = beside < block ? state : other->second;
+    node_.op->table().merge(node_.params.data(), &round_, left.get(), right.get());
+    State merged = std::move(left);
+    waiting_.erase(other);
+    state = std::move(merged);
+  }
+  root_ = std::move(state);
+}
+
+std::vector<double> Reduction::finish(std::vector<State> states) const {
+  while (states.size() > 1) {
+    std::vector<State> next;
+    for (std::size_t i = 0; i < states.size(); i += 2) {
+      if (i + 1 < states.size())
+        node_.op->table().merge(node_.params.data(), &round_, states[i].get(), states[i + 1].get());
+      next.push_back(std::move(states[i]));
+    }
+    states = std::move(next);
+  }
+  return states.empty() ? numbers_of(begin()) : numbers_of(states.front());
+}
+
+std::vector<double> Reduction::numbers_of(const State& state) const {
+  const auto& table = node_.op->table();
+  fulmar_error error{};
+  constexpr auto failed = std::numeric_limits<std::uint64_t>::max();
+  const auto most = table.finish(node_.params.data(), &round_, state.get(), nullptr, &error);
+  std::vector<double> numbers(most == failed ? 0 : static_cast<std::size_t>(most));
+  const auto count =
+      most == failed ? failed : table.finish(node_.params.data(), &round_, state.get(), numbers.data(), &error);
+  if (count == failed || count > numbers.size()) {
+    Error e{error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code),
+            error.message[0] != '\0' ? error.message : "the operator failed without saying why"};
+    throw e.within("operator " + node_.op->name() + " of plugin " + node_.op->plugin());
+  }
+  numbers.resize(static_cast<std::size_t>(count));
+  return numbers;
+}
+
+}  // namespace fulmar

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The states of a reducing operator: one for each block of the lattice, merged in a fixed tree over the blocks in
+/// raster order. The tree depends on the raster's size alone, so the result depends on neither tiles nor threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "plan/plan.hpp"
+
+namespace fulmar {
+
+class Reduction {
+ public:
+  /// Memory of one state, aligned for every type.
+  using State = std::unique_ptr<std::byte[]>;
+
+  /// `summary`: what the round before found.
+  Reduction(const Node& node, const Grid& grid, const std::vector<double>& summary);
+
+  /// A state of a block that no cell has entered.
+  [[nodiscard]] State begin() const;
+  /// Errors: the operator's own, with its name and the window.
+  void step(State& state, const fulmar_call& call, const Window& window) const;
+  /// Where a block stands in the tree.
+  [[nodiscard]] std::int64_t block_of(const Window& block) const;
+  /// Takes the state of a block, in any order, from any thread.
+  void add(std::int64_t block, State state);
+  /// The numbers, once all blocks were added. A raster without blocks has the numbers of an empty state.
+  [[nodiscard]] std::vector<double> finish() const { return root_ ? numbers_of(root_) : numbers_of(begin()); }
+  /// The definition: neighbours are merged, two by two in the order of blocks, until one is left.
+  [[nodiscard]] std::vector<double> finish(std::vector<State> states) const;
+
+ private:
+  [[nodiscard]] std::vector<double> numbers_of(const State& state) const;
+
+  const Node& node_;
+  std::int64_t across_, blocks_;
+  std::vector<double> summary_;
+  fulmar_round round_{};
+  std::mutex mutex_;
+  std::map<std::pair<int, std::int64_t>, State> waiting_;  ///< by level of the tree and place on it
+  State root_;
+};
+
+}  // namespace fulmar

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "common/value_histogram.hpp"
+
+namespace fulmar::ops {
+
+/// How many cells of a raster fall into each of equal bins.
+///
+/// Bin i of `bins` over [low, high] holds low + i w <= x < low + (i + 1) w with w = (high - low) / bins, the last one
+/// high too. Without a range (high not above low) it is that of the raster, found in a round of its own. Missing cells,
+/// and values outside a given range, are not counted. One row a bin.
+struct Histogram : HistogramOf<Histogram> {
+  struct Params {
+    std::int32_t bins = 256;
+    double low = 0, high = 0;
+  } params;
+  static Schema schema() {
+    return Schema{"histogram", "Count the cells of a raster by their value."}
+        .input("value", units::any, "Any measurement.")
+        .summary("low", units::any, "Lower edge of the bin.")
+        .summary("high", units::any, "Upper edge of the bin.")
+        .summary("n", units::cell, "Cells in the bin.")
+        .param("bins", &Params::bins, "Number of bins.", units::one, between(1, 65536))
+        .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
+        .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",
+               units::any, between(-1e30, 1e30))
+        .example("scene.tif ! histogram --bins 100 --low -30 --high 0 ! histogram.csv")
+        .cites("Freedman & Diaconis 1981, Z. Wahrscheinlichkeitstheorie 57, 453-476")
+        .agrees(exactly);
+  }
+  std::uint64_t found(const Bins& bins, const std::int64_t* counts, std::int64_t, double* numbers) const {
+    const auto rows = static_cast<std::uint64_t>(bins.count);
+    for (std::uint64_t i = 0; numbers != nullptr && i < rows; ++i) {
+      const auto k = static_cast<std::int64_t>(i);
+      numbers[3 * i] = bins.edge(k);
+      numbers[3 * i + 1] = bins.edge(k + 1);
+      numbers[3 * i + 2] = static_cast<double>(counts[i]);
+    }
+    return 3 * rows;
+  }
+};
+
+}  // namespace fulmar::ops

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What operators that look at the histogram of a raster share: its bins, and counting into them in one round or two.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "fulmar/op.hpp"
+
+namespace fulmar::ops {
+
+/// K bins of equal width over [low, high]; bin i holds low + i w <= x < low + (i + 1) w, the last one high too. Edges
+/// are those of numpy.linspace, so that counts equal numpy.histogram's.
+struct Bins {
+  double low = 0, high = 0;
+  std::int64_t count = 0;
+
+  [[nodiscard]] double width() const { return (high - low) / static_cast<double>(count); }
+  [[nodiscard]] double edge(std::int64_t i) const { return i == count ? high : static_cast<double>(i) * width() + low; }
+  [[nodiscard]] double centre(std::int64_t i) const { return (edge(i) + edge(i + 1)) / 2; }
+  /// The bin of a value; -1 outside.
+  [[nodiscard]] std::int64_t of(double x) const {
+    if (!(x >= low && x <= high)) return -1;
+    auto i = static_cast<std::int64_t>((x - low) * (static_cast<double>(count) / (high - low)));
+    i = i >= count ? count - 1 : i;
+    if (x < edge(i)) --i;
+    if (i + 1 < count && x >= edge(i + 1)) ++i;
+    return i;
+  }
+};
+
+/// Counts of a histogram, as the state of a reduction. Where no range is given, a first round finds the least and the
+/// largest value. Whole numbers: exact in any order.
+template <class Op>
+struct HistogramOf {
+  struct State {
+    float least, largest;
+    std::int64_t n;
+  };
+  static std::int64_t* counts(State& s) { return reinterpret_cast<std::int64_t*>(&s + 1); }
+  static const std::int64_t* counts(const State& s) { return reinterpret_cast<const std::int64_t*>(&s + 1); }
+
+  [[nodiscard]] bool ranged() const { return params().high > params().low; }
+  [[nodiscard]] std::uint32_t rounds() const { return ranged() ? 1 : 2; }
+  [[nodiscard]] bool counts_in(const Round& r) const { return r.index + 1 == rounds(); }
+  [[nodiscard]] std::uint64_t state_bytes(const Round& r) const {
+    return sizeof(State) + (counts_in(r) ? static_cast<std::uint64_t>(params().bins) * sizeof(std::int64_t) : 0);
+  }
+  [[nodiscard]] Bins bins(const Round& r) const {
+    return ranged() ? Bins{params().low, params().high, params().bins}
+                    : Bins{r.summary[0], r.summary[1], params().bins};
+  }
+  void begin(State& s, const Round& r) const {
+    s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0};
+    if (counts_in(r))
+      for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
+  }
+  void step(State& s, const Round& r, float value) const {
+    if (is_missing(value)) return;
+    if (!counts_in(r)) {
+      s.least = value < s.least ? value : s.least;
+      s.largest = value > s.largest ? value : s.largest;
+      ++s.n;
+      return;
+    }
+    const std::int64_t i = bins(r).of(static_cast<double>(value));
+    if (i < 0) return;
+    ++counts(s)[i];
+    ++s.n;
+  }
+  void merge(State& a, const State& b, const Round& r) const {
+    a.least = b.least < a.least ? b.least : a.least;
+    a.largest = b.largest > a.largest ? b.largest : a.largest;
+    a.n += b.n;
+    if (counts_in(r))
+      for (std::int64_t i = 0; i < params().bins; ++i) counts(a)[i] += counts(b)[i];
+  }
+  std::uint64_t finish(const State& s, const Round& r, double* numbers) const {
+    if (!counts_in(r)) {
+      // A raster without a valid cell has an empty range, in which nothing is counted.
+      if (numbers != nullptr) numbers[0] = s.n > 0 ? s.least : 0, numbers[1] = s.n > 0 ? s.largest : 0;
+      return 2;
+    }
+    return static_cast<const Op&>(*this).found(bins(r), counts(s), s.n, numbers);
+  }
+
+ private:
+  [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
+};
+
+}  // namespace fulmar::ops
