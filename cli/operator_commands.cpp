@@ -58,7 +58,17 @@ void print_rows(const char* title, const std::vector<std::pair<std::string, std:
 }
 
 std::string describe(const Port& port) {
-  std::string unit = port.unit.symbol == units::any ? "any unit" : port.unit.known() ? port.unit.symbol : "no unit";
+  const auto word = [](const Unit& u) {
+    if (u.symbol == units::any) return std::string{"any unit"};
+    if (u.symbol.starts_with(units::any)) return "the input's unit" + u.symbol.substr(units::any.size());
+    return u.known() ? u.symbol : "no unit";
+  };
+  std::string unit = word(port.unit);
+  if (!port.unit_by.empty()) {
+    std::vector<std::string> words;
+    for (const Unit& u : port.units) words.push_back(word(u));
+    unit = fmt::format("{}, as {} says", fmt::join(words, ", "), port.unit_by);
+  }
   if (!port.companion.empty()) unit = "made from a file: " + port.companion;
   return fmt::format("{} [{}{}]", port.description, unit, port.optional ? ", optional" : "");
 }

@@ -24,11 +24,13 @@ inline constexpr std::string_view digital_number = "DN";  ///< uncalibrated coun
 inline constexpr std::string_view metre = "m";
 inline constexpr std::string_view square_metre = "m2";
 inline constexpr std::string_view degree = "degree";
+inline constexpr std::string_view percent = "%";
 inline constexpr std::string_view kelvin = "K";
 inline constexpr std::string_view celsius = "degC";
 inline constexpr std::string_view cell = "cell";
 inline constexpr std::string_view flag = "flag";  ///< 0 no, 1 yes, missing unknown
-inline constexpr std::string_view any = "*";      ///< a port that takes any unit, or hands on that of its input
+inline constexpr std::string_view any =
+    "*";  ///< a port that takes any unit, or hands on that of its input; "*/km": that, per km
 }  // namespace units
 
 /// The engine's symbol for a unit as files spell it: "dB", "decibels", "kelvin", "Metre"... Unknown words stay as they

@@ -625,7 +625,10 @@ const fulmar_operator& table_of() {
       try {
         auto* p = new (params) Params{};
         schema.parse(values, count, *ground, p);
-        if constexpr (requires { Op::check(*p); }) Op::check(*p);
+        if constexpr (requires { Op::check(*p, *ground); })
+          Op::check(*p, *ground);
+        else if constexpr (requires { Op::check(*p); })
+          Op::check(*p);
         return 0;
       } catch (...) {
         return tell(error);

@@ -69,6 +69,8 @@ std::vector<Port> read_ports(const json& ports, const std::string& letters) {
     port.companion = p.value("companion", std::string{});
     port.optional = p.value("optional", false);
     port.type = port_type(letters, result.size());
+    port.unit_by = p.value("unit_by", std::string{});
+    for (const auto& unit : p.value("units", std::vector<std::string>{})) port.units.push_back({unit});
     result.push_back(std::move(port));
   }
   return result;
@@ -343,6 +345,12 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     broken("a reducing operator names no column of its summary");
   if (inputs_.empty() || (outputs_.empty() && summary_columns_.empty()))
     broken("the operator lacks an input or an output");
+  for (const Port& p : outputs_) {
+    if (p.unit_by.empty()) continue;
+    const Param* choice = param(p.unit_by);
+    if (choice == nullptr || choice->choices.size() != p.units.size())
+      broken("the unit of output " + shown(p.name) + " follows a choice that has other words, or none");
+  }
   for (const Param& p : params_)
     if (param(p.name) != &p) broken("the parameter " + shown(p.name) + " appears twice");
 }

@@ -24,6 +24,8 @@ struct Port {
   std::string companion;  ///< not empty: made from a file beside the scene; the word tells io/ how
   bool optional = false;
   DType type = DType::f32;  ///< f32, or u8 for flags
+  std::string unit_by;      ///< not empty: the choice that the unit follows
+  std::vector<Unit> units;  ///< one for each word of that choice
 };
 
 enum class ParamType : std::uint8_t { number, integer, boolean, length, choice, text, file };

@@ -87,6 +87,12 @@ class Schema {
     outputs_.push_back({std::string{name}, std::string{unit}, std::string{words}, {}, false});
     return *this;
   }
+  /// The unit of the output declared last follows a choice: one unit for each of its words, in their order.
+  Schema& unit_by(std::string_view param, std::vector<std::string> units) {
+    outputs_.back().unit_by = param;
+    outputs_.back().units = std::move(units);
+    return *this;
+  }
 
   /// A column of the numbers that a reducing operator finds.
   Schema& summary(std::string_view name, std::string_view unit, std::string_view words) {
@@ -238,6 +244,8 @@ class Schema {
   struct Port {
     std::string name, unit, words, companion;
     bool optional = false;
+    std::string unit_by{};
+    std::vector<std::string> units{};
   };
   struct Param {
     std::string name, type, unit, words, fallback;
@@ -274,6 +282,11 @@ class Schema {
       j += "{\"name\":" + quoted(p.name) + ",\"unit\":" + quoted(p.unit) + ",\"description\":" + quoted(p.words);
       if (!p.companion.empty()) j += ",\"companion\":" + quoted(p.companion);
       if (p.optional) j += ",\"optional\":true";
+      if (!p.unit_by.empty()) {
+        j += ",\"unit_by\":" + quoted(p.unit_by) + ",\"units\":[";
+        for (std::size_t i = 0; i < p.units.size(); ++i) j += (i ? "," : "") + quoted(p.units[i]);
+        j += "]";
+      }
       j += "}";
     }
     return j + "]";

@@ -418,7 +418,8 @@ class Binder {
       for (std::size_t k = 0; k < results.size(); ++k) next.named.emplace_back(op.outputs()[k].name, results[k]);
       results.resize(1);
     } else {
-      const bool maps = op.kind() == "cellwise" || (op.outputs().size() == 1 && op.kind() == "focal");
+      const bool maps =
+          op.kind() == "cellwise" || (op.outputs().size() == 1 && (op.kind() == "focal" || op.kind() == "windowed"));
       if (flow.bands.size() > 1 && !maps) one_band(step, op, flow);
       for (const Edge& in : flow.bands) {
         check_unit(step, op, main, in, flow.last);
@@ -597,15 +598,26 @@ class Binder {
     for (std::size_t k = 0; k < bands && op.outputs_per_band(); ++k) {
       const Port& port = op.outputs().front();
       const Band& in = band(inputs[k]);
-      node.outputs.push_back({in.name, port.type, port.unit.symbol == units::any ? in.unit : port.unit});
+      node.outputs.push_back({in.name, port.type, output_unit(port, node, in.unit)});
     }
     for (std::size_t k = 0; !op.outputs_per_band() && k < op.outputs().size(); ++k) {
       const Port& port = op.outputs()[k];
       const Band& in = band(inputs.front());
       const bool keeps = port.unit.symbol == units::any;
-      node.outputs.push_back({keeps ? in.name : port.name, port.type, keeps ? in.unit : port.unit});
+      node.outputs.push_back({keeps ? in.name : port.name, port.type, output_unit(port, node, in.unit)});
     }
     return node;
+  }
+
+  /// The unit of an output: as declared, as a choice tells, or after that of the input ("*", "*/km").
+  [[nodiscard]] static Unit output_unit(const Port& port, const Node& node, const Unit& in) {
+    const auto choice = std::find_if(node.values.begin(), node.values.end(),
+                                     [&](const ParamValue& v) { return v.name == port.unit_by; });
+    const Unit& unit = !port.unit_by.empty() && choice != node.values.end()
+                           ? port.units.at(static_cast<std::size_t>(choice->number))
+                           : port.unit;
+    if (!unit.symbol.starts_with(units::any)) return unit;
+    return in.known() ? Unit{in.symbol + unit.symbol.substr(units::any.size())} : in;
   }
 
   /// The operator's own table, from its parameters and, where it asks for them, the dates.

@@ -107,6 +107,10 @@ inline std::vector<float> values_for(const Unit& unit, const Grid& g, std::mt199
     }
   } else if (unit.symbol == units::digital_number) {
     for (auto& x : v) x = rng() % 50 == 0 ? 0.0f : static_cast<float>(rng() % 1000);
+  } else if (unit.symbol == units::metre) {  // hills of a kilometre, and steep ones of a few cells
+    std::normal_distribution<float> d(0, 20);
+    v = smooth_field(g, -50, 950);
+    for (auto& x : v) x += d(rng);
   } else if (unit.symbol == units::flag) {
     v = blobs(g, rng);
     for (auto& x : v)
@@ -315,6 +319,16 @@ struct Bound {
     return r;
   }
 };
+
+/// True where an operator refuses a scene whose cells have no known size, as it must if it cannot do without.
+inline bool needs_ground(const Registry& registry, const Scene& scene) {
+  try {
+    static_cast<void>(Bound(registry, scene));
+  } catch (const Error& e) {
+    return e.code() == Errc::usage && e.message().find("does not tell the size of its cells") != std::string::npos;
+  }
+  return false;
+}
 
 inline Budget budget_of(std::int64_t width, std::int64_t height, int threads = 2, Backend backend = Backend::cpu) {
   Budget b;
