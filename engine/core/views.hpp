@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "core/host_device.hpp"
+#include "core/math.hpp"
 #include "core/missing.hpp"
 #include "fulmar_abi.h"
 
@@ -53,6 +54,35 @@ struct RingShape {
            static_cast<double>(2 * guard.x + 1) * (2 * guard.y + 1);
   }
 };
+
+/// Which of the valid cells of a window, in the order of their values, a function asks for.
+struct RankShape {
+  Box box;              ///< the window
+  double fraction = 0;  ///< p, from 0 (the smallest) to 1 (the largest)
+  /// False: the cells on either side of place (n - 1) p, counted from 0. True: the cell at place p n, counted from 1
+  /// and rounded up.
+  bool one = false;
+  Box guard{};  ///< RingRanks: the box that is left out of the window
+};
+
+/// Order statistics of the valid cells of a window, whose values compare as numbers do (-0 reads as 0).
+struct WindowRanks {
+  double n = 0;      ///< valid cells
+  double lower = 0;  ///< the cell asked for, or the lower of two; NaN where no cell is valid
+  double upper = 0;  ///< the upper of two; the same cell where (n - 1) p is whole
+
+  /// The quantile p, linear between the two cells around h = (n - 1) p (Hyndman & Fan 1996, type 7); p is that of the
+  /// shape. NaN where no cell is valid.
+  FULMAR_HD double quantile(double p) const {
+    const double h = (n - 1) * p;
+    return lower + (h - math::floor(h)) * (upper - lower);
+  }
+};
+
+/// Ranks in the box that the operator's ranks() returns.
+struct Ranks : WindowRanks {};
+/// Ranks in that box without its guard.
+struct RingRanks : WindowRanks {};
 
 /// Whether any cell that is set lies within the operator's reach() of metres, centre to centre.
 struct Within {
@@ -150,7 +180,7 @@ struct Both {
 
 /// A full width that the user gives in metres or in cells, made an odd number of cells by rounding up.
 struct Width {
-  double value = 0;  ///< as given, or the default in metres
+  double value = 0;  ///< as given; the default is in metres, or in cells where in_cells says so
   bool in_cells = false;
   std::int32_t x = 1, y = 1;  ///< cells along a row and a column, both odd
 

@@ -6,6 +6,7 @@
 
 #include "core/missing.hpp"
 #include "exec/cells.hpp"
+#include "exec/ranks.hpp"
 #include "exec/reduce.hpp"
 #include "exec/windows.hpp"
 
@@ -101,9 +102,12 @@ BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, cons
       reductions_{reductions},
       readers_(graph.sources.size()),
       planes_(graph.nodes.size()),
-      used_(graph.nodes.size()) {
+      used_(graph.nodes.size()),
+      networks_(graph.nodes.size()) {
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     planes_[n].resize(graph.nodes[n].outputs.size());
+    for (const fulmar_view& v : graph.nodes[n].views)
+      networks_[n].push_back(v.kind == FULMAR_VIEW_RANKS ? std::make_unique<RankNetwork>(v) : nullptr);
     const bool per_band = graph.nodes[n].op != nullptr && graph.nodes[n].op->outputs_per_band();
     for (std::size_t k = 0; k < graph.nodes[n].outputs.size(); ++k)
       used_[n].push_back(k == 0 || per_band || is_used(graph, {static_cast<int>(n), static_cast<int>(k)}) ? 1 : 0);
@@ -229,6 +233,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
 
   std::vector<fulmar_plane> planes;
   std::vector<WindowRows> sums;
+  std::vector<RankRows> ranks;
   std::vector<std::size_t> sum_planes;
   std::size_t stacked = node.views.size() + node.bands;  // the plane that brings all bands together, if there is one
   const std::int64_t step = rows_at_once(node, own.height);
@@ -277,6 +282,19 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
         planes.push_back(p);
         break;
       }
+      case FULMAR_VIEW_RANKS: {
+        const auto place = static_cast<std::size_t>(&v - node.views.data());
+        ranks.emplace_back(v, *networks_[static_cast<std::size_t>(n)][place], in.at<float>(own.x, own.y), in.stride,
+                           own.width, own.height, arena_);
+        sum_planes.push_back(planes.size());
+        fulmar_plane p = abi_plane(in, own);
+        p.cells = const_cast<double*>(ranks.back().cells());
+        p.stride = ranks.back().stride();
+        p.layer = ranks.back().layer();
+        p.dtype = FULMAR_F64;
+        planes.push_back(p);
+        break;
+      }
       default:
         planes.push_back(abi_plane(in, own));
     }
@@ -306,6 +324,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
   for (std::int64_t y = 0; y < own.height; y += step) {
     const std::int64_t rows = std::min(step, own.height - y);
     for (auto& s : sums) s.advance(rows);
+    for (auto& r : ranks) r.advance(rows);
     if (stacked < planes.size())
       stack(inputs.data(), node.bands, {own.x, own.y + y, own.width, rows}, static_cast<float*>(planes[stacked].cells));
     for (auto& p : planes) p.height = rows;

@@ -11,6 +11,7 @@
 
 #include "exec/label.hpp"
 #include "exec/pool.hpp"
+#include "exec/ranks.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
@@ -75,6 +76,7 @@ class BlockRunner {
   std::vector<std::unique_ptr<RasterReader>> readers_;  ///< of computed sources
   std::vector<std::vector<PlaneRef>> planes_;           ///< by node, then output
   std::vector<std::vector<char>> used_;
+  std::vector<std::vector<std::unique_ptr<const RankNetwork>>> networks_;  ///< by node, then view
 };
 
 /// Checks the status of an operator's call.

@@ -135,6 +135,24 @@ Sums window_sums(const Image& image, const fulmar_view& v) {
   return out;
 }
 
+/// Count and order statistics of one window, by the definition in exec/ranks.hpp.
+std::array<double, 3> window_ranks(const Image& image, const fulmar_view& v, std::int64_t x, std::int64_t y) {
+  const bool ring = (v.rank & FULMAR_RANK_RING) != 0;
+  std::vector<float> cells;
+  for (std::int64_t j = -v.outer_y; j <= v.outer_y; ++j)
+    for (std::int64_t i = -v.outer_x; i <= v.outer_x; ++i) {
+      if (ring && std::abs(i) <= v.inner_x && std::abs(j) <= v.inner_y) continue;
+      const float cell = image.value(x + i, y + j);
+      if (!is_missing(cell)) cells.push_back(cell == 0 ? 0.0f : cell);
+    }
+  const auto n = static_cast<double>(cells.size());
+  if (cells.empty()) return {0, missing<double>, missing<double>};
+  std::sort(cells.begin(), cells.end());
+  double low = (n - 1) * v.reach, high = low;
+  if ((v.rank & FULMAR_RANK_CEIL) != 0) low = high = std::clamp(std::ceil(n * v.reach), 1.0, n) - 1;
+  return {n, cells[static_cast<std::size_t>(std::floor(low))], cells[static_cast<std::size_t>(std::ceil(high))]};
+}
+
 std::uint8_t set_within(const Image& image, std::int64_t x, std::int64_t y, Halo halo, double dx, double dy,
                         double reach) {
   for (std::int64_t j = -halo.y; j <= halo.y; ++j)
@@ -210,6 +228,10 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
             add(moments[i].data(), DType::f64, 1, 1);
             break;
           }
+          case FULMAR_VIEW_RANKS:
+            moments[i] = window_ranks(in, v, x, y);
+            add(moments[i].data(), DType::f64, 1, 1);
+            break;
           case FULMAR_VIEW_WITHIN:
             flags[i] = {set_within(in, x, y, node.halo(node.input_of(v.input), grid), row.dx > 0 ? row.dx : 1,
                                    row.dy > 0 ? row.dy : 1, v.reach)};

@@ -3,9 +3,9 @@
 /// From a functor on one cell to the C table of an operator: its signature tells its kind, its views, and the loop.
 ///
 /// A parameter of type float, std::uint8_t, Near, Within, Bands or Series takes the next input port. Moments and
-/// RingMoments are sums over the port before them (or over the first port, where they stand first). Here, Table,
-/// Scratch and Outputs take no port. A functor whose signature depends on its parameters has variant(use), which hands
-/// the functor to run to `use`.
+/// RingMoments are sums over the port before them (or over the first port, where they stand first), Ranks and RingRanks
+/// its order statistics. Here, Table, Scratch and Outputs take no port. A functor whose signature depends on its
+/// parameters has variant(use), which hands the functor to run to `use`.
 ///
 /// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
 /// numbers); its operator(), if it has one, then finds the numbers in its Table. A class with whole(rows, planes...) is
@@ -84,6 +84,29 @@ struct Argument<Moments> : SumsArgument<Moments, FULMAR_VIEW_BOX> {
 template <>
 struct Argument<RingMoments> : SumsArgument<RingMoments, FULMAR_VIEW_RING> {
   using SumsArgument::SumsArgument;
+};
+
+template <class M>
+struct RanksArgument {
+  static constexpr bool viewed = true, takes_port = false;
+  static constexpr std::uint32_t view = FULMAR_VIEW_RANKS;
+  static constexpr std::int32_t dtype = FULMAR_F32;
+  const double *n, *lower, *upper;
+  RanksArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+      : n{static_cast<const double*>(p->cells) + y * p->stride}, lower{n + p->layer}, upper{lower + p->layer} {}
+  M operator[](std::int64_t x) const {
+    M m;
+    m.n = n[x], m.lower = lower[x], m.upper = upper[x];
+    return m;
+  }
+};
+template <>
+struct Argument<Ranks> : RanksArgument<Ranks> {
+  using RanksArgument::RanksArgument;
+};
+template <>
+struct Argument<RingRanks> : RanksArgument<RingRanks> {
+  using RanksArgument::RanksArgument;
 };
 
 template <>
@@ -217,6 +240,7 @@ struct Signature<R (F::*)(A...) const> {
   using Output = Result<R>;
   static constexpr bool has_near = ((Argument<A>::viewed && std::is_same_v<A, Near<float>>) || ...);
   static constexpr bool has_sums = (std::is_same_v<A, Moments> || ...) || (std::is_same_v<A, RingMoments> || ...);
+  static constexpr bool has_ranks = (std::is_same_v<A, Ranks> || ...) || (std::is_same_v<A, RingRanks> || ...);
   static constexpr bool has_reach = (std::is_same_v<A, Within> || ...);
   static constexpr bool has_series = (std::is_same_v<A, Series<float>> || ...);
   static constexpr bool has_scratch = (std::is_same_v<A, Scratch> || ...);
@@ -284,6 +308,15 @@ struct Signature<R (F::*)(A...) const> {
       } else if constexpr (std::is_same_v<T, Moments>) {
         const Box box = f.box();
         v.outer_x = box.x, v.outer_y = box.y;
+      } else if constexpr (Argument<T>::view == FULMAR_VIEW_RANKS) {
+        const RankShape ranks = f.ranks();
+        v.outer_x = ranks.box.x, v.outer_y = ranks.box.y;
+        v.reach = ranks.fraction;
+        v.rank = ranks.one ? FULMAR_RANK_CEIL : 0;
+        if constexpr (std::is_same_v<T, RingRanks>) {
+          v.inner_x = ranks.guard.x, v.inner_y = ranks.guard.y;
+          v.rank |= FULMAR_RANK_RING;
+        }
       } else if constexpr (Argument<T>::view == FULMAR_VIEW_NEAR) {
         const Box halo = f.halo();
         v.outer_x = halo.x, v.outer_y = halo.y;
@@ -470,6 +503,8 @@ constexpr std::uint32_t kind_of() {
     using S = typename SignatureOf<F>::type;
     if constexpr (S::has_series)
       return FULMAR_KIND_TEMPORAL;
+    else if constexpr (S::has_ranks)
+      return FULMAR_KIND_RANKED;
     else if constexpr (S::has_sums)
       return FULMAR_KIND_WINDOWED;
     else if constexpr (S::has_near || S::has_reach)

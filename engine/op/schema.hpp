@@ -119,7 +119,8 @@ class Schema {
     Param p = plain(name, "length", words);
     p.unit = units::metre;
     p.range = metres;
-    p.fallback = number((P{}.*member).value);
+    const Width own = P{}.*member;
+    p.fallback = own.in_cells ? quoted(number(own.value) + "px") : number(own.value);
     p.set = [member](void* params, const fulmar_value& v, const fulmar_ground& ground) {
       Width& w = static_cast<P*>(params)->*member;
       w.value = v.number;

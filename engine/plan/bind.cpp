@@ -575,15 +575,15 @@ class Binder {
     if (count > 16) wrong(step.span, fmt::format("{} has more than 16 views", op.name()));
     node.views.resize(count);
     for (fulmar_view& v : node.views) {
-      const bool sums = v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING;
+      const bool ranks = v.kind == FULMAR_VIEW_RANKS;
+      const bool ring = v.kind == FULMAR_VIEW_RING || (ranks && (v.rank & FULMAR_RANK_RING) != 0);
       if (v.kind > FULMAR_VIEW_SERIES || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 ||
-          v.inner_x < 0 || v.inner_y < 0 ||
-          (v.kind == FULMAR_VIEW_RING && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
-          (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0))
+          v.inner_x < 0 || v.inner_y < 0 || (ring && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
+          (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0) || (ranks && (v.reach > 1 || v.sampled != 0)))
         wrong(step.span,
               fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));
-      if (!sums) continue;
-      // Beyond the raster there is nothing to sum: a window larger than the scene ends where the scene does.
+      if (!ring && !ranks && v.kind != FULMAR_VIEW_BOX) continue;
+      // Beyond the raster there is nothing to sum or to rank: a window larger than the scene ends where the scene does.
       const auto most_x = static_cast<std::int32_t>(grid.width), most_y = static_cast<std::int32_t>(grid.height);
       v.outer_x = std::min(v.outer_x, most_x), v.outer_y = std::min(v.outer_y, most_y);
       v.inner_x = std::min(v.inner_x, most_x), v.inner_y = std::min(v.inner_y, most_y);

@@ -51,6 +51,7 @@ std::string describe(const Param& p) {
 
 ordered_json default_of(const Param& p) {
   if (p.type == ParamType::text || p.type == ParamType::file || p.type == ParamType::choice) return p.fallback;
+  if (p.type == ParamType::length && p.fallback.ends_with("px")) return p.fallback;
   return ordered_json::parse(p.fallback);
 }
 

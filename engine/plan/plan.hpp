@@ -20,6 +20,13 @@ inline constexpr std::int64_t window_rows = 4;
 /// Scratch that window sums of a view need for a block of some width, in bytes.
 std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width);
 
+/// Cells of a window whose order statistics are asked for; windows of no more than most_network_cells are sorted by a
+/// network.
+inline constexpr std::int64_t most_network_cells = 49;
+std::int64_t rank_cells(const fulmar_view& view);
+/// Scratch that the ranks of a view need for a block of some size, in bytes.
+std::int64_t rank_scratch_bytes(const fulmar_view& view, std::int64_t width, std::int64_t height);
+
 /// Rows of a block that are handed to an operator in one call: all of them, a few where their window sums would leave
 /// the nearest cache otherwise, one where all bands of a cell are brought together.
 std::int64_t rows_at_once(const Node& node, std::int64_t height);

@@ -137,6 +137,7 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
     }
     for (const fulmar_view& v : node.views) {
       if (v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING) bytes += window_scratch_bytes(v, own.width);
+      if (v.kind == FULMAR_VIEW_RANKS) bytes += rank_scratch_bytes(v, own.width, own.height);
       if (v.kind == FULMAR_VIEW_WITHIN)
         bytes += 2 * padded(grow(own, node.halo(node.input_of(v.input), graph.grid)).cells() * 2);
       if (v.kind == FULMAR_VIEW_SERIES)
@@ -236,9 +237,29 @@ std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width) {
   return (3 * outer + 3 * inner + 3 * window_rows * width) * 8 + 7 * 64;
 }
 
+std::int64_t rank_cells(const fulmar_view& view) {
+  const auto box = [](std::int64_t x, std::int64_t y) { return (2 * x + 1) * (2 * y + 1); };
+  const bool ring = (view.rank & FULMAR_RANK_RING) != 0;
+  return box(view.outer_x, view.outer_y) - (ring ? box(view.inner_x, view.inner_y) : 0);
+}
+
+std::int64_t rank_scratch_bytes(const fulmar_view& view, std::int64_t width, std::int64_t height) {
+  const std::int64_t results = padded(3 * window_rows * width * 8), wide = width + 2 * view.outer_x,
+                     tall = height + 2 * view.outer_y;
+  if (rank_cells(view) <= most_network_cells) {
+    // The plane and a window's rows of it, rows rounded up to whole packs of 64; the packs themselves.
+    const std::int64_t row = (wide + 2 * 64) * 4;
+    return results + row * (tall + 2 * view.outer_y + 1) + most_network_cells * 64 * 4 + 3 * 64;
+  }
+  // Two words for each cell while they are sorted; a bit for each, and a count for each 512.
+  const std::int64_t groups = (wide * tall >> 9) + 2;
+  return results + 2 * padded(wide * tall * 8) + groups * 64 + padded(groups * 4);
+}
+
 std::int64_t rows_at_once(const Node& node, std::int64_t height) {
-  if (std::any_of(node.views.begin(), node.views.end(),
-                  [](const fulmar_view& v) { return v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING; }))
+  if (std::any_of(node.views.begin(), node.views.end(), [](const fulmar_view& v) {
+        return v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING || v.kind == FULMAR_VIEW_RANKS;
+      }))
     return std::min(window_rows, height);
   return node.stacks() ? 1 : height;
 }

@@ -44,6 +44,13 @@ enum {
                                `layer` values for the first cell of a row, then for the second */
 };
 
+/** How RANKS reads `reach`: flags. Without the first, the fraction p of n valid cells means the two cells, in the order
+    of their values, whose places from 0 are (n - 1) p rounded down and up. */
+enum {
+  FULMAR_RANK_CEIL = 1, /**< the cell whose place from 1 is p n rounded up, at least 1: both layers hold it */
+  FULMAR_RANK_RING = 2  /**< of the outer box without the inner box */
+};
+
 /** What shape of work an operator is. */
 enum {
   FULMAR_KIND_CELLWISE = 0,
@@ -84,6 +91,7 @@ typedef struct fulmar_plane {
   void* cells;                 /**< the first cell of the window; NULL for an output nobody asked for */
   int64_t stride;              /**< cells from a row to the next */
   int64_t layer;               /**< BOX, RING: f64 cells from the counts to the sums, and to the sums of squares;
+                                    RANKS: from the counts to the lower value, and to the upper one;
                                     SERIES: values of one cell */
   int64_t x, y, width, height; /**< the window in cells of the raster, without the halo */
   int32_t dtype, device;       /**< one of FULMAR_U8...; -1 host, else the device's number */
@@ -93,11 +101,11 @@ typedef struct fulmar_plane {
 typedef struct fulmar_view {
   uint32_t input;            /**< which input port */
   uint32_t kind;             /**< one of FULMAR_VIEW_... */
-  int32_t inner_x, inner_y;  /**< half widths of the guard box (RING) */
+  int32_t inner_x, inner_y;  /**< half widths of the guard box (RING, RANKS) */
   int32_t outer_x, outer_y;  /**< half widths, or the halo (NEAR); BANDS, SERIES: outer_x bands of a date at least */
-  double reach;              /**< metres (WITHIN) */
+  double reach;              /**< metres (WITHIN); the fraction p, 0 to 1 (RANKS) */
   uint32_t sampled;          /**< 1: the engine passes the cells through `sample` before it sums them */
-  uint32_t reserved;
+  uint32_t rank;             /**< FULMAR_RANK_... (RANKS) */
 } fulmar_view;
 
 /** One call: the same window on every plane. Planes stand in the order of the views. */

@@ -17,11 +17,15 @@ namespace fulmar::ops {
 ///   lognormal      exp(m' + t sqrt(v'))  m', v' of the logarithm
 ///   k              T(nu) m            K distribution, 1/nu = mean(x^2) / (mean(x)^2 (1 + 1/L)) - 1; gamma where nu >
 ///   100
+///   os             a(N) x_(k)         k = ceil(3/4 N)-th smallest of the ring, L = 1 whatever `looks` says:
+///                                     product over i < k of (N - i) / (N - i + a) = pfa. Other targets in the ring do
+///                                     not hide one, as long as they take less than a quarter of it. Speckle of more
+///                                     looks alarms less often than pfa.
 /// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown,
 /// not "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd. `background` is
 /// the ring's mean (for lognormal exp(m' + v' / 2)).
 struct Cfar {
-  enum class Model { ca, two_parameter, lognormal, k };
+  enum class Model { ca, two_parameter, lognormal, k, os };
   struct Params {
     Model model = Model::two_parameter;
     double pfa = 1e-6;
@@ -40,7 +44,7 @@ struct Cfar {
         .input("intensity", units::one, "Linear backscatter intensity, not decibels.")
         .output("detection", units::flag, "1 target, 0 none, missing where it cannot be told.")
         .output("background", units::one, "Mean of the ring.")
-        .param("model", &Params::model, "Distribution of the clutter.", {"ca", "two_parameter", "lognormal", "k"})
+        .param("model", &Params::model, "Distribution of the clutter.", {"ca", "two_parameter", "lognormal", "k", "os"})
         .param("pfa", &Params::pfa, "Probability of false alarm.", units::one, strictly_between(1e-300, 0.5))
         .param("target", &Params::target, "Full width of the target window; 0 for the cell alone.", between(0, 1e5))
         .param("guard", &Params::guard, "Full width of the guard window, which the ring leaves out.", between(0, 1e6))
@@ -51,6 +55,8 @@ struct Cfar {
         .cites("Finn & Johnson 1968, RCA Review 29, 414-464 (ca)")
         .cites("Goldstein 1973, IEEE Trans. AES 9(1), 84-92 (lognormal)")
         .cites("Ward 1981, Electronics Letters 17(16), 561-563 (k)")
+        .cites(
+            "Rohling 1983, IEEE Trans. AES 19(4), 608-621; Gandhi & Kassam 1988, IEEE Trans. AES 24(4), 427-445 (os)")
         .cites("Crisp 2004, DSTO-RR-0272 (two_parameter; survey)")
         .agrees(exactly);
   }
@@ -66,14 +72,16 @@ struct Cfar {
     p.t = cfar::normal_isf(p.pfa);
   }
 
-  /// Multipliers a(N) of ca for N = 0... of the ring, then thresholds T(nu) of k on `nu_nodes` steps of ln nu.
+  /// Multipliers a(N) of ca or os for N = 0... of the ring, then thresholds T(nu) of k on `nu_nodes` steps of ln nu.
   static constexpr std::int64_t most_entries = 65536, nu_nodes = 96;
   static constexpr double ln_nu_first = -2.995732273553991 /* ln 0.05 */, ln_nu_last = 4.605170185988092 /* ln 100 */;
   std::uint64_t table(double* values) const {
     const bool gamma = params.model == Model::ca || params.model == Model::k;
-    if (!gamma) return 0;
-    const auto entries = ca_entries();
-    if (values != nullptr) {
+    if (!gamma && params.model != Model::os) return 0;
+    const auto entries = table_entries();
+    if (values != nullptr && params.model == Model::os) {
+      cfar::fill_os_multipliers(params.ring_cells, params.pfa, entries, values);
+    } else if (values != nullptr) {
       cfar::fill_ca_multipliers(params.looks, params.ring_cells, params.pfa, entries, values);
       if (params.model == Model::k)
         for (std::int64_t i = 0; i < nu_nodes; ++i) {
@@ -84,7 +92,7 @@ struct Cfar {
     }
     return static_cast<std::uint64_t>(entries + (params.model == Model::k ? nu_nodes : 0));
   }
-  FULMAR_HD std::int64_t ca_entries() const {
+  FULMAR_HD std::int64_t table_entries() const {
     return params.ring_cells + 1 < most_entries ? static_cast<std::int64_t>(params.ring_cells) + 1 : most_entries;
   }
 
@@ -117,16 +125,21 @@ struct Cfar {
         // The ring's logarithms were rounded to f32, so their resolution follows their size.
         return (s > 0) & (over > resolution * r.n * (1 + (level < 0 ? -level : level))) & (over * over > spread);
       } else {
-        const std::int64_t entries = Cfar{params}.ca_entries();
-        const double place = r.n * (static_cast<double>(entries - 1) / params.ring_cells);
-        // 32 bits: a processor without AVX-512 has no vector conversion to 64.
-        double multiplier = table[static_cast<std::int32_t>(place + 0.5)];
+        const std::int64_t entries = Cfar{params}.table_entries();
+        double multiplier = multiplier_of(r.n, table);
         if constexpr (model == Model::k) {
           const double inverse = r.n * r.s2 / (r.s1 * r.s1) / (1 + 1 / params.looks) - 1;
           if (inverse > 0.01) multiplier = k_multiplier(-math::log(inverse), entries, table);
         }
         return resolved & (r.n * s > multiplier * r.s1);
       }
+    }
+
+    /// a(n), from the nearest entry.
+    FULMAR_HD double multiplier_of(double n, Table table) const {
+      const double place = n * (static_cast<double>(Cfar{params}.table_entries() - 1) / params.ring_cells);
+      // 32 bits: a processor without AVX-512 has no vector conversion to 64.
+      return table[static_cast<std::int32_t>(place + 0.5)];
     }
 
     /// T at ln nu, by the cubic through the four nodes around it.
@@ -162,6 +175,28 @@ struct Cfar {
       return this->decide(target.mean(), is_missing(intensity), r, table);
     }
   };
+  /// Order statistics; the ring's sums are for `background` alone.
+  struct Ordered : Test<Model::os> {
+    FULMAR_HD RankShape ranks() const { return {params.background.half(), 0.75, true, params.guard.half()}; }
+    FULMAR_HD Both<std::uint8_t, float> decide_by_rank(double s, bool absent, const WindowRanks& r, const WindowSums& m,
+                                                       Table table) const {
+      const bool unknown = absent | (r.n < params.fewest);
+      const std::uint8_t detected = s > multiplier_of(r.n, table) * r.lower ? 1 : 0;
+      const float background = static_cast<float>(m.s1) / static_cast<float>(m.n);
+      return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : background};
+    }
+  };
+  struct OrderedCell : Ordered {
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, RingRanks r, RingMoments m, Table table) const {
+      return decide_by_rank(static_cast<double>(intensity), is_missing(intensity), r, m, table);
+    }
+  };
+  struct OrderedWindow : Ordered {
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, RingRanks r, RingMoments m,
+                                                   Table table) const {
+      return decide_by_rank(target.mean(), is_missing(intensity), r, m, table);
+    }
+  };
   using Variant = CellTarget<Model::two_parameter>;
 
   template <class Use>
@@ -173,6 +208,9 @@ struct Cfar {
         return with_target<Model::lognormal>(use);
       case Model::k:
         return with_target<Model::k>(use);
+      case Model::os:
+        if (one_cell()) return use(OrderedCell{{{params}}});
+        return use(OrderedWindow{{{params}}});
       case Model::two_parameter:
         break;
     }
@@ -180,9 +218,10 @@ struct Cfar {
   }
 
  private:
+  [[nodiscard]] bool one_cell() const { return params.target.x == 1 && params.target.y == 1; }
   template <Model model, class Use>
   decltype(auto) with_target(Use& use) const {
-    if (params.target.x == 1 && params.target.y == 1) return use(CellTarget<model>{{params}});
+    if (one_cell()) return use(CellTarget<model>{{params}});
     return use(WindowTarget<model>{{params}});
   }
 };

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace fulmar::cfar {
 namespace {
@@ -28,6 +29,39 @@ TEST(CfarMultipliers, goldens_of_the_specification) {
   EXPECT_NEAR(k_threshold(1, 1, 1e-6), 59.545237, 5e-7);
   EXPECT_NEAR(k_threshold(4.4, 2, 1e-6), 17.33751, 5e-6);
   EXPECT_NEAR(k_threshold(4.4, 10, 1e-6), 8.2291863, 5e-8);
+}
+
+TEST(CfarMultipliers, ordered_goldens_of_the_specification) {
+  EXPECT_LT(relative(os_multiplier(16, 12, 1e-6), 20.95415996), 1e-9);
+  EXPECT_LT(relative(os_multiplier(24, 18, 1e-6), 16.29328781), 1e-9);
+  EXPECT_EQ(os_rank(16), 12);
+  EXPECT_EQ(os_rank(17), 13);
+}
+
+TEST(CfarMultipliers, ordered_multiplier_makes_the_product) {
+  for (const double pfa : {0.49, 1e-3, 1e-6, 1e-12, 1e-50})
+    for (const int n : {1, 2, 3, 5, 16, 33, 80, 912, 3960, 60000}) {
+      const double k = os_rank(n), alpha = os_multiplier(n, k, pfa);
+      long double logarithm = 0, slope = 0;  // of the product, term by term
+      for (int i = 0; i < static_cast<int>(k); ++i) {
+        logarithm -= std::log1p(static_cast<long double>(alpha) / (n - i));
+        slope += static_cast<long double>(alpha) / (n - i + static_cast<long double>(alpha));
+      }
+      // An error in the multiplier shows in the logarithm of the product, `slope` times as large.
+      const auto error = static_cast<double>((logarithm - std::log(static_cast<long double>(pfa))) / slope);
+      EXPECT_LT(std::fabs(error), 1e-12) << pfa << " " << n;
+    }
+  EXPECT_LT(relative(os_multiplier(1, 1, 1e-6), 1e6 - 1), 1e-12);
+  EXPECT_TRUE(std::isnan(os_multiplier(3, 4, 1e-6)));
+}
+
+TEST(CfarMultipliers, ordered_table) {
+  std::vector<double> table(913);
+  fill_os_multipliers(912, 1e-6, 913, table.data());
+  EXPECT_EQ(table[0], std::numeric_limits<double>::infinity());
+  EXPECT_LT(relative(table[16], 20.95415996), 1e-9);
+  for (const int n : {1, 100, 911, 912})
+    EXPECT_LT(relative(table[static_cast<std::size_t>(n)], os_multiplier(n, os_rank(n), 1e-6)), 1e-13);
 }
 
 TEST(CfarMultipliers, normal_quantile_to_all_digits) {

@@ -271,14 +271,72 @@ def test_strong_targets_leave_nothing_behind(tmp_path):
     assert wrong.sum() == 0, (int(wrong.sum()), np.abs(cells / threshold - 1)[wrong][:5])
 
 
-@pytest.mark.parametrize("model", ["ca", "two_parameter", "lognormal", "k"])
+@pytest.mark.parametrize("model", ["ca", "two_parameter", "lognormal", "k", "os"])
 def test_plateau_has_no_targets(tmp_path, model):
     write(tmp_path / "flat.tif", np.full((60, 80), 0.1, np.float32))
     run(f"{tmp_path}/flat.tif ! cfar --model {model} --pfa 0.01 --guard 3px --background 9px ! {tmp_path}/det.tif")
     assert not (read(tmp_path / "det.tif") == 1).any()
 
 
-@pytest.mark.parametrize("model,looks", [("ca", 4.4), ("k", 4.4), ("ca", 1)])
+def os_multiplier(pfa, n):
+    """alpha of prod_{i<k} (n - i) / (n - i + alpha) = pfa, k = ceil(3/4 n), by SciPy's bracketing."""
+    i = np.arange(math.ceil(0.75 * n))
+    return optimize.brentq(lambda a: -np.log1p(a / (n - i)).sum() - math.log(pfa), 1e-6, 1e12, xtol=1e-12, rtol=1e-14)
+
+
+def ring_ranks(cells, guard, background):
+    """Valid cells of the ring around each cell, and the ceil(3/4 n)-th smallest of them."""
+    (gx, gy), (bx, by) = guard, background
+    padded = np.pad(cells, ((by, by), (bx, bx)), constant_values=np.nan)
+    views = np.lib.stride_tricks.sliding_window_view(padded, (2 * by + 1, 2 * bx + 1))
+    around = np.ones((2 * by + 1, 2 * bx + 1), bool)
+    around[by - gy : by + gy + 1, bx - gx : bx + gx + 1] = False
+    n, level = np.zeros(cells.shape, int), np.full(cells.shape, np.nan, np.float32)
+    for y in range(cells.shape[0]):
+        ring = np.sort(views[y][:, around], axis=-1)  # missing cells last
+        n[y] = np.isfinite(ring).sum(-1)
+        k = np.maximum(np.ceil(0.75 * n[y]).astype(int), 1) - 1
+        level[y] = np.take_along_axis(ring, k[:, None], -1)[:, 0]
+    return n, level
+
+
+@pytest.mark.parametrize("pfa,target", [(1e-6, 0), (1e-3, 0), (1e-4, 3)])
+def test_os_los_angeles(tmp_path, pfa, target):
+    cells, got, g, b = detect(LINEAR, SCENE, 210, 750, tmp_path, f"--model os --pfa {pfa} --target {target}px")
+    assert (g, b) == ((3, 3), (12, 12))
+    n, level = ring_ranks(cells, g, b)
+    ring = Ring(cells, g, b)
+    assert np.array_equal(n, ring.n.astype(int))
+    multiplier = np.full(n.max() + 1, np.nan)
+    for count in np.unique(n[~ring.unknown]):
+        multiplier[count] = os_multiplier(pfa, int(count))
+    statistic = cells.astype(np.longdouble)
+    if target:
+        within = Ring(cells, (0, 0), (target // 2, target // 2), 0)
+        valid = np.isfinite(cells)
+        statistic = (within.s1 + np.where(valid, statistic, 0)) / np.maximum(within.n + valid, 1)
+    assert check(cells, got, ring, statistic, multiplier[n] * level.astype(np.longdouble)) == 0
+
+
+def test_os_reference_is_right():
+    assert os_multiplier(1e-6, 16) == pytest.approx(20.95415996, rel=1e-9)
+    assert os_multiplier(1e-6, 24) == pytest.approx(16.29328781, rel=1e-9)
+
+
+def test_os_sees_a_target_beside_brighter_ones(tmp_path):
+    """Two ships in one ring: the mean is lifted by the other, the order statistic is not."""
+    cells = np.random.default_rng(8).exponential(1.0, (120, 120)).astype(np.float32)
+    cells[60, 60], cells[60:63, 70:73] = 60, 3000
+    write(tmp_path / "scene.tif", cells)
+    found = {}
+    for model in ("ca", "os"):
+        run(f"{tmp_path}/scene.tif ! cfar --model {model} --looks 1 --pfa 1e-6 --guard 7px --background 31px ! "
+            f"{tmp_path}/det.tif")
+        found[model] = read(tmp_path / "det.tif")[60, 60]
+    assert found == {"ca": 0, "os": 1}
+
+
+@pytest.mark.parametrize("model,looks", [("ca", 4.4), ("k", 4.4), ("ca", 1), ("os", 1)])
 def test_false_alarms_come_as_often_as_asked(tmp_path, model, looks):
     """Gamma clutter: within 3 sigma of the nominal rate. A ring of 792 cells makes k's moments nearly exact."""
     rng = np.random.default_rng(20260101)

@@ -235,7 +235,7 @@ inline std::vector<Case> all_cases(bool everywhere) {
 
 /// Where the ground is unknown, lengths are told in cells of what would be 100 m.
 inline std::string length_text(const std::string& metres, Place place) {
-  if (place != Place::unknown) return metres;
+  if (place != Place::unknown || metres.ends_with("px")) return metres;
   std::ostringstream out;
   out << std::stod(metres) / 100 << "px";
   return out.str();
