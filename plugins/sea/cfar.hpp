@@ -23,7 +23,7 @@ namespace fulmar::ops {
 ///                                     looks alarms less often than pfa.
 /// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown,
 /// not "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd. `background` is
-/// the ring's mean (for lognormal exp(m' + v' / 2)).
+/// the ring's mean (for lognormal exp(m' + v' / 2), for os x_(k) over the sum of 1 / (N - i), i < k).
 struct Cfar {
   enum class Model { ca, two_parameter, lognormal, k, os };
   struct Params {
@@ -72,7 +72,8 @@ struct Cfar {
     p.t = cfar::normal_isf(p.pfa);
   }
 
-  /// Multipliers a(N) of ca or os for N = 0... of the ring, then thresholds T(nu) of k on `nu_nodes` steps of ln nu.
+  /// Multipliers a(N) of ca or os for N = 0... of the ring; then thresholds T(nu) of k on `nu_nodes` steps of ln nu, or
+  /// for os what makes a mean of x_(k).
   static constexpr std::int64_t most_entries = 65536, nu_nodes = 96;
   static constexpr double ln_nu_first = -2.995732273553991 /* ln 0.05 */, ln_nu_last = 4.605170185988092 /* ln 100 */;
   std::uint64_t table(double* values) const {
@@ -80,7 +81,7 @@ struct Cfar {
     if (!gamma && params.model != Model::os) return 0;
     const auto entries = table_entries();
     if (values != nullptr && params.model == Model::os) {
-      cfar::fill_os_multipliers(params.ring_cells, params.pfa, entries, values);
+      cfar::fill_os_multipliers(params.ring_cells, params.pfa, entries, values, values + entries);
     } else if (values != nullptr) {
       cfar::fill_ca_multipliers(params.looks, params.ring_cells, params.pfa, entries, values);
       if (params.model == Model::k)
@@ -90,7 +91,8 @@ struct Cfar {
               cfar::k_threshold(params.looks, std::exp(ln_nu_first + static_cast<double>(i) * step), params.pfa);
         }
     }
-    return static_cast<std::uint64_t>(entries + (params.model == Model::k ? nu_nodes : 0));
+    const std::int64_t more = params.model == Model::k ? nu_nodes : params.model == Model::os ? entries : 0;
+    return static_cast<std::uint64_t>(entries + more);
   }
   FULMAR_HD std::int64_t table_entries() const {
     return params.ring_cells + 1 < most_entries ? static_cast<std::int64_t>(params.ring_cells) + 1 : most_entries;
@@ -126,7 +128,7 @@ struct Cfar {
         return (s > 0) & (over > resolution * r.n * (1 + (level < 0 ? -level : level))) & (over * over > spread);
       } else {
         const std::int64_t entries = Cfar{params}.table_entries();
-        double multiplier = multiplier_of(r.n, table);
+        double multiplier = table[entry_of(r.n)];
         if constexpr (model == Model::k) {
           const double inverse = r.n * r.s2 / (r.s1 * r.s1) / (1 + 1 / params.looks) - 1;
           if (inverse > 0.01) multiplier = k_multiplier(-math::log(inverse), entries, table);
@@ -135,11 +137,11 @@ struct Cfar {
       }
     }
 
-    /// a(n), from the nearest entry.
-    FULMAR_HD double multiplier_of(double n, Table table) const {
+    /// The entry of the table nearest to n cells.
+    FULMAR_HD std::int32_t entry_of(double n) const {
       const double place = n * (static_cast<double>(Cfar{params}.table_entries() - 1) / params.ring_cells);
       // 32 bits: a processor without AVX-512 has no vector conversion to 64.
-      return table[static_cast<std::int32_t>(place + 0.5)];
+      return static_cast<std::int32_t>(place + 0.5);
     }
 
     /// T at ln nu, by the cubic through the four nodes around it.
@@ -175,26 +177,25 @@ struct Cfar {
       return this->decide(target.mean(), is_missing(intensity), r, table);
     }
   };
-  /// Order statistics; the ring's sums are for `background` alone.
+  /// Order statistics, whatever the target's window.
   struct Ordered : Test<Model::os> {
     FULMAR_HD RankShape ranks() const { return {params.background.half(), 0.75, true, params.guard.half()}; }
-    FULMAR_HD Both<std::uint8_t, float> decide_by_rank(double s, bool absent, const WindowRanks& r, const WindowSums& m,
-                                                       Table table) const {
+    FULMAR_HD Both<std::uint8_t, float> decide_by_rank(double s, bool absent, const WindowRanks& r, Table table) const {
       const bool unknown = absent | (r.n < params.fewest);
-      const std::uint8_t detected = s > multiplier_of(r.n, table) * r.lower ? 1 : 0;
-      const float background = static_cast<float>(m.s1) / static_cast<float>(m.n);
-      return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : background};
+      const std::int32_t i = entry_of(r.n);
+      const std::uint8_t detected = s > table[i] * r.lower ? 1 : 0;
+      const float mean = static_cast<float>(r.lower * table[Cfar{params}.table_entries() + i]);
+      return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : mean};
     }
   };
   struct OrderedCell : Ordered {
-    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, RingRanks r, RingMoments m, Table table) const {
-      return decide_by_rank(static_cast<double>(intensity), is_missing(intensity), r, m, table);
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, RingRanks r, Table table) const {
+      return decide_by_rank(static_cast<double>(intensity), is_missing(intensity), r, table);
     }
   };
   struct OrderedWindow : Ordered {
-    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, RingRanks r, RingMoments m,
-                                                   Table table) const {
-      return decide_by_rank(target.mean(), is_missing(intensity), r, m, table);
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, RingRanks r, Table table) const {
+      return decide_by_rank(target.mean(), is_missing(intensity), r, table);
     }
   };
   using Variant = CellTarget<Model::two_parameter>;

@@ -263,12 +263,14 @@ inline double os_multiplier(double cells, double k, double pfa, double start = 1
 inline double os_rank(double cells) { return std::ceil(0.75 * cells); }
 
 /// The multipliers of os for rings of 0 to `most` valid cells, on `entries` equal steps from 0 to most; entry 0 is
-/// never detected with (infinite).
-inline void fill_os_multipliers(double most, double pfa, std::int64_t entries, double* multipliers) {
-  multipliers[0] = detail::infinity;
+/// never detected with (infinite). `means` holds the mean over the expected k-th smallest of N exponential cells, 1
+/// over the sum of 1 / (N - i), i < k: what makes of x_(k) an unbiased mean of such clutter.
+inline void fill_os_multipliers(double most, double pfa, std::int64_t entries, double* multipliers, double* means) {
+  multipliers[0] = detail::infinity, means[0] = detail::nan;
   for (std::int64_t i = 1; i < entries; ++i) {
-    const double n = most * static_cast<double>(i) / static_cast<double>(entries - 1);
-    multipliers[i] = os_multiplier(n, os_rank(n), pfa, i > 1 ? multipliers[i - 1] : 10);
+    const double n = most * static_cast<double>(i) / static_cast<double>(entries - 1), k = os_rank(n);
+    multipliers[i] = os_multiplier(n, k, pfa, i > 1 ? multipliers[i - 1] : 10);
+    means[i] = 1 / (detail::digamma(n + 1) - detail::digamma(n - k + 1));
   }
 }
 

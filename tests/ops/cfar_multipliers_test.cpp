@@ -56,12 +56,17 @@ TEST(CfarMultipliers, ordered_multiplier_makes_the_product) {
 }
 
 TEST(CfarMultipliers, ordered_table) {
-  std::vector<double> table(913);
-  fill_os_multipliers(912, 1e-6, 913, table.data());
+  std::vector<double> table(913), means(913);
+  fill_os_multipliers(912, 1e-6, 913, table.data(), means.data());
   EXPECT_EQ(table[0], std::numeric_limits<double>::infinity());
   EXPECT_LT(relative(table[16], 20.95415996), 1e-9);
-  for (const int n : {1, 100, 911, 912})
-    EXPECT_LT(relative(table[static_cast<std::size_t>(n)], os_multiplier(n, os_rank(n), 1e-6)), 1e-13);
+  for (const int n : {1, 100, 911, 912}) {
+    const auto entry = static_cast<std::size_t>(n);
+    EXPECT_LT(relative(table[entry], os_multiplier(n, os_rank(n), 1e-6)), 1e-13);
+    double expected = 0;  // of the k-th smallest, for clutter of mean 1
+    for (int i = 0; i < static_cast<int>(os_rank(n)); ++i) expected += 1.0 / (n - i);
+    EXPECT_LT(relative(means[entry] * expected, 1), 1e-12);
+  }
 }
 
 TEST(CfarMultipliers, normal_quantile_to_all_digits) {
