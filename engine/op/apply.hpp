@@ -461,15 +461,23 @@ struct WholeSignature<void (F::*)(const Rows&, Plane<T>...) const> {
       if (count < capacity) out[count] = fulmar_view{count, FULMAR_VIEW_CELL, 0, 0, 0, 0, 0.0, 0, 0};
     return count;
   }
-  static void run(const F& f, const fulmar_call& call) {
-    const fulmar_plane *in = call.input, *out = call.output;
-    const auto plane = [](const fulmar_plane& p, auto* cells) {
-      using C = std::remove_pointer_t<decltype(cells)>;
+  static void run(const F& f, const fulmar_call& call) { run(f, call, std::make_index_sequence<sizeof...(T)>{}); }
+
+ private:
+  /// The place of plane i among the inputs or among the outputs.
+  static constexpr std::size_t place(std::size_t i) {
+    constexpr bool input[] = {std::is_const_v<T>...};
+    std::size_t before = 0;
+    for (std::size_t k = 0; k < i; ++k) before += input[k] == input[i] ? 1 : 0;
+    return before;
+  }
+  template <std::size_t... I>
+  static void run(const F& f, const fulmar_call& call, std::index_sequence<I...>) {
+    const auto plane = [&]<class C>(std::size_t at, C*) {
+      const fulmar_plane& p = std::is_const_v<C> ? call.input[at] : call.output[at];
       return Plane<C>{static_cast<C*>(p.cells), p.width, p.height};
     };
-    // Braces evaluate in order.
-    const std::tuple<Plane<T>...> planes{plane(std::is_const_v<T> ? *in++ : *out++, static_cast<T*>(nullptr))...};
-    std::apply([&](const Plane<T>&... p) { f.whole(Rows{call.ground}, p...); }, planes);
+    f.whole(Rows{call.ground}, plane(place(I), static_cast<T*>(nullptr))...);
   }
 };
 template <class Op>

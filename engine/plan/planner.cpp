@@ -470,7 +470,7 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
       const std::int64_t needed = process_bytes + 16 * mebi + bytes_of_whole(graph, step);
       if (needed > budget.memory)
         fail(Errc::usage, fmt::format("{} works on the whole raster at once, and {} x {} cells need {} MiB of memory "
-                                      "where --memory allows {}: raise it, or cut the raster first",
+                                      "where --memory allows {} MiB: raise it, or cut the raster first",
                                       step.node.op->name(), raster.width, raster.height, (needed + mebi - 1) / mebi,
                                       budget.memory / mebi));
       pass.whole_bytes = std::max(pass.whole_bytes, needed);

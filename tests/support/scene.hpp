@@ -337,6 +337,12 @@ inline Budget budget_of(std::int64_t width, std::int64_t height, int threads = 2
   b.backend = backend;
   return b;
 }
+/// What the pool may hold: the most that any pass asks for.
+inline std::int64_t buffers_of(const Plan& plan) {
+  std::int64_t most = plan.passes.empty() ? plan.buffer_bytes : 0;
+  for (const Pass& p : plan.passes) most = std::max(most, p.plan.buffer_bytes);
+  return most;
+}
 inline Budget reference_budget() { return budget_of(0, 0, 1, Backend::reference); }
 
 inline bool same_bits(float a, float b) {

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stats, histogram, otsu and kittler against NumPy, scikit-image and brute force, on a real scene and made ones."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from osgeo import gdal
+from skimage.filters import threshold_otsu
+
+from fulmar_cli import SCENE, read, run, shared, write
+
+
+def found(text, cwd=None):
+    """The numbers that a pipeline's reducing operators found."""
+    return [s["rows"] for s in json.loads(run(text, "--json", cwd=cwd).out)["summaries"]]
+
+
+def measured(path, band=1):
+    """The cells in f64, missing as NaN."""
+    cells = read(path, band).astype(np.float64)
+    nodata = gdal.Open(str(path)).GetRasterBand(band).GetNoDataValue()
+    if nodata is not None:
+        cells[cells == nodata] = np.nan
+    return cells
+
+
+def valid(path, band=1):
+    cells = measured(path, band)
+    return cells[np.isfinite(cells)]
+
+
+def two_classes(tmp_path, seed, share=0.3, apart=8.0, sigma=(1.0, 1.6), shape=(400, 700)):
+    """Two Gaussians, a few gaps."""
+    rng = np.random.default_rng(seed)
+    upper = rng.random(shape) < share
+    cells = np.where(upper, rng.normal(-12 + apart, sigma[1], shape), rng.normal(-12, sigma[0], shape))
+    cells = cells.astype(np.float32)
+    cells[rng.random(shape) < 0.02] = np.nan
+    path = tmp_path / "classes.tif"
+    write(path, cells)
+    return path, cells
+
+
+def test_stats_are_numpys(tmp_path):
+    cells = valid(SCENE)
+    for ddof in (0, 1):
+        row = found(f"{SCENE} ! stats --ddof {ddof} ! {tmp_path}/s.csv")[0][0]
+        assert row["n"] == cells.size
+        assert row["missing"] == read(SCENE).size - cells.size
+        assert row["min"] == cells.min() and row["max"] == cells.max()
+        assert row["mean"] == pytest.approx(cells.mean(), rel=1e-13)
+        assert row["std"] == pytest.approx(cells.std(ddof=ddof), rel=1e-12)
+    with open(tmp_path / "s.csv") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 1 and int(float(table[0]["n"])) == cells.size
+
+
+def test_stats_keep_their_digits_on_a_large_mean(tmp_path):
+    rng = np.random.default_rng(7)
+    cells = (60000 + rng.normal(0, 0.5, (700, 900))).astype(np.float32)
+    write(tmp_path / "k.tif", cells)
+    row = found(f"{tmp_path}/k.tif ! stats ! {tmp_path}/s.csv")[0][0]
+    exact = cells.astype(np.longdouble)
+    assert row["mean"] == pytest.approx(float(exact.mean()), rel=1e-14)
+    assert row["std"] == pytest.approx(float(exact.std()), rel=1e-9)
+
+
+def test_nothing_is_told_of_nothing(tmp_path):
+    write(tmp_path / "none.tif", np.full((20, 30), np.nan, np.float32))
+    row = found(f"{tmp_path}/none.tif ! stats ! {tmp_path}/s.csv")[0][0]
+    assert row == {"n": 0, "missing": 600, "min": None, "max": None, "mean": None, "std": None}
+    for op in ("otsu", "kittler"):
+        row = found(f"{tmp_path}/none.tif ! {op} ! {tmp_path}/o.tif")[0][0]
+        assert row["threshold"] is None and row["n"] == 0
+        assert (read(tmp_path / "o.tif") == 255).all()
+
+
+def test_one_value_has_no_threshold(tmp_path):
+    write(tmp_path / "flat.tif", np.full((20, 30), 3.5, np.float32))
+    for op in ("otsu", "kittler"):
+        assert found(f"{tmp_path}/flat.tif ! {op} ! {tmp_path}/o.tif")[0][0]["threshold"] is None
+        assert (read(tmp_path / "o.tif") == 255).all()
+
+
+@pytest.mark.parametrize("bins", [16, 256, 1000])
+def test_histogram_is_numpys(tmp_path, bins):
+    cells = valid(SCENE)
+    rows = found(f"{SCENE} ! histogram --bins {bins} ! {tmp_path}/h.csv")[0]
+    counts, edges = np.histogram(cells, bins=bins)
+    assert [int(r["n"]) for r in rows] == counts.tolist()
+    assert np.allclose([r["low"] for r in rows], edges[:-1], rtol=0, atol=1e-12)
+    rows = found(f"{SCENE} ! histogram --bins {bins} --low -25 --high -5 ! {tmp_path}/h.csv")[0]
+    counts, _ = np.histogram(cells, bins=bins, range=(-25, -5))
+    assert [int(r["n"]) for r in rows] == counts.tolist()
+
+
+def test_otsu_is_scikit_images_to_the_bin(tmp_path):
+    made = [two_classes(tmp_path, 1)[0]]
+    real = [SCENE]
+    for path in made + real:
+        cells = valid(path)
+        for bins in (64, 256, 999):
+            row = found(f"{path} ! otsu --bins {bins} ! {tmp_path}/o.tif")[0][0]
+            assert row["threshold"] == pytest.approx(threshold_otsu(cells, nbins=bins), rel=1e-13), (path, bins)
+            assert row["n"] == cells.size
+            stored, flags = measured(path), read(tmp_path / "o.tif")
+            expected = np.where(np.isfinite(stored), stored > row["threshold"], 255)
+            assert (flags == expected).all()
+    run(f"{SCENE} ! otsu --below ! {tmp_path}/b.tif")
+    run(f"{SCENE} ! otsu ! {tmp_path}/a.tif")
+    a, b = read(tmp_path / "a.tif"), read(tmp_path / "b.tif")
+    assert ((a == 255) == (b == 255)).all() and (a[a < 255] == 1 - b[b < 255]).all()
+
+
+def test_otsu_on_a_flooded_scene(tmp_path):
+    path = shared("flood/spain_7370579_s1.tif")
+    cells = valid(path)
+    row = found(f"{path} --band 1 ! otsu --below ! {tmp_path}/o.tif")[0][0]
+    assert row["threshold"] == pytest.approx(threshold_otsu(cells), rel=1e-13)
+
+
+def kittler(cells, bins):
+    """From the formula: J(t) = 1 + 2 (P1 ln s1 + P2 ln s2) - 2 (P1 ln P1 + P2 ln P2)."""
+    counts, edges = np.histogram(cells, bins=bins)
+    centres, width = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0]
+    j = np.full(bins - 1, np.inf)
+    for t in range(bins - 1):
+        low, high = counts[: t + 1], counts[t + 1 :]
+        p1, p2 = low.sum() / counts.sum(), high.sum() / counts.sum()
+        if p1 < 1e-6 or p2 < 1e-6:
+            continue
+        v1 = np.average((centres[: t + 1] - np.average(centres[: t + 1], weights=low)) ** 2, weights=low)
+        v2 = np.average((centres[t + 1 :] - np.average(centres[t + 1 :], weights=high)) ** 2, weights=high)
+        if v1 <= width**2 / 12 or v2 <= width**2 / 12:
+            continue
+        j[t] = 1 + 2 * (p1 * np.log(v1**0.5) + p2 * np.log(v2**0.5)) - 2 * (p1 * np.log(p1) + p2 * np.log(p2))
+    tried = np.flatnonzero(np.isfinite(j))
+    best = int(np.argmin(j))
+    return None if best in (tried[0], tried[-1]) else centres[best]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kittler_is_the_formula(tmp_path, seed):
+    path, cells = two_classes(tmp_path, seed, share=0.1 + 0.2 * seed, apart=6 + seed)
+    for bins in (128, 256):
+        row = found(f"{path} ! kittler --bins {bins} ! {tmp_path}/o.tif")[0][0]
+        assert row["threshold"] == pytest.approx(kittler(valid(path), bins), rel=1e-12)
+
+
+def test_kittler_lies_where_the_weighted_gaussians_cross(tmp_path):
+    path, _ = two_classes(tmp_path, 11, share=0.3, apart=8, sigma=(1.0, 1.6), shape=(900, 1100))
+    threshold = found(f"{path} ! kittler --bins 512 ! {tmp_path}/o.tif")[0][0]["threshold"]
+    x = np.linspace(-12, -4, 80001)
+    pdf = lambda m, s, p: p / s * np.exp(-0.5 * ((x - m) / s) ** 2)
+    crossing = x[np.argmin(np.abs(pdf(-12, 1.0, 0.7) - pdf(-4, 1.6, 0.3)))]
+    assert threshold == pytest.approx(crossing, abs=0.1)
+
+
+def test_one_gaussian_has_no_threshold(tmp_path):
+    rng = np.random.default_rng(3)
+    write(tmp_path / "one.tif", rng.normal(0, 1, (400, 500)).astype(np.float32))
+    cells = valid(tmp_path / "one.tif")
+    row = found(f"{tmp_path}/one.tif ! kittler --bins 64 ! {tmp_path}/o.tif")[0][0]
+    expected = kittler(cells, 64)
+    assert (row["threshold"] is None) == (expected is None)
