@@ -20,7 +20,8 @@ def found(text, cwd=None):
 def measured(path, band=1):
     """The cells in f64, missing as NaN."""
     cells = read(path, band).astype(np.float64)
-    nodata = gdal.Open(str(path)).GetRasterBand(band).GetNoDataValue()
+    dataset = gdal.Open(str(path))  # a band does not keep its dataset alive
+    nodata = dataset.GetRasterBand(band).GetNoDataValue()
     if nodata is not None:
         cells[cells == nodata] = np.nan
     return cells
