@@ -32,7 +32,7 @@ void probe(const Op& op) {
     using F = std::remove_cv_t<std::remove_reference_t<decltype(f)>>;
     if constexpr (op::Packed<F>)
       call_bands<<<1, 1>>>(f, nullptr, nullptr);
-    else
+    else if constexpr (op::has_cells<F>)
       instantiate(f, &F::operator());
   });
 }

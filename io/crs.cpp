@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/crs.hpp"
 
-#include <gdal_alg.h>
 #include <geodesic.h>
 
 #include <algorithm>
@@ -36,56 +35,19 @@ class AffineLocator : public Locator {
   mutable std::mutex mutex_;
 };
 
-struct DestroyTransformer {
-  void operator()(void* transformer) const { GDALDestroyTransformer(transformer); }
-};
-
 /// Through a surface fitted to the control points, and PROJ where their CRS is not WGS84.
 class ControlPointLocator : public Locator {
  public:
-  ControlPointLocator(const Grid& grid, Transformation to_wgs84) : to_wgs84_{std::move(to_wgs84)} {
-    std::vector<GDAL_GCP> points(grid.control_points.size());
-    const double reference = grid.control_points.front().x;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-      const auto& c = grid.control_points[i];
-      auto& p = points[i];
-      p = GDAL_GCP{};
-      // Neither GDAL nor the fit reads the names, but GDAL copies them.
-      p.pszId = const_cast<char*>("");
-      p.pszInfo = const_cast<char*>("");
-      p.dfGCPPixel = c.column;
-      p.dfGCPLine = c.row;
-      // A swath across the antimeridian must not jump: longitudes run on from the first point.
-      p.dfGCPX = grid.geographic ? nearest_longitude(c.x, reference) : c.x;
-      p.dfGCPY = c.y;
-      p.dfGCPZ = c.z;
-    }
-    const int count = static_cast<int>(points.size());
-    const ErrorTrap trap;
-    if (points.size() >= 10 && points.size() <= most_spline_points) {
-      transformer_.reset(GDALCreateTPSTransformer(count, points.data(), FALSE));
-      if (transformer_) {
-        run_ = GDALTPSTransform;
-        return;
-      }
-    }
-    for (const int order : {3, 2, 1}) {
-      if ((order == 3 && count <= static_cast<int>(most_spline_points)) || (order == 2 && count < 10)) continue;
-      transformer_.reset(GDALCreateGCPTransformer(count, points.data(), order, FALSE));
-      if (transformer_) {
-        run_ = GDALGCPTransform;
-        return;
-      }
-    }
-  }
+  ControlPointLocator(const Grid& grid, Transformation to_wgs84)
+      : fit_{fit_control_points(grid)}, to_wgs84_{std::move(to_wgs84)} {}
 
-  [[nodiscard]] bool fitted() const { return transformer_ != nullptr; }
+  [[nodiscard]] bool fitted() const { return fit_.transformer != nullptr; }
 
   [[nodiscard]] std::optional<LonLat> lonlat(double column, double row) const override {
     const std::lock_guard lock{mutex_};
     double x = column, y = row, z = 0;
     int ok = FALSE;
-    run_(transformer_.get(), FALSE, 1, &x, &y, &z, &ok);
+    fit_.run(fit_.transformer.get(), FALSE, 1, &x, &y, &z, &ok);
     if (!ok || !std::isfinite(x) || !std::isfinite(y)) return std::nullopt;
     const auto place = transform(*to_wgs84_, {x, y});
     if (!place) return std::nullopt;
@@ -93,8 +55,7 @@ class ControlPointLocator : public Locator {
   }
 
  private:
-  std::unique_ptr<void, DestroyTransformer> transformer_;
-  GDALTransformerFunc run_ = nullptr;
+  ControlPointFit fit_;
   Transformation to_wgs84_;
   mutable std::mutex mutex_;
 };
@@ -166,6 +127,44 @@ double geodesic_distance(LonLat a, LonLat b) {
   double metres = 0;
   geod_inverse(&earth, a.lat, a.lon, b.lat, b.lon, &metres, nullptr, nullptr);
   return metres;
+}
+
+ControlPointFit fit_control_points(const Grid& grid) {
+  ControlPointFit fit;
+  std::vector<GDAL_GCP> points(grid.control_points.size());
+  fit.reference = grid.control_points.front().x;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    const auto& c = grid.control_points[i];
+    auto& p = points[i];
+    p = GDAL_GCP{};
+    // Neither GDAL nor the fit reads the names, but GDAL copies them.
+    p.pszId = const_cast<char*>("");
+    p.pszInfo = const_cast<char*>("");
+    p.dfGCPPixel = c.column;
+    p.dfGCPLine = c.row;
+    // A swath across the antimeridian must not jump: longitudes run on from the first point.
+    p.dfGCPX = grid.geographic ? nearest_longitude(c.x, fit.reference) : c.x;
+    p.dfGCPY = c.y;
+    p.dfGCPZ = c.z;
+  }
+  const int count = static_cast<int>(points.size());
+  const ErrorTrap trap;
+  if (points.size() >= 10 && points.size() <= most_spline_points) {
+    fit.transformer.reset(GDALCreateTPSTransformer(count, points.data(), FALSE));
+    if (fit.transformer) {
+      fit.run = GDALTPSTransform;
+      return fit;
+    }
+  }
+  for (const int order : {3, 2, 1}) {
+    if ((order == 3 && count <= static_cast<int>(most_spline_points)) || (order == 2 && count < 10)) continue;
+    fit.transformer.reset(GDALCreateGCPTransformer(count, points.data(), order, FALSE));
+    if (fit.transformer) {
+      fit.run = GDALGCPTransform;
+      return fit;
+    }
+  }
+  return fit;
 }
 
 std::shared_ptr<const Locator> make_locator(const Grid& grid) {
@@ -268,8 +267,7 @@ void LatticeTransformer::centres(std::int64_t row, std::int64_t column, std::int
   }
 }
 
-std::vector<Point> LatticeTransformer::sample() const {
-  constexpr int steps = 32;
+std::vector<Point> LatticeTransformer::sample(int steps) const {
   std::vector<Point> points;
   for (int j = 0; j <= steps; ++j)
     for (int k = 0; k <= steps; ++k) {

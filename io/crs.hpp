@@ -3,6 +3,7 @@
 /// Coordinate systems: x is always east or longitude (GIS axis order), whatever the authority says.
 #pragma once
 
+#include <gdal_alg.h>
 #include <ogr_spatialref.h>
 
 #include <array>
@@ -47,6 +48,19 @@ std::optional<Affine> inverse(const Affine& a);
 /// Metres between two places along the WGS84 ellipsoid.
 double geodesic_distance(LonLat a, LonLat b);
 
+struct DestroyTransformer {
+  void operator()(void* transformer) const { GDALDestroyTransformer(transformer); }
+};
+
+/// A surface through a raster's control points: `run` takes columns and rows to coordinates, or back.
+struct ControlPointFit {
+  std::unique_ptr<void, DestroyTransformer> transformer;  ///< null where the points fit none
+  GDALTransformerFunc run = nullptr;
+  double reference = 0;  ///< longitudes are those of the turn nearest to this one
+};
+/// A thin plate spline through up to 1000 points, polynomials for more or very few. For one thread.
+ControlPointFit fit_control_points(const Grid& grid);
+
 /// How to find a raster's places on earth: through its affine transform or, where it has none, its control points
 /// (a thin plate spline through up to 1000 of them, polynomials for more or very few). Null where the grid has no CRS.
 /// May be used from several threads: it locks.
@@ -71,7 +85,7 @@ class LatticeTransformer {
   [[nodiscard]] Point exact(double column, double row) const;
   /// Places spread over the whole raster, its edges included; those without an answer are left out. Longitudes run on
   /// across the antimeridian.
-  [[nodiscard]] std::vector<Point> sample() const;
+  [[nodiscard]] std::vector<Point> sample(int steps = 32) const;
   /// True if x is a longitude in degrees.
   [[nodiscard]] bool geographic() const { return geographic_; }
 

@@ -14,6 +14,7 @@
 #include "io/drivers.hpp"
 #include "io/feature_sink.hpp"
 #include "io/gdal_support.hpp"
+#include "io/grid_transformer.hpp"
 #include "io/name_pattern.hpp"
 #include "io/outlines.hpp"
 #include "io/picture_sink.hpp"
@@ -70,6 +71,12 @@ std::shared_ptr<TemporaryRaster> GdalIo::temporary(const std::string& name, cons
                                                    const std::vector<StoredBand>& bands) const {
   return make_temporary_raster(name, grid, bands);
 }
+
+std::shared_ptr<const GridTransformer> GdalIo::transformer(const Grid& target, const Grid& source) const {
+  return make_transformer(target, source);
+}
+
+Grid GdalIo::grid_for(const Grid& source, const GridRequest& request) const { return make_grid_for(source, request); }
 
 ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& options) const {
   const auto kind = driver_for(path, options).kind;

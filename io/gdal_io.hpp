@@ -25,6 +25,11 @@ class GdalIo : public Io {
   /// A file without a name in TMPDIR.
   [[nodiscard]] std::shared_ptr<TemporaryRaster> temporary(const std::string& name, const Grid&,
                                                            const std::vector<StoredBand>&) const override;
+  /// Through PROJ; see make_transformer().
+  [[nodiscard]] std::shared_ptr<const GridTransformer> transformer(const Grid& target,
+                                                                   const Grid& source) const override;
+  /// See make_grid_for().
+  [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest&) const override;
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
   [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&, const Grid&,
                                                           const std::vector<ProductBand>&,

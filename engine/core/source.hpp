@@ -14,6 +14,7 @@
 #include "core/dtype.hpp"
 #include "core/features.hpp"
 #include "core/grid.hpp"
+#include "core/transform.hpp"
 #include "core/unit.hpp"
 #include "core/window.hpp"
 
@@ -65,6 +66,8 @@ class RasterSource {
   [[nodiscard]] virtual bool computed() const { return false; }
   /// True for a raster that exists only while a run does.
   [[nodiscard]] virtual bool temporary() const { return false; }
+  /// Bytes that one reader of a computed source needs for itself while it reads.
+  [[nodiscard]] virtual std::int64_t working_bytes() const { return 0; }
   /// Metadata to hand on to products made from this raster (acquisition time, sensor...).
   [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
   /// True if a short look at the cells finds the values of a band mostly negative: a sign of decibels.
@@ -157,6 +160,17 @@ class Io {
   /// A raster on `grid`, computed from a companion file of any grid or shape.
   [[nodiscard]] virtual std::shared_ptr<const RasterSource> companion(const CompanionRequest&,
                                                                       const Grid& grid) const = 0;
+  /// From the cells of `target` to the places of `source`. Without a projection at hand: where both have the same CRS.
+  /// Errors: Errc::input where no way leads from the one to the other.
+  [[nodiscard]] virtual std::shared_ptr<const GridTransformer> transformer(const Grid& target,
+                                                                           const Grid& source) const {
+    return affine_transformer(target, source);
+  }
+  /// The grid onto which a raster is to be brought.
+  /// Errors: Errc::usage for a CRS, resolution or extent that means nothing, or that the raster does not reach.
+  [[nodiscard]] virtual Grid grid_for(const Grid& source, const GridRequest& request) const {
+    return affine_grid_for(source, request);
+  }
   /// What a product of that name would be; fails where no driver fits, or where it exists and may not be replaced.
   [[nodiscard]] virtual ProductKind product_kind(const std::string& path, const FileOptions&) const = 0;
   [[nodiscard]] virtual std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&,

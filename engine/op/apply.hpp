@@ -432,8 +432,13 @@ template <class Op>
 concept Whole = requires {
   &Op::whole;
 };
+/// Declares `static constexpr int warps`, the inputs it has. The engine does all of it.
 template <class Op>
-inline constexpr bool has_cells = !Whole<Op> && (!Reducing<Op> || requires { &Op::operator(); });
+concept Warping = requires {
+  Op::warps;
+};
+template <class Op>
+inline constexpr bool has_cells = !Whole<Op> && !Warping<Op> && (!Reducing<Op> || requires { &Op::operator(); });
 
 /// The ports of a reducing operator, from the arguments of its step().
 template <class M>
@@ -499,7 +504,9 @@ inline int tell(fulmar_error* error) {
 
 template <class F>
 constexpr std::uint32_t kind_of() {
-  if constexpr (Whole<F>)
+  if constexpr (Warping<F>)
+    return FULMAR_KIND_WARPING;
+  else if constexpr (Whole<F>)
     return FULMAR_KIND_WHOLE;
   else if constexpr (Reducing<F>)
     return FULMAR_KIND_REDUCING;
@@ -566,7 +573,9 @@ constexpr std::uint32_t kind_of_operator() {
 /// Letters for the types of an operator's ports.
 template <class Op>
 std::string port_types(bool outputs) {
-  if constexpr (Whole<Op>) {
+  if constexpr (Warping<Op>) {
+    return std::string(outputs ? 1 : Op::warps, 'f');
+  } else if constexpr (Whole<Op>) {
     return WholeOf<Op>::types(outputs);
   } else if constexpr (!has_cells<Op>) {
     return outputs ? std::string{} : StepOf<Op>::types();
@@ -678,7 +687,9 @@ const fulmar_operator& table_of() {
       }
     };
     made.views = [](const void* params, fulmar_view* views, std::uint32_t capacity) {
-      if constexpr (Whole<Op>)
+      if constexpr (Warping<Op>)
+        return (void)params, (void)views, (void)capacity, 0u;
+      else if constexpr (Whole<Op>)
         return (void)params, WholeOf<Op>::views(views, capacity);
       else if constexpr (!has_cells<Op>)
         return StepOf<Op>::views(functor(params), views, capacity);

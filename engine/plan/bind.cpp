@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/missing.hpp"
+#include "plan/bind_warp.hpp"
 #include "plan/graph.hpp"
 
 namespace fulmar {
@@ -153,11 +154,10 @@ class Binder {
       if (g.affine) size += fmt::format(" of {:.6g} x {:.6g}", (*g.affine)[1], std::abs((*g.affine)[5]));
       return size + (name.empty() ? ", no CRS" : ", " + name);
     };
-    wrong(
-        origin.span,
-        fmt::format("{} does not lie on the grid of {}: {} against {}. Bring it onto that grid first, for example with "
-                    "gdalwarp -t_srs ... -te ... -ts {} {}",
-                    file(origin), file(origin_of(one)), describe(b), describe(a), a.width, a.height));
+    wrong(origin.span,
+          fmt::format("{0} does not lie on the grid of {1}: {2} against {3}. Bring it onto that grid where it is read, "
+                      "with {0} ! align --to {1}",
+                      file(origin), file(origin_of(one)), describe(b), describe(a)));
   }
 
   Flow read(const Step& step) {
@@ -369,6 +369,7 @@ class Binder {
     if (flow.features >= 0)
       wrong(step.span, fmt::format("{} takes a raster, but {} yields features", op.name(), flow.last));
     const Arguments arguments = read_arguments(step, op);
+    if (op.table().kind == FULMAR_KIND_WARPING) return warp(step, op, arguments, flow);
 
     // Companions and inputs of their own, made once and shared by all bands.
     std::vector<Edge> extra(op.inputs().size());
@@ -495,6 +496,155 @@ class Binder {
     made.temporary = static_cast<int>(graph_.temporaries.size());
     graph_.wholes.push_back(std::move(made));
     return temporary("the result of " + op.name(), grid, bands, {}, step.span);
+  }
+
+  /// Brings the bands of the flow onto another grid: the flow goes on with sources that compute them.
+  void warp(const Step& step, const Operator& op, const Arguments& arguments, Flow& flow) {
+    WarpRequest request;
+    try {
+      request = warp_request(op, arguments.values);
+    } catch (const Error& e) {
+      wrong(span_of_complaint(step, e.message()), e.message());
+    }
+    const Port& main = op.inputs().front();
+    std::vector<std::vector<Edge>> parts{flow.bands};
+    if (op.name() == "mosaic") parts = parts_of_mosaic(arguments, flow);
+    for (std::vector<Edge>& part : parts) {
+      if (part.size() != parts.front().size())
+        wrong(step.span,
+              fmt::format("{} needs as many bands of every raster, but has {} of {} and {} of {}", op.name(),
+                          parts.front().size(), name_of(parts.front().front()), part.size(), name_of(part.front())));
+      for (std::size_t b = 0; b < part.size(); ++b) {
+        check_unit(step, op, main, part[b], flow.last);
+        check_resampling(step, op, request.method, band(part[b]));
+        if (const Unit& one = band(parts.front()[b]).unit, &other = band(part[b]).unit; !compatible(one, other))
+          wrong(step.span, fmt::format("{} puts values side by side that differ in unit: {} of {}, {} of {}", op.name(),
+                                       one.symbol, name_of(parts.front()[b]), other.symbol, name_of(part[b])));
+        if (graph_.grid_of(node_of(part[b]).grid).window().empty())
+          wrong(step.span, fmt::format("{} has no cells", name_of(part[b])), Errc::input);
+      }
+    }
+    Grid target;
+    std::vector<Edge> results;
+    try {
+      if (!request.to.empty()) {
+        target = io_.open(request.to, arguments.files)->grid();
+        inputs_.insert(request.to);
+        check_target(io_, graph_.grid_of(node_of(flow.bands.front()).grid), target, request.to);
+      } else {
+        std::vector<const Grid*> grids;
+        std::set<int> known;
+        for (const std::vector<Edge>& part : parts)
+          for (const Edge& e : part)
+            if (const int grid = node_of(e).grid; known.insert(grid).second) grids.push_back(&graph_.grid_of(grid));
+        target = mosaic_grid(io_, grids, request.grid);
+      }
+      const std::string name = parts.size() == 1 ? fmt::format("{} on another grid", name_of(parts.front().front()))
+                                                 : fmt::format("the {} of {} and {} more", op.name(),
+                                                               name_of(parts.front().front()), parts.size() - 1);
+      // Each band of the first part, with the same band of all others.
+      for (std::vector<Edge>& part : parts) part = stored_bands(part, step.span);
+      for (std::size_t b = 0; b < parts.front().size(); ++b)
+        results.push_back(warped_band(step, name, parts, b, target, request.method));
+    } catch (Error& e) {
+      throw e.within(mark(step.span, "operator " + op.name()));
+    }
+    flow.bands = std::move(results);
+    // What came before lies on another grid.
+    flow.named.clear();
+    if (flow.times.size() != flow.bands.size() && op.name() == "mosaic") flow.times = {missing<double>};
+    flow.last = op.name();
+  }
+
+  [[nodiscard]] const std::string& name_of(const Edge& e) const {
+    return graph_.sources[static_cast<std::size_t>(origin_of(e).source)]->name();
+  }
+
+  /// The rasters of a mosaic in the order in which they count: those of the flow, then those given beside it.
+  std::vector<std::vector<Edge>> parts_of_mosaic(const Arguments& arguments, const Flow& flow) {
+    std::vector<std::vector<Edge>> parts;
+    const auto add = [&](const std::vector<Edge>& bands) {
+      int last = -1;
+      for (const Edge& e : bands) {
+        if (const int source = origin_of(e).source; parts.empty() || source != last)
+          parts.emplace_back(), last = source;
+        parts.back().push_back(e);
+      }
+    };
+    add(flow.bands);
+    for (const auto& [port, argument] : arguments.ports) {
+      const Flow branch = chain(argument->pipeline, Flow{});
+      if (branch.features >= 0) wrong(argument->span, fmt::format("{} yields features, not a raster", branch.last));
+      if (branch.bands.empty()) wrong(argument->span, "this pipeline yields no raster");
+      std::vector<std::vector<Edge>> before = std::move(parts);
+      parts.clear();
+      add(branch.bands);
+      before.insert(before.end(), parts.begin(), parts.end());
+      parts = std::move(before);
+    }
+    return parts;
+  }
+
+  void check_resampling(const Step& step, const Operator& op, Resampling method, const Band& b) const {
+    if (method == Resampling::nearest) return;
+    const auto word = resampling_words[static_cast<std::size_t>(method)];
+    if (b.unit.symbol == units::decibel)
+      wrong(step.span,
+            fmt::format("{} --resample {} would average decibels, whose mean is not that of the intensities: "
+                        "put `linear` before it, or take --resample nearest",
+                        op.name(), word));
+    if (b.unit.symbol == units::flag || b.type == DType::u8)
+      wrong(step.span,
+            fmt::format("{} --resample {} would make fractions of flags: take --resample nearest", op.name(), word));
+  }
+
+  /// Bands of rasters that are stored, each with its number there: bands that are computed are kept for the next pass.
+  std::vector<Edge> stored_bands(const std::vector<Edge>& bands, Span span) {
+    const auto stored = [&](const Edge& e) {
+      const Node& node = node_of(e);
+      return node.op == nullptr && !graph_.sources[static_cast<std::size_t>(node.source)]->computed();
+    };
+    std::vector<Edge> out(bands.size());
+    std::map<int, std::vector<std::size_t>> computed;  // by grid
+    for (std::size_t b = 0; b < bands.size(); ++b)
+      if (stored(bands[b]))
+        out[b] = bands[b];
+      else
+        computed[node_of(bands[b]).grid].push_back(b);
+    for (const auto& [grid, places] : computed) {
+      std::vector<Edge> some;
+      for (const std::size_t b : places) some.push_back(bands[b]);
+      some = spooled(some, span);
+      for (std::size_t k = 0; k < places.size(); ++k) out[places[k]] = some[k];
+    }
+    return out;
+  }
+
+  /// A band of all parts on the target grid. Bands that lie there already stay as they are.
+  Edge warped_band(const Step& step, const std::string& name, const std::vector<std::vector<Edge>>& parts,
+                   std::size_t b, const Grid& target, Resampling method) {
+    const Edge& first = parts.front()[b];
+    if (parts.size() == 1 && graph_.grid_of(node_of(first).grid).same_cells(target)) return first;
+    std::vector<int> from, bands;
+    for (const std::vector<Edge>& part : parts) {
+      from.push_back(node_of(part[b]).source);
+      bands.push_back(node_of(part[b]).band);
+    }
+    // All bands of the same sources share one, as long as they stand in the same place everywhere.
+    const bool aligned = std::all_of(bands.begin(), bands.end(), [&](int k) { return k == bands.front(); });
+    std::string key = fmt::format("{} {} {}", fmt::join(from, " "), static_cast<int>(method), grid_index(target));
+    if (!aligned) key += fmt::format(" bands {}", fmt::join(bands, " "));
+    const auto [known, fresh] = warped_.try_emplace(key, static_cast<int>(graph_.sources.size()));
+    if (fresh) {
+      std::vector<WarpInput> inputs;
+      for (std::size_t i = 0; i < from.size(); ++i) {
+        inputs.push_back(warp_input(io_, graph_.sources[static_cast<std::size_t>(from[i])], target, from.size() > 1));
+        if (!aligned) inputs.back().band = bands[i];
+      }
+      graph_.sources.push_back(warped_source(name, target, std::move(inputs), method));
+      graph_.warps.push_back({known->second, from});
+    }
+    return add_source_node(known->second, aligned ? bands.front() : 0, step.span);
   }
 
   Edge companion(const Step& step, const Operator& op, const Port& port, const Arguments& arguments, const Flow& flow) {
@@ -709,7 +859,7 @@ class Binder {
   int threads_;
   Graph graph_;
   std::set<std::string> inputs_, outputs_;
-  std::map<std::string, int> opened_;
+  std::map<std::string, int> opened_, warped_;
   std::map<std::pair<int, int>, int> source_nodes_;  ///< by source and band
 };
 

@@ -93,6 +93,12 @@ struct WholeStep {
   int temporary = -1;  ///< what it makes
 };
 
+/// A source that takes its cells from other sources of the graph.
+struct Warped {
+  int source = -1;
+  std::vector<int> from;
+};
+
 struct Graph {
   std::string text;  ///< canonical text of the pipeline, for provenance
   Grid grid;         ///< of every raster in the graph, but for those of `others`
@@ -101,6 +107,7 @@ struct Graph {
   std::vector<Node> nodes;  ///< inputs before users
   std::vector<Product> products;
   std::vector<Temporary> temporaries;
+  std::vector<Warped> warps;
   std::vector<WholeStep> wholes;  ///< in the order in which they can run
 
   [[nodiscard]] const Grid& grid_of(int which) const {

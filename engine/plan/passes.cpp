@@ -48,6 +48,9 @@ struct Levels {
  private:
   int level_of_source(const Graph& graph, int s) {
     int& level = source[static_cast<std::size_t>(s)];
+    for (const Warped& w : graph.warps)
+      if (w.source == s)
+        for (const int from : w.from) level = std::max(level, level_of_source(graph, from));
     for (std::size_t t = 0; t < graph.temporaries.size(); ++t) {
       const Temporary& temporary = graph.temporaries[t];
       if (temporary.source != s) continue;

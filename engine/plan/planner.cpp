@@ -165,6 +165,8 @@ std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
     // Compressed and decoded.
     bytes += 2 * std::min(block.width, raster.width) * std::min(block.height, raster.height) * cell * handles;
   }
+  for (const auto& source : graph.sources)
+    if (source->computed()) bytes += source->working_bytes() * plan.threads;
   return bytes;
 }
 

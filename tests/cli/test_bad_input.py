@@ -129,9 +129,9 @@ def test_rasters_on_other_grids(folder):
     write("flags.tif", np.ones((50, 60), np.uint8))
     # A second raster that flows in must lie on the scene's grid.
     message = refused(2, "flags.tif ! expression b1 ! objects --intensity [ c.tif ] ! o.gpkg", names="c.tif")
-    assert "gdalwarp" in message
+    assert "align --to" in message
     write("d.tif", np.ones((50, 60), np.float32), crs="EPSG:32634")
-    refused(2, "flags.tif ! expression b1 ! objects --intensity [ d.tif ] ! o.gpkg", names=["d.tif", "gdalwarp"])
+    refused(2, "flags.tif ! expression b1 ! objects --intensity [ d.tif ] ! o.gpkg", names=["d.tif", "align --to"])
     assert not (folder / "o.gpkg").exists()
 
 

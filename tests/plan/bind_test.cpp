@@ -142,7 +142,7 @@ TEST_F(Bind, UnknownUnitsAreTrustedUnlessTheValuesTellOtherwise) {
 TEST_F(Bind, GridsThatDiffer) {
   for (const char* other : {"shifted.tif", "smaller.tif", "elsewhere.tif"})
     expect_refused(std::string{"flags.tif ! objects --intensity [ "} + other + " ] ! out.gpkg", other,
-                   {std::string{other} + " does not lie on the grid of flags.tif", "gdalwarp"});
+                   {std::string{other} + " does not lie on the grid of flags.tif", "align --to flags.tif"});
 }
 
 TEST_F(Bind, FeaturesAndRastersIntoTheRightFiles) {

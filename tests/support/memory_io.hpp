@@ -218,6 +218,12 @@ class MemoryIo : public Io {
                                                            const std::vector<StoredBand>& bands) const override {
     return std::make_shared<MemoryTemporary>(name, grid, bands);
   }
+  /// A world of one coordinate system, by whatever code it is called.
+  [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest& request) const override {
+    GridRequest r = request;
+    if (r.crs.starts_with("EPSG:")) r.crs.clear();
+    return affine_grid_for(source, r);
+  }
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions& options) const override {
     if (existing.contains(path) && !options.overwrite)
       fail(Errc::output, path + " exists already; --overwrite replaces it");

@@ -151,12 +151,14 @@ struct Scene {
   std::string text;
   std::map<std::string, std::vector<Layer>> files;
   std::map<std::string, Beside> companions;
+  std::map<std::string, Grid> grids;  ///< of files that do not lie on `grid`
   Window block{0, 0, 64, 48};
 
   [[nodiscard]] std::unique_ptr<MemoryIo> io() const {
     auto made = std::make_unique<MemoryIo>();
     for (const auto& [path, layers] : files) {
-      auto raster = std::make_shared<MemoryRaster>(path, grid, block);
+      const auto own = grids.find(path);
+      auto raster = std::make_shared<MemoryRaster>(path, own == grids.end() ? grid : own->second, block);
       for (const Layer& l : layers)
         raster->add_band({DType::f32, {}, {}, 1, 0, false, l.unit, "band"}, l.values, l.valid);
       made->rasters[path] = std::move(raster);
@@ -227,10 +229,20 @@ inline std::vector<Case> all_cases(bool everywhere) {
     for (const Case& c : variants_of(op))
       for (const Place place : {Place::metric, Place::geographic, Place::unknown}) {
         if (place != Place::metric && !everywhere) continue;
+        // What lies nowhere cannot be brought elsewhere.
+        if (place == Place::unknown && op.table().kind == FULMAR_KIND_WARPING) continue;
         all.push_back(c);
         all.back().place = place;
       }
   return all;
+}
+
+/// The same cells a fraction of a cell, and some cells, further down and right; a little finer.
+inline Grid shifted(Grid g) {
+  auto& a = *g.affine;
+  a[0] += 20.3 * a[1], a[3] += 11.6 * a[5];
+  a[1] *= 0.87, a[5] *= 0.91;
+  return g;
 }
 
 /// Where the ground is unknown, lengths are told in cells of what would be 100 m.
@@ -253,7 +265,15 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
   s.text = "in.tif ! " + op.name();
   for (std::size_t i = 1; i < op.inputs().size(); ++i) {
     const Port& port = op.inputs()[i];
-    if (port.companion.empty()) {
+    if (port.companion == "grid") {
+      s.grids[port.name] = shifted(s.grid);
+      s.files[port.name] = {layer_for(Unit{}, s.grid, rng)};
+      s.text += " --" + port.name + " " + port.name;
+    } else if (port.companion.empty()) {
+      if (op.table().kind == FULMAR_KIND_WARPING) {  // beside the scene, so that some of both lies alone
+        Grid& own = s.grids[port.name + ".tif"] = shifted(s.grid);
+        (*own.affine)[0] += static_cast<double>(width / 3) * (*own.affine)[1];
+      }
       s.files[port.name + ".tif"] = {layer_for(port.unit, s.grid, rng)};
       s.text += " --" + port.name + " [ " + port.name + ".tif ]";
     } else {
@@ -275,6 +295,8 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
     if (p.type == ParamType::length && c.place == Place::unknown && !given(p.name))
       s.text += " --" + p.name + " " + length_text(p.fallback, c.place);
   }
+  // A grid of its own, somewhat finer than the scene's cells of 100 m.
+  if (op.name() == "warp") s.text += c.place == Place::geographic ? " --resolution 0.0012" : " --resolution 87";
   for (const auto& [name, value] : c.values)
     s.text += " --" + name + " " + (op.param(name)->type == ParamType::length ? length_text(value, c.place) : value);
   s.text += op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty() ? " ! out.gpkg" : " ! out.tif";
@@ -303,6 +325,13 @@ struct Bound {
       return;
     for (int k = 1; k < static_cast<int>(graph.nodes.back().outputs.size()); ++k)
       graph.products.back().bands.push_back({last, k});
+  }
+
+  /// The grid of what comes out last.
+  [[nodiscard]] const Grid& grid() const {
+    const Product& last = graph.products.back();
+    const int node = last.bands.empty() ? last.features : last.bands.front().node;
+    return graph.grid_of(graph.nodes[static_cast<std::size_t>(node)].grid);
   }
 
   [[nodiscard]] Results run(const Budget& budget) const {

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/warp.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+#include <utility>
+
+#include "core/error.hpp"
+#include "core/missing.hpp"
+#include "exec/cells.hpp"
+#include "exec/taps.hpp"
+
+namespace fulmar {
+namespace {
+
+// Target cells that are worked on together, and source cells that are held for them at once.
+constexpr std::int64_t slice_width = 256, slice_height = 128;
+constexpr std::int64_t most_cells = std::int64_t{1} << 19;
+// Stored cells that are read before they are widened.
+constexpr std::int64_t piece_cells = std::int64_t{1} << 16;
+
+/// What has been gathered of a target cell so far.
+struct Gathered {
+  double full = 0;               ///< with the whole kernel; NaN once a cell under it is missing
+  double valid = 0, weight = 0;  ///< of the cells that are there
+  bool near = false;             ///< the nearest cell is there
+};
+
+/// Memory of one thread, shared by the inputs it reads one after the other.
+struct Buffers {
+  std::vector<double> columns, rows;  ///< of the places of a slice and the cells around it
+  std::vector<Place> places;
+  std::vector<float> cells;  ///< of the source
+  std::vector<std::byte> stored;
+  std::vector<std::uint8_t> mask;
+  std::vector<Gathered> gathered;
+  std::vector<char> begun;
+};
+
+std::int64_t bytes_of_block(const RasterSource& source) {
+  std::int64_t cell = 0;
+  for (const StoredBand& b : source.bands()) cell = std::max(cell, static_cast<std::int64_t>(size_of(b.dtype)));
+  const Window block = source.block();
+  return 2 * std::min(block.width, source.grid().width) * std::min(block.height, source.grid().height) * cell;
+}
+
+/// One input of a warped source, for one thread.
+class InputReader {
+ public:
+  InputReader(const WarpInput& input, Resampling method, Buffers& buffers, std::mutex* lock)
+      : buffers_{buffers},
+        source_{*input.source},
+        grid_{source_.grid()},
+        method_{method},
+        lock_{lock},
+        transformer_{input.transformer->copy()},
+        reach_{input.reach} {}
+
+  /// Computes the cells of a window, at most a slice, that are missing so far.
+  void fill(int band, const Window& window, float* out, std::int64_t stride) {
+    if (intersect(window, reach_).empty()) return;
+    window_ = window, out_ = out, stride_ = stride, band_ = band;
+    if (!find_places()) return;
+    process({0, 0, window.width, window.height});
+  }
+
+ private:
+  Place& place(std::int64_t x, std::int64_t y) {
+    return buffers_.places[static_cast<std::size_t>(y * window_.width + x)];
+  }
+
+  /// Half a step from the place before to the one after, or a whole one to whichever is there.
+  [[nodiscard]] double step(double before, double here, double after) const {
+    double d = (after - before) / 2, whole = 1;
+    if (std::isnan(d)) d = std::isnan(after) ? here - before : after - here;
+    if (std::isnan(d)) return 0;
+    if (const double turn = transformer_->turn(); turn > 0) {
+      // Half a step is known to half a turn.
+      whole = std::isnan(after - before) ? turn : turn / 2;
+      d -= whole * std::rint(d / whole);
+    }
+    return std::abs(d);
+  }
+
+  /// A place to a whole or half cell where it is one to a millionth.
+  static double snapped(double x) {
+    const double near = std::rint(2 * x) / 2;
+    return std::abs(x - near) < 1e-6 ? near : x;
+  }
+
+  bool find_places() {
+    const Window wide = grow(window_, {1, 1});
+    buffers_.columns.resize(static_cast<std::size_t>(wide.cells()));
+    buffers_.rows.resize(buffers_.columns.size());
+    transformer_->places(wide, buffers_.columns.data(), buffers_.rows.data());
+    buffers_.places.resize(static_cast<std::size_t>(window_.cells()));
+    const auto width = static_cast<double>(grid_.width), height = static_cast<double>(grid_.height);
+    const bool sized = method_ != Resampling::nearest;
+    bool any = false;
+    for (std::int64_t y = 0; y < window_.height; ++y)
+      for (std::int64_t x = 0; x < window_.width; ++x) {
+        const auto at = static_cast<std::size_t>((y + 1) * wide.width + x + 1);
+        const auto line = static_cast<std::size_t>(wide.width);
+        Place& p = place(x, y);
+        p.column = snapped(buffers_.columns[at]);
+        p.row = snapped(buffers_.rows[at]);
+        if (grid_.wraps && p.column >= width) p.column -= width;
+        // Written so that a NaN is outside.
+        if (!(p.column >= 0 && p.column < width && p.row >= 0 && p.row < height) ||
+            !is_missing(out_[y * stride_ + x])) {
+          p.column = missing<double>;
+          continue;
+        }
+        any = true;
+        if (!sized) continue;
+        const double left = buffers_.columns[at - 1], right = buffers_.columns[at + 1],
+                     above = buffers_.columns[at - line], below = buffers_.columns[at + line];
+        p.width = std::max(step(left, buffers_.columns[at], right), step(above, buffers_.columns[at], below));
+        p.height = std::max(plain_step(buffers_.rows[at - 1], buffers_.rows[at], buffers_.rows[at + 1]),
+                            plain_step(buffers_.rows[at - line], buffers_.rows[at], buffers_.rows[at + line]));
+        p.width = std::min(p.width, width);
+        p.height = std::min(p.height, height);
+      }
+    return any;
+  }
+  static double plain_step(double before, double here, double after) {
+    double d = (after - before) / 2;
+    if (std::isnan(d)) d = std::isnan(after) ? here - before : after - here;
+    return std::isnan(d) ? 0 : std::abs(d);
+  }
+
+  /// Whole turns, in columns, that bring a place to the side of `reference` on a raster that goes round the earth.
+  [[nodiscard]] std::int64_t turns(double column, double reference) const {
+    if (!grid_.wraps) return 0;
+    return grid_.width * static_cast<std::int64_t>(std::rint((reference - column) / static_cast<double>(grid_.width)));
+  }
+
+  /// Source cells that the cells of a part of the slice need; columns run on across the seam of a raster that wraps.
+  /// `reference`: the column from which they run on.
+  Window needed(const Window& part, double& reference) {
+    double left = std::numeric_limits<double>::infinity(), top = left, right = -left, bottom = -left;
+    bool first = true;
+    for (std::int64_t y = part.y; y < part.bottom(); ++y)
+      for (std::int64_t x = part.x; x < part.right(); ++x) {
+        const Place& p = place(x, y);
+        if (std::isnan(p.column)) continue;
+        if (std::exchange(first, false)) reference = p.column;
+        const double column = p.column + static_cast<double>(turns(p.column, reference));
+        const double rx = reach_of(method_, p.width), ry = reach_of(method_, p.height);
+        left = std::min(left, column - rx), right = std::max(right, column + rx);
+        top = std::min(top, p.row - ry), bottom = std::max(bottom, p.row + ry);
+      }
+    if (first) return {};
+    // Half a cell more, as kernels are bounded by the centres of cells.
+    const auto x0 = static_cast<std::int64_t>(std::floor(left - 0.5)),
+               x1 = static_cast<std::int64_t>(std::ceil(right + 0.5));
+    const auto y0 = static_cast<std::int64_t>(std::floor(top - 0.5)),
+               y1 = static_cast<std::int64_t>(std::ceil(bottom + 0.5));
+    const Window w{x0, y0, x1 - x0, y1 - y0};
+    return intersect(w, grid_.wraps ? Window{w.x, 0, w.width, grid_.height} : grid_.window());
+  }
+
+  /// Halves a part until its source cells can be held, or streams them where halving would not help.
+  void process(const Window& part) {
+    double reference = 0;
+    const Window from = needed(part, reference);
+    if (from.empty()) return;
+    if (from.cells() <= most_cells) {
+      load(from);
+      with_method([&](auto m) { resample<decltype(m)::value>(part, reference); });
+      return;
+    }
+    const std::int64_t half_x = part.width / 2, half_y = part.height / 2;
+    double unused = 0;
+    const Window top{part.x, part.y, part.width, half_y},
+        bottom{part.x, part.y + half_y, part.width, part.height - half_y};
+    const Window left{part.x, part.y, half_x, part.height},
+        right{part.x + half_x, part.y, part.width - half_x, part.height};
+    std::int64_t by_rows = std::numeric_limits<std::int64_t>::max(), by_columns = by_rows;
+    if (half_y > 0) by_rows = needed(top, unused).cells() + needed(bottom, unused).cells();
+    if (half_x > 0) by_columns = needed(left, unused).cells() + needed(right, unused).cells();
+    const bool helps = std::min(by_rows, by_columns) < from.cells() - from.cells() / 5;
+    const bool alone = half_x == 0 && half_y == 0;
+    if (alone || (!helps && from.width <= most_cells / 8)) {
+      stream(part, from, reference);
+      return;
+    }
+    const bool rows = by_rows <= by_columns;
+    process(rows ? top : left);
+    process(rows ? bottom : right);
+  }
+
+  template <class F>
+  void with_method(F f) {
+    switch (method_) {
+      case Resampling::nearest:
+        return f(std::integral_constant<Resampling, Resampling::nearest>{});
+      case Resampling::bilinear:
+        return f(std::integral_constant<Resampling, Resampling::bilinear>{});
+      case Resampling::cubic:
+        return f(std::integral_constant<Resampling, Resampling::cubic>{});
+      case Resampling::lanczos:
+        return f(std::integral_constant<Resampling, Resampling::lanczos>{});
+      case Resampling::average:
+        return f(std::integral_constant<Resampling, Resampling::average>{});
+    }
+  }
+
+  /// Reads a window of the source as f32. Columns are taken round the earth where the raster is.
+  void load(const Window& window) {
+    held_ = window;
+    buffers_.cells.resize(static_cast<std::size_t>(window.cells()));
+    if (!reader_) reader_ = source_.reader();
+    for (std::int64_t x = window.x; x < window.right();) {
+      const std::int64_t stored = grid_.wraps ? x - floor_to(x, grid_.width) : x;
+      const std::int64_t width = std::min(window.right() - x, grid_.width - stored);
+      const std::int64_t height = std::max<std::int64_t>(1, piece_cells / width);
+      for (std::int64_t y = window.y; y < window.bottom(); y += height)
+        load_piece({stored, y, width, std::min(height, window.bottom() - y)},
+                   buffers_.cells.data() + (y - window.y) * window.width + (x - window.x));
+      x += width;
+    }
+  }
+
+  void load_piece(const Window& piece, float* to) {
+    const StoredBand& stored = source_.bands()[static_cast<std::size_t>(band_)];
+    std::unique_lock<std::mutex> lock;
+    if (lock_ != nullptr) lock = std::unique_lock{*lock_};
+    if (source_.computed() && stored.dtype == DType::f32) {
+      reader_->read(band_, piece, to, held_.width);
+      return;
+    }
+    const auto count = static_cast<std::size_t>(piece.cells());
+    buffers_.stored.resize(count * size_of(stored.dtype));
+    reader_->read(band_, piece, buffers_.stored.data(), piece.width);
+    if (source_.computed()) {
+      to_floats(reinterpret_cast<const std::uint8_t*>(buffers_.stored.data()), piece.width, piece.width, piece.height,
+                to, held_.width);
+      return;
+    }
+    if (stored.has_mask) {
+      buffers_.mask.resize(count);
+      reader_->read_mask(band_, piece, buffers_.mask.data(), piece.width);
+    }
+    widen(stored, buffers_.stored.data(), piece.width, stored.has_mask ? buffers_.mask.data() : nullptr, piece.width,
+          piece.width, piece.height, to, held_.width);
+  }
+
+  [[nodiscard]] const float* cell(std::int64_t column, std::int64_t row) const {
+    return buffers_.cells.data() + (row - held_.y) * held_.width + (column - held_.x);
+  }
+
+  /// All source cells are held: each target cell at once.
+  template <Resampling method>
+  void resample(const Window& part, double reference) {
+    constexpr int radius = radius_of(method), count = 2 * radius;
+    for (std::int64_t y = part.y; y < part.bottom(); ++y) {
+      float* row = out_ + y * stride_;
+      for (std::int64_t x = part.x; x < part.right(); ++x) {
+        const Place& p = place(x, y);
+        if (std::isnan(p.column)) continue;
+        const std::int64_t shift = turns(p.column, reference);
+        if constexpr (method == Resampling::nearest) {
+          row[x] = *cell(static_cast<std::int64_t>(p.column) + shift, static_cast<std::int64_t>(p.row));
+          continue;
+        }
+        if constexpr (method != Resampling::nearest && method != Resampling::average) {
+          std::int64_t i = 0, j = 0;
+          const double fx = plain_first(p.column, radius, i), fy = plain_first(p.row, radius, j);
+          i += shift;
+          if (p.width <= least_stretch && p.height <= least_stretch && i >= held_.x && i + count <= held_.right() &&
+              j >= held_.y && j + count <= held_.bottom()) {
+            double wx[count], wy[count];
+            plain_weights<method>(fx, wx);
+            plain_weights<method>(fy, wy);
+            const float* from = cell(i, j);
+            double full = 0;
+            for (int b = 0; b < count; ++b, from += held_.width) {
+              double line = 0;
+              for (int a = 0; a < count; ++a) line += wx[a] * static_cast<double>(from[a]);
+              full += wy[b] * line;
+            }
+            if (!is_missing(full)) {
+              row[x] = static_cast<float>(full);
+              continue;
+            }
+          }
+        }
+        Gathered g;
+        begin(p, shift, g);
+        add_full(g);
+        if (is_missing(g.full)) add_valid(g);
+        row[x] = finish(g);
+      }
+    }
+  }
+
+  /// Source rows come a strip at a time, each cell gathering what it needs of them.
+  void stream(const Window& part, const Window& from, double reference) {
+    buffers_.gathered.assign(static_cast<std::size_t>(part.cells()), Gathered{});
+    const std::int64_t block = std::max<std::int64_t>(1, source_.block().height);
+    std::int64_t rows = std::max<std::int64_t>(1, most_cells / from.width);
+    if (rows > block) rows = floor_to(rows, block);
+    buffers_.begun.assign(buffers_.gathered.size(), 0);
+    for (std::int64_t top = from.y; top < from.bottom();) {
+      const std::int64_t next = std::min(rows > block ? floor_to(top + rows, block) : top + rows, from.bottom());
+      load({from.x, top, from.width, next - top});
+      for (std::int64_t y = 0; y < part.height; ++y)
+        for (std::int64_t x = 0; x < part.width; ++x) {
+          const Place& p = place(part.x + x, part.y + y);
+          if (std::isnan(p.column)) continue;
+          const double reach = reach_of(method_, p.height) + 1;
+          if (p.row + reach < static_cast<double>(top) || p.row - reach > static_cast<double>(next)) continue;
+          const auto at = static_cast<std::size_t>(y * part.width + x);
+          Gathered& g = buffers_.gathered[at];
+          const Gathered before = g;
+          begin(p, turns(p.column, reference), g);
+          // What lies beyond the raster is found out once.
+          if (buffers_.begun[at] != 0) g.full = before.full;
+          buffers_.begun[at] = 1;
+          add_full(g);
+          add_valid(g);
+        }
+      top = next;
+    }
+    for (std::int64_t y = 0; y < part.height; ++y)
+      for (std::int64_t x = 0; x < part.width; ++x)
+        if (!std::isnan(place(part.x + x, part.y + y).column))
+          out_[(part.y + y) * stride_ + part.x + x] =
+              finish(buffers_.gathered[static_cast<std::size_t>(y * part.width + x)]);
+  }
+
+  /// Sets the taps of a cell. Where the kernel reaches beyond the raster, the full sum is missing from the start.
+  void begin(const Place& p, std::int64_t shift, Gathered& g) {
+    if (method_ == Resampling::nearest) {
+      near_column_ = static_cast<std::int64_t>(p.column) + shift, near_row_ = static_cast<std::int64_t>(p.row);
+      return;
+    }
+    across_.set(method_, p.column, p.width);
+    down_.set(method_, p.row, p.height);
+    if ((!grid_.wraps && (across_.first < 0 || across_.end() > grid_.width)) || down_.first < 0 ||
+        down_.end() > grid_.height)
+      g.full = missing<double>;
+    const bool gentle = method_ == Resampling::cubic || method_ == Resampling::lanczos;
+    valid_across_.set(gentle ? Resampling::bilinear : method_, p.column, p.width);
+    valid_down_.set(gentle ? Resampling::bilinear : method_, p.row, p.height);
+    across_.first += shift;
+    valid_across_.first += shift;
+    near_column_ = static_cast<std::int64_t>(p.column) + shift;
+    near_row_ = static_cast<std::int64_t>(p.row);
+  }
+
+  /// Adds the rows that are held to the sum over the whole kernel.
+  void add_full(Gathered& g) {
+    if (method_ == Resampling::nearest || is_missing(g.full)) return;
+    const std::int64_t y1 = std::min(down_.end(), held_.bottom());
+    const std::size_t count = across_.weights.size();
+    const double* weights = across_.weights.data();
+    for (std::int64_t y = std::max(down_.first, held_.y); y < y1; ++y) {
+      const float* from = cell(across_.first, y);
+      double line = 0;
+      for (std::size_t a = 0; a < count; ++a) line += weights[a] * static_cast<double>(from[a]);
+      g.full += down_.weights[static_cast<std::size_t>(y - down_.first)] * line;
+    }
+  }
+
+  /// Adds those of the cells that are held and there.
+  void add_valid(Gathered& g) {
+    if (near_row_ >= held_.y && near_row_ < held_.bottom()) {
+      const float v = *cell(near_column_, near_row_);
+      g.near = !is_missing(v);
+      if (method_ == Resampling::nearest) g.full = static_cast<double>(v);
+    }
+    if (method_ == Resampling::nearest) return;
+    const std::int64_t y1 = std::min(valid_down_.end(), held_.bottom());
+    const std::int64_t x0 = std::max(valid_across_.first, held_.x), x1 = std::min(valid_across_.end(), held_.right());
+    for (std::int64_t y = std::max(valid_down_.first, held_.y); y < y1; ++y) {
+      const double down = valid_down_.weights[static_cast<std::size_t>(y - valid_down_.first)];
+      const float* from = cell(x0, y);
+      double line = 0, weight = 0;
+      for (std::int64_t x = x0; x < x1; ++x, ++from) {
+        const double w =
+            is_missing(*from) ? 0 : valid_across_.weights[static_cast<std::size_t>(x - valid_across_.first)];
+        line += is_missing(*from) ? 0 : w * static_cast<double>(*from);
+        weight += w;
+      }
+      g.valid += down * line;
+      g.weight += down * weight;
+    }
+  }
+
+  [[nodiscard]] float finish(const Gathered& g) const {
+    if (method_ == Resampling::nearest || !is_missing(g.full)) return static_cast<float>(g.full);
+    const bool enough = method_ == Resampling::average ? g.weight > 0.5 - 1e-9 : g.near && g.weight > 0;
+    return enough ? static_cast<float>(g.valid / g.weight) : missing<float>;
+  }
+
+  Buffers& buffers_;
+  const RasterSource& source_;
+  const Grid& grid_;
+  Resampling method_;
+  std::mutex* lock_;
+  std::unique_ptr<GridTransformer> transformer_;
+  Window reach_;
+  std::unique_ptr<RasterReader> reader_;
+
+  // the slice at work
+  Window window_;
+  float* out_ = nullptr;
+  std::int64_t stride_ = 0;
+  int band_ = 0;
+
+  // the source cells that are held for it
+  Window held_;
+
+  // the target cell at work
+  Taps across_, down_, valid_across_, valid_down_;
+  std::int64_t near_column_ = 0, near_row_ = 0;
+};
+
+class WarpedSource : public RasterSource {
+ public:
+  WarpedSource(std::string name, Grid grid, std::vector<WarpInput> inputs, Resampling method)
+      : name_{std::move(name)}, grid_{std::move(grid)}, inputs_{std::move(inputs)}, method_{method} {
+    while (locks_.size() < inputs_.size()) locks_.push_back(std::make_unique<std::mutex>());
+    const WarpInput& first = inputs_.front();
+    const auto& stored = first.source->bands();
+    for (std::size_t k = 0; k < stored.size(); ++k) {
+      if (first.band >= 0 && first.band != static_cast<int>(k)) continue;
+      const StoredBand& b = stored[k];
+      StoredBand band;
+      band.unit = b.unit;
+      band.description = b.description;
+      band.time = b.time;
+      bands_.push_back(std::move(band));
+    }
+  }
+
+  [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const Grid& grid() const override { return grid_; }
+  [[nodiscard]] const std::vector<StoredBand>& bands() const override { return bands_; }
+  [[nodiscard]] Window block() const override { return {0, 0, 512, 256}; }
+  [[nodiscard]] bool computed() const override { return true; }
+  [[nodiscard]] std::int64_t working_bytes() const override;
+  [[nodiscard]] std::map<std::string, std::string> metadata() const override {
+    return inputs_.front().source->metadata();
+  }
+  [[nodiscard]] bool looks_negative(int band) const override {
+    const WarpInput& first = inputs_.front();
+    return first.source->looks_negative(first.band < 0 ? band : first.band);
+  }
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override;
+
+ private:
+  class Reader : public RasterReader {
+   public:
+    explicit Reader(const WarpedSource& source) : source_{source}, inputs_(source.inputs_.size()) {}
+    void read(int band, const Window& window, void* cells, std::int64_t stride) override {
+      auto* out = static_cast<float*>(cells);
+      for (std::int64_t y = window.y; y < window.bottom(); ++y)
+        std::fill_n(out + (y - window.y) * stride, window.width, missing<float>);
+      for (std::int64_t y = floor_to(window.y, slice_height); y < window.bottom(); y += slice_height)
+        for (std::int64_t x = floor_to(window.x, slice_width); x < window.right(); x += slice_width) {
+          const Window slice = intersect({x, y, slice_width, slice_height}, window);
+          for (std::size_t i = 0; i < inputs_.size(); ++i) {
+            const WarpInput& input = source_.inputs_[i];
+            if (intersect(slice, input.reach).empty()) continue;
+            if (!inputs_[i])
+              inputs_[i] = std::make_unique<InputReader>(
+                  input, source_.method_, buffers_,
+                  input.source->parallel_readers() <= 1 ? source_.locks_[i].get() : nullptr);
+            inputs_[i]->fill(input.band < 0 ? band : input.band, slice,
+                             out + (slice.y - window.y) * stride + (slice.x - window.x), stride);
+          }
+        }
+    }
+    void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
+      fail(Errc::runtime, source_.name_ + " has no mask");
+    }
+
+   private:
+    const WarpedSource& source_;
+    Buffers buffers_;
+    std::vector<std::unique_ptr<InputReader>> inputs_;
+  };
+
+  std::string name_;
+  Grid grid_;
+  std::vector<WarpInput> inputs_;
+  Resampling method_;
+  std::vector<StoredBand> bands_;
+  std::vector<std::unique_ptr<std::mutex>> locks_;
+};
+
+std::int64_t WarpedSource::working_bytes() const {
+  constexpr std::int64_t cells = slice_width * slice_height, around = (slice_width + 2) * (slice_height + 2);
+  constexpr std::int64_t own = most_cells * 4 + piece_cells * 9 + around * 16 +
+                               cells * static_cast<std::int64_t>(sizeof(Place) + sizeof(Gathered) + 1);
+  std::int64_t most = 0;  // inputs are read one after the other
+  for (const WarpInput& input : inputs_)
+    most = std::max(most, bytes_of_block(*input.source) + input.source->working_bytes());
+  return own + most;
+}
+
+std::unique_ptr<RasterReader> WarpedSource::reader() const { return std::make_unique<Reader>(*this); }
+
+}  // namespace
+
+std::shared_ptr<const RasterSource> warped_source(std::string name, Grid grid, std::vector<WarpInput> inputs,
+                                                  Resampling method) {
+  return std::make_shared<WarpedSource>(std::move(name), std::move(grid), std::move(inputs), method);
+}
+
+}  // namespace fulmar

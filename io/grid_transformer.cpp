@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/grid_transformer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "core/error.hpp"
+#include "io/crs.hpp"
+#include "io/gdal_support.hpp"
+#include "io/raster_source.hpp"
+
+namespace fulmar {
+namespace {
+
+constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+/// How well a fitted surface keeps to exact places, in source cells.
+constexpr double tolerance = 1e-5;
+constexpr std::int64_t largest = 32, smallest = 4;
+
+double middle_longitude(const Grid& grid) {
+  const auto p = apply(*grid.affine, static_cast<double>(grid.width) / 2, static_cast<double>(grid.height) / 2);
+  return p.x;
+}
+
+/// A surface of second order over the unit square.
+struct Surface {
+  double c[3][3];  // of v to the power of the first, u of the second
+
+  /// From values at 0, 1/2, 1 in u (inner) and v (outer).
+  explicit Surface(const double* values) {
+    double along[3][3];
+    for (int j = 0; j < 3; ++j) fit(values[3 * j], values[3 * j + 1], values[3 * j + 2], along[j]);
+    for (int i = 0; i < 3; ++i) {
+      double down[3];
+      fit(along[0][i], along[1][i], along[2][i], down);
+      for (int j = 0; j < 3; ++j) c[j][i] = down[j];
+    }
+  }
+  static void fit(double a, double b, double e, double* to) {
+    to[0] = a;
+    to[1] = 4 * b - 3 * a - e;
+    to[2] = 2 * a - 4 * b + 2 * e;
+  }
+  /// The coefficients in u for a v.
+  void row(double v, double* to) const {
+    for (int i = 0; i < 3; ++i) to[i] = c[0][i] + v * (c[1][i] + v * c[2][i]);
+  }
+  [[nodiscard]] double at(double u, double v) const {
+    double r[3];
+    row(v, r);
+    return r[0] + u * (r[1] + u * r[2]);
+  }
+};
+
+class ProjTransformer : public GridTransformer {
+ public:
+  ProjTransformer(const Grid& target, const Grid& source) : target_{target}, source_{source} {
+    if (!target.affine) fail(Errc::input, "a grid of control points cannot be a target: give a CRS and a resolution");
+    const auto from = spatial_reference(target.crs), to = spatial_reference(source.crs);
+    if (!from || !to)
+      fail(Errc::input, fmt::format("the {} has no coordinate system; give it one, for example with gdal_edit.py "
+                                    "-a_srs EPSG:...",
+                                    to ? "grid" : "raster"));
+    if (!from->IsSame(&*to)) {
+      transformation_ = transformation(*from, *to);
+      if (!transformation_) fail(Errc::input, "PROJ knows no way between the two coordinate systems");
+    }
+    if (source.affine) {
+      inverse_ = inverse_of(*source.affine);
+      if (!inverse_) fail(Errc::input, "the raster's affine transform is singular");
+      turn_ = columns_of_turn(source);
+    } else if (source.control_points.size() >= 3) {
+      fit_ = fit_control_points(source);
+      if (!fit_.transformer) fail(Errc::input, "the raster's control points fit no surface");
+    } else {
+      fail(Errc::input, "the raster lies nowhere: it has neither a geotransform nor control points");
+    }
+  }
+
+  void places(const Window& window, double* columns, double* rows) override {
+    const Window squares = whole_blocks(window, largest, largest);
+    for (std::int64_t y = squares.y; y < squares.bottom(); y += largest)
+      for (std::int64_t x = squares.x; x < squares.right(); x += largest) square(x, y, largest, window, columns, rows);
+  }
+  [[nodiscard]] double turn() const override { return turn_; }
+  [[nodiscard]] std::unique_ptr<GridTransformer> copy() const override {
+    return std::make_unique<ProjTransformer>(target_, source_);
+  }
+
+ private:
+  /// Points of the target raster to points of the source raster, in place; NaN where there is none. Always the same
+  /// points together: PROJ may choose its way by all of them.
+  template <int count>
+  void exact(double* x, double* y) {
+    for (int i = 0; i < count; ++i) {
+      const auto p = apply(*target_.affine, x[i], y[i]);
+      x[i] = p.x, y[i] = p.y;
+    }
+    int good[count];
+    std::fill_n(good, count, TRUE);
+    if (transformation_) {
+      const ErrorTrap trap;
+      transformation_->Transform(count, x, y, nullptr, nullptr, good);
+    }
+    for (int i = 0; i < count; ++i) {
+      if (!good[i] || !std::isfinite(x[i]) || !std::isfinite(y[i])) {
+        x[i] = y[i] = nan;
+      } else if (inverse_) {
+        const Affine& a = *source_.affine;
+        const auto& r = *inverse_;
+        const double dx =
+            (turn_ == 0 && source_.geographic ? nearest_longitude(x[i], middle_longitude(source_)) : x[i]) - a[0];
+        const double dy = y[i] - a[3];
+        x[i] = dx * r[0] + dy * r[1];
+        y[i] = dx * r[2] + dy * r[3];
+      } else {
+        double z = 0;
+        int ok = FALSE;
+        if (source_.geographic) x[i] = nearest_longitude(x[i], fit_.reference);
+        fit_.run(fit_.transformer.get(), TRUE, 1, x + i, y + i, &z, &ok);
+        if (!ok || !std::isfinite(x[i]) || !std::isfinite(y[i])) x[i] = y[i] = nan;
+      }
+    }
+  }
+  /// Columns of points that belong together, without the jump from one turn to the next.
+  template <int count>
+  void run_on(double* x) const {
+    if (turn_ > 0)
+      for (int i = 1; i < count; ++i) x[i] += turn_ * std::rint((x[0] - x[i]) / turn_);
+  }
+
+  void square(std::int64_t x0, std::int64_t y0, std::int64_t size, const Window& window, double* columns,
+              double* rows) {
+    const Window mine = intersect({x0, y0, size, size}, window);
+    if (mine.empty()) return;
+    static constexpr double us[13] = {0, .5, 1, 0, .5, 1, 0, .5, 1, .25, .75, .25, .75};
+    static constexpr double vs[13] = {0, 0, 0, .5, .5, .5, 1, 1, 1, .25, .25, .75, .75};
+    double x[13], y[13];
+    const auto left = static_cast<double>(x0), top = static_cast<double>(y0), side = static_cast<double>(size);
+    for (int i = 0; i < 13; ++i) x[i] = left + us[i] * side, y[i] = top + vs[i] * side;
+    exact<13>(x, y);
+    run_on<13>(x);
+    const Surface across{x}, down{y};
+    bool fits = true;
+    for (int i = 9; i < 13; ++i)  // written so that a NaN fails
+      if (!(std::abs(across.at(us[i], vs[i]) - x[i]) <= tolerance &&
+            std::abs(down.at(us[i], vs[i]) - y[i]) <= tolerance))
+        fits = false;
+    const auto put = [&](std::int64_t i, std::int64_t j, double column, double row) {
+      const auto at = (j - window.y) * window.width + (i - window.x);
+      columns[at] = turn_ > 0 ? nearest_column(column, source_.width, turn_) : column;
+      rows[at] = row;
+    };
+    if (fits) {
+      for (std::int64_t j = mine.y; j < mine.bottom(); ++j) {
+        double a[3], d[3];
+        const double v = (static_cast<double>(j) + 0.5 - top) / side;
+        across.row(v, a);
+        down.row(v, d);
+        for (std::int64_t i = mine.x; i < mine.right(); ++i) {
+          const double u = (static_cast<double>(i) + 0.5 - left) / side;
+          put(i, j, a[0] + u * (a[1] + u * a[2]), d[0] + u * (d[1] + u * d[2]));
+        }
+      }
+    } else if (size > smallest) {
+      const std::int64_t half = size / 2;
+      for (const auto& [i, j] : {std::pair{x0, y0}, {x0 + half, y0}, {x0, y0 + half}, {x0 + half, y0 + half}})
+        square(i, j, half, window, columns, rows);
+    } else {
+      constexpr int count = smallest * smallest;
+      double px[count], py[count];
+      for (int i = 0; i < count; ++i) px[i] = left + i % smallest + 0.5, py[i] = top + i / smallest + 0.5;
+      exact<count>(px, py);
+      for (std::int64_t j = mine.y; j < mine.bottom(); ++j)
+        for (std::int64_t i = mine.x; i < mine.right(); ++i) {
+          const auto at = (j - y0) * smallest + (i - x0);
+          put(i, j, px[at], py[at]);
+        }
+    }
+  }
+
+  Grid target_, source_;
+  Transformation transformation_;  // null: same CRS
+  std::optional<std::array<double, 4>> inverse_;
+  ControlPointFit fit_;
+  double turn_ = 0;
+};
+
+/// The parts of the earth's turn that a raster covers, and its latitudes or other coordinates, in another CRS.
+Extent extent_of(const Grid& source, const OGRSpatialReference& crs, const std::string& wkt) {
+  const LatticeTransformer transformer{source, wkt};
+  const auto points = transformer.sample(128);
+  if (points.empty()) fail(Errc::usage, "no part of the raster has a place in that coordinate system");
+  Extent e{points[0].x, points[0].y, points[0].x, points[0].y};
+  for (const Point& p : points) {
+    e.west = std::min(e.west, p.x), e.east = std::max(e.east, p.x);
+    e.south = std::min(e.south, p.y), e.north = std::max(e.north, p.y);
+  }
+  if (!crs.IsGeographic()) return e;
+  // A pole within the raster is seen by no sample.
+  for (const double pole : {-90.0, 90.0}) {
+    Grid at;
+    at.width = at.height = 1;
+    at.affine = Affine{0, 1e-9, 0, pole, 0, pole > 0 ? -1e-9 : 1e-9};
+    at.crs = wkt;
+    double column = nan, row = nan;
+    ProjTransformer{at, source}.places({0, 0, 1, 1}, &column, &row);
+    if (!(column >= 0 && column <= static_cast<double>(source.width) && row >= 0 &&
+          row <= static_cast<double>(source.height)) ||
+        source.geographic)
+      continue;
+    e.west = -180, e.east = 180;
+    (pole > 0 ? e.north : e.south) = pole;
+  }
+  if (e.east - e.west > 360) e.west = -180, e.east = 180;
+  e.south = std::max(e.south, -90.0), e.north = std::min(e.north, 90.0);
+  return e;
+}
+
+/// Side of a square of the area that the middle cell of a raster has in another CRS.
+double resolution_of(const Grid& source, const std::string& wkt, const Extent& all) {
+  const LatticeTransformer transformer{source, wkt};
+  const double x = static_cast<double>(source.width) / 2, y = static_cast<double>(source.height) / 2;
+  const auto here = transformer.exact(x, y), right = transformer.exact(x + 0.5, y),
+             below = transformer.exact(x, y + 0.5);
+  const auto wrap = [&](double d) { return transformer.geographic() ? nearest_longitude(d, 0) : d; };
+  const double area =
+      4 * std::abs(wrap(right.x - here.x) * (below.y - here.y) - wrap(below.x - here.x) * (right.y - here.y));
+  if (std::isfinite(area) && area > 0) return std::sqrt(area);
+  return std::hypot(all.east - all.west, all.north - all.south) /
+         std::hypot(static_cast<double>(source.width), static_cast<double>(source.height));
+}
+
+}  // namespace
+
+std::shared_ptr<const GridTransformer> make_transformer(const Grid& target, const Grid& source) {
+  const bool same = target.crs == source.crs;
+  if (same && target.affine && source.affine && inverse_of(*source.affine)) return affine_transformer(target, source);
+  return std::make_shared<ProjTransformer>(target, source);
+}
+
+Grid make_grid_for(const Grid& source, const GridRequest& request) {
+  const std::string text = request.crs.empty() ? source.crs : request.crs;
+  const auto crs = spatial_reference(text);
+  if (!crs && !request.crs.empty())
+    fail(Errc::usage, fmt::format("'{}' names no coordinate system; write it as EPSG:32631, as WKT or as a PROJ string",
+                                  request.crs));
+  const auto from = spatial_reference(source.crs);
+  if (!from && !request.crs.empty())
+    fail(Errc::input,
+         "the raster has no coordinate system, so it cannot be brought to another; give it one, for "
+         "example with gdal_edit.py -a_srs EPSG:...");
+  const bool same = !crs || (from && crs->IsSame(&*from));
+  const bool upright = source.affine && (*source.affine)[2] == 0 && (*source.affine)[4] == 0;
+  if (!crs && !upright) fail(Errc::input, "the raster lies nowhere: it has neither a geotransform nor a CRS");
+
+  const std::string wkt = same ? source.crs : wkt2(&*crs);
+  Extent all;
+  if (same && source.affine) {
+    const auto& a = *source.affine;
+    const auto w = static_cast<double>(source.width), h = static_cast<double>(source.height);
+    const auto p = apply(a, 0, 0);
+    all = {p.x, p.y, p.x, p.y};
+    for (const auto& q : {apply(a, w, 0), apply(a, 0, h), apply(a, w, h)}) {
+      all.west = std::min(all.west, q.x), all.east = std::max(all.east, q.x);
+      all.south = std::min(all.south, q.y), all.north = std::max(all.north, q.y);
+    }
+  } else {
+    all = extent_of(source, *crs, wkt);
+  }
+  Extent extent = request.extent.value_or(all);
+  if (crs && crs->IsGeographic() && extent.west >= extent.east) extent.east += 360;
+  if (!(extent.west < extent.east && extent.south < extent.north))
+    fail(Errc::usage, "the extent is empty: it is xmin,ymin,xmax,ymax in the unit of the CRS");
+
+  Grid grid;
+  if (request.resolution > 0)
+    grid = grid_over(extent, request.resolution);
+  else if (same && upright)
+    grid = lattice_over(source, extent);
+  else
+    grid = grid_over(extent, resolution_of(source, wkt, all));
+  grid.crs = wkt;
+  finish_grid(grid);
+
+  // Whether anything of the raster lies there.
+  const auto mine = apply(*grid.affine, 0, 0),
+             end = apply(*grid.affine, static_cast<double>(grid.width), static_cast<double>(grid.height));
+  const double west = std::min(mine.x, end.x), east = std::max(mine.x, end.x);
+  bool overlaps = std::min(mine.y, end.y) < all.north && std::max(mine.y, end.y) > all.south;
+  bool across = west < all.east && east > all.west;
+  if (grid.geographic)
+    for (const double turn : {-360.0, 360.0}) across |= west + turn < all.east && east + turn > all.west;
+  overlaps = overlaps && across;
+  if (!overlaps)
+    fail(Errc::usage,
+         fmt::format("the grid does not reach the raster, which lies in {:.10g},{:.10g},{:.10g},{:.10g} of "
+                     "that coordinate system (xmin,ymin,xmax,ymax)",
+                     all.west, all.south, all.east, all.north));
+  return grid;
+}
+
+}  // namespace fulmar
