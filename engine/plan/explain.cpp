@@ -53,12 +53,15 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
         stage.beyond == Halo{} ? "" : fmt::format(", {} cells beyond the tile", cells_text(stage.beyond)));
     for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
       const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
-      const bool computed = node.op == nullptr && graph.sources[static_cast<std::size_t>(node.source)]->computed();
+      const auto* source = node.op != nullptr ? nullptr : graph.sources[static_cast<std::size_t>(node.source)].get();
+      const bool computed = source != nullptr && source->computed();
       out += fmt::format("    {:<12} {}",
                          node.round >= 0      ? "reduce"
                          : node.op != nullptr ? node.op->kind()
-                         : computed           ? "companion"
-                                              : "read",
+                         : !computed          ? "read"
+                         // A companion is made from what it holds; a warped raster reads others.
+                         : source->working_bytes() > 0 ? "warp"
+                                                       : "companion",
                          node_name(graph, stage.nodes[k]));
       out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
       if (node.round > 0) out += fmt::format(", round {}", node.round + 1);
@@ -94,7 +97,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
   if (!plan.passes.empty())
     for (const Product& p : graph.products)
       if (p.bands.empty()) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
-  out += fmt::format("decode    {}, each cell {:.2f} times\n", mebibytes(plan.bytes_read), plan.decoded_times);
+  out += fmt::format("decode    {}, each cell {:.2f} times{}\n", mebibytes(plan.bytes_read), plan.decoded_times,
+                     graph.warps.empty() ? "" : "; of other grids what is needed, as it is needed");
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
   out += fmt::format(
       "memory    {} at the peak: program {}, block cache {}, decoders {}, {} tile{} of {}, {} thread{} of {}\n",

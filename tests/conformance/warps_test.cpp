@@ -96,6 +96,8 @@ TEST(Warps, MemoryIsPlannedForEveryThread) {
   const std::int64_t each = (four.decoder_bytes - one.decoder_bytes) / 3;
   EXPECT_GT(each, std::int64_t{2} << 20);
   EXPECT_LT(each, std::int64_t{16} << 20);
+  EXPECT_NE(explain(bound.graph, one).find("warp         in.tif on another grid band 1"), std::string::npos)
+      << explain(bound.graph, one);
 }
 
 }  // namespace
