@@ -24,6 +24,7 @@ constexpr std::array known_extensions{
     Known{"tiff", "GTiff", ProductKind::raster},
     Known{"png", "PNG", ProductKind::raster},
     Known{"nc", "netCDF", ProductKind::raster},
+    Known{"zarr", "Zarr", ProductKind::raster},
     Known{"img", "HFA", ProductKind::raster},
     Known{"gpkg", "GPKG", ProductKind::features},
     Known{"fgb", "FlatGeobuf", ProductKind::features},
@@ -38,7 +39,7 @@ constexpr std::array known_extensions{
 };
 
 constexpr const char* known_text =
-    ".tif .png .nc .img for rasters; .gpkg .fgb .geojson .geojsonl .csv .shp for features";
+    ".tif .png .nc .zarr .img for rasters; .gpkg .fgb .geojson .geojsonl .csv .shp for features";
 
 GDALDriver* find_driver(const std::string& name) { return GetGDALDriverManager()->GetDriverByName(name.c_str()); }
 

@@ -50,8 +50,14 @@ void remove_file(const std::string& path) {
     VSIUnlink(path.c_str());
 }
 
+/// True for a folder that is a Zarr: the only kind that a product replaces.
+bool is_zarr(const std::string& folder) {
+  VSIStatBufL stat;
+  return stat_of(join(folder, ".zgroup"), stat) || stat_of(join(folder, ".zarray"), stat);
+}
+
 /// Down to the disk; false with errno set where that fails. Folders of file systems that know no such thing are let be.
-bool make_durable(const std::string& path) {
+bool sync(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return false;
   const bool ok = ::fsync(file) == 0 || errno == EINVAL || errno == ENOTSUP;
@@ -59,6 +65,15 @@ bool make_durable(const std::string& path) {
   ::close(file);
   errno = reason;
   return ok;
+}
+
+/// The same for a folder and all it holds.
+bool make_durable(const std::string& path) {
+  VSIStatBufL stat;
+  if (stat_of(path, stat) && VSI_ISDIR(stat.st_mode))
+    for (const auto& entry : list_folder(path))
+      if (entry != "." && entry != ".." && !make_durable(join(path, entry))) return false;
+  return sync(path);
 }
 
 constexpr std::array description_endings{".aux.xml", ".ovr", ".msk", ".msk.ovr"};
@@ -113,7 +128,8 @@ void check_target(const std::string& path, bool overwrite) {
   if (file_name(path).empty()) fail(Errc::usage, fmt::format("'{}' names no file to write", path));
   VSIStatBufL stat;
   if (stat_of(path, stat)) {
-    if (VSI_ISDIR(stat.st_mode)) fail(Errc::output, fmt::format("cannot write '{}': it is a directory", path));
+    if (VSI_ISDIR(stat.st_mode) && !is_zarr(path))
+      fail(Errc::output, fmt::format("cannot write '{}': it is a directory", path));
     if (!overwrite) fail(Errc::output, fmt::format("'{}' exists; add --overwrite to replace it", path));
   }
   // Virtual file systems make their folders as they go, or say at the first write that they cannot.
@@ -249,9 +265,21 @@ void ProductFile::commit() {
   // The product last: where it is, its sidecars are.
   for (const auto& entry : files_)
     if (entry != main) rename(join(folder_, entry), join(folder_, final_name(entry)));
-  rename(temporary_, target_);
+  // A folder cannot be renamed onto another: the old one steps aside, and back where the new one does not come.
+  std::string old;
+  if (stat_of(target_, stat) && VSI_ISDIR(stat.st_mode)) {
+    old = join(folder_, prefix_ + ".old");
+    rename(target_, old);
+  }
+  try {
+    rename(temporary_, target_);
+  } catch (const Error&) {
+    if (!old.empty()) rename(old, target_);
+    throw;
+  }
   committed_ = true;
-  if (!is_virtual(path_)) make_durable(folder_);
+  if (!old.empty()) remove_file(old);
+  if (!is_virtual(path_)) sync(folder_);
 }
 
 }  // namespace fulmar

@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
+#include "io/cube_sink.hpp"
 #include "io/drivers.hpp"
 #include "io/product_file.hpp"
 
@@ -89,10 +90,6 @@ CPLStringList copy_options(const GDALDriver& driver, const FileOptions& options,
     // The mean of two flags is no flag.
     add_option(list, "OVERVIEW_RESAMPLING", is_floating(dtype) ? "AVERAGE" : "NEAREST");
     if (options.threads > 1) add_option(list, "NUM_THREADS", std::to_string(options.threads));
-  } else if (name == "netCDF") {
-    // NC4C, the other compressed kind, turns UInt16 into float.
-    add_option(list, "FORMAT", "NC4");
-    add_option(list, "COMPRESS", "DEFLATE");
   } else if (name == "HFA") {
     add_option(list, "COMPRESSED", "YES");
   }
@@ -113,6 +110,8 @@ class GdalRasterSink : public RasterSink {
     if (grid.width <= 0 || grid.height <= 0 || grid.width > std::numeric_limits<int>::max() ||
         grid.height > std::numeric_limits<int>::max())
       fail(Errc::output, fmt::format("cannot write '{}': {} x {} cells", path, grid.width, grid.height));
+    cube_ = name_of(*driver_) == "netCDF" || name_of(*driver_) == "Zarr";
+    if (cube_) check_cube_options(name_of(*driver_), options.creation_options);
     dtype_ = common_type(bands);
     nodata_ = common_nodata(bands, dtype_);
     direct_ = name_of(*driver_) == "GTiff";
@@ -205,13 +204,6 @@ class GdalRasterSink : public RasterSink {
       else
         band.SetNoDataValue(*nodata_);
     }
-    // CF readers look for these two, and GDAL's netCDF driver takes them from here.
-    if (name_of(*driver_) == "netCDF")
-      for (std::size_t i = 0; i < bands_.size(); ++i) {
-        auto& band = *dataset_->GetRasterBand(static_cast<int>(i) + 1);
-        if (!bands_[i].name.empty()) band.SetMetadataItem("NETCDF_VARNAME", bands_[i].name.c_str());
-        if (bands_[i].unit.known()) band.SetMetadataItem("units", bands_[i].unit.symbol.c_str());
-      }
     if (trap.failed()) file_.fail_writing(trap);
   }
 
@@ -260,7 +252,11 @@ class GdalRasterSink : public RasterSink {
     if (name == "PNG") source = quicklook(*source);
     const auto list = copy_options(*driver_, options_, dtype_);
     DatasetPtr result;
-    if (has_item(*driver_, GDAL_DCAP_CREATECOPY))
+    if (cube_)
+      result =
+          write_cube(file_.temporary(), *source,
+                     {name, options_.creation_options, grid_, bands_, metadata_, dtype_, nodata_}, options_.cancel);
+    else if (has_item(*driver_, GDAL_DCAP_CREATECOPY))
       result.reset(driver_->CreateCopy(file_.temporary().c_str(), source.get(), FALSE, list.List(), go_on,
                                        progress_argument(options_.cancel)));
     else
@@ -364,6 +360,7 @@ class GdalRasterSink : public RasterSink {
   bool in_order_ = true;  // so far every window was the next of the order that RasterSink names
   int next_band_ = 0;
   std::int64_t next_row_ = 0;
+  bool cube_ = false;   // netCDF or Zarr
   bool direct_ = true;  // the product itself is the GeoTIFF that is written
   std::string work_;    // that GeoTIFF
   DatasetPtr dataset_;

@@ -104,6 +104,7 @@ struct ProductBand {
   DType dtype = DType::f32;
   std::optional<double> nodata;
   Unit unit;
+  std::optional<double> time = {};  ///< when it was measured: seconds since 1970-01-01T00:00:00Z
 };
 
 /// Provenance and metadata of a product, as text pairs.

@@ -49,11 +49,13 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
       continue;
     }
     std::vector<ProductBand> bands;
-    for (const Edge& e : product.bands) {
+    for (std::size_t i = 0; i < product.bands.size(); ++i) {
+      const Edge& e = product.bands[i];
       const Band& b = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
       const double none =
           b.type == DType::u8 ? static_cast<double>(missing<std::uint8_t>) : std::numeric_limits<double>::quiet_NaN();
       bands.push_back({b.name, b.type, none, b.unit});
+      if (i < product.times.size() && !is_missing(product.times[i])) bands.back().time = product.times[i];
     }
     rasters_[p] = io.create_raster(product.path, product.options, grid, bands, metadata);
   }

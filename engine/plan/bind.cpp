@@ -104,9 +104,17 @@ class Binder {
     while (begin <= a.value.size()) {
       const auto end = std::min(a.value.find(',', begin), a.value.size());
       const std::string word = a.value.substr(begin, end - begin);
-      if (word.empty() || word.size() > 6 || word.find_first_not_of("0123456789") != std::string::npos || word == "0")
-        wrong(a.span, fmt::format("--band takes numbers from 1, such as 1 or 1,3, not '{}'", a.value));
-      bands.push_back(std::stoi(word));
+      const auto dash = std::min(word.find('-'), word.size());
+      const auto number = [&](const std::string& digits) {
+        if (digits.empty() || digits.size() > 6 || digits.find_first_not_of("0123456789") != std::string::npos ||
+            std::stoi(digits) == 0)
+          wrong(a.span, fmt::format("--band takes numbers from 1, such as 1 or 1,3 or 1-366, not '{}'", a.value));
+        return std::stoi(digits);
+      };
+      const int first = number(word.substr(0, dash));
+      const int last = dash == word.size() ? first : number(word.substr(dash + 1));
+      if (last < first) wrong(a.span, fmt::format("--band {}-{} runs backwards", first, last));
+      for (int band = first; band <= last; ++band) bands.push_back(band);
       begin = end + 1;
     }
   }
@@ -849,6 +857,9 @@ class Binder {
               fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
                           step.name, flow.last));
       product.bands = flow.bands;
+      const std::size_t dates = flow.times.size(), bands = flow.bands.size();
+      for (std::size_t b = 0; b < bands; ++b)
+        product.times.push_back(dates > 0 && bands % dates == 0 ? flow.times[b / (bands / dates)] : missing<double>);
     }
     graph_.products.push_back(std::move(product));
   }

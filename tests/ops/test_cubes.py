@@ -3,6 +3,8 @@
 
 import os
 
+import datetime
+
 import netCDF4
 import numpy as np
 import pytest
@@ -109,3 +111,250 @@ def test_every_cell(file, name, tmp_path):
         assert dataset.GetSpatialRef().IsGeographic()
     if name != "sea_ice_fraction":  # no ice in the Black Sea in July
         assert np.isfinite(got).any()
+
+
+def make(path, values, lat=None, lon=None, time=None, units="days since 2001-02-26", calendar="standard",
+         dims=("time", "lat", "lon"), dtype="f4", name="v", **attributes):
+    """A small cube; `values` as they are stored, in the order of `dims`."""
+    values = np.asarray(values)
+    with netCDF4.Dataset(path, "w") as dataset:
+        for dim, size in zip(dims, values.shape):
+            dataset.createDimension(dim, size)
+        for dim, axis, unit in (("lat", lat, "degrees_north"), ("lon", lon, "degrees_east"), ("time", time, units)):
+            if axis is None:
+                continue
+            v = dataset.createVariable(dim, "f8", (dim,))
+            v[:] = axis
+            v.units = unit
+            if dim == "time" and calendar:
+                v.calendar = calendar
+        fill = attributes.pop("_FillValue", None)
+        v = dataset.createVariable(name, dtype, dims, fill_value=fill)
+        v.set_auto_maskandscale(False)
+        for key, value in attributes.items():
+            v.setncattr(key, value)
+        v[:] = values.astype(dtype)
+    return path
+
+
+def cube_of(tmp_path, values, **more):
+    shape = np.asarray(values).shape
+    defaults = {"lat": 10.0 - np.arange(shape[-2]), "lon": 20.0 + np.arange(shape[-1])}
+    return make(tmp_path / "c.nc", values, **{**defaults, **more})
+
+
+def through(path, tmp_path, options=""):
+    run(f"{path}{options} ! o.tif", cwd=tmp_path)
+    return gdal.Open(str(tmp_path / "o.tif"))
+
+
+RAMP = np.arange(24, dtype=float).reshape(2, 3, 4)
+
+
+def test_bottom_up_and_east_to_west(tmp_path):
+    d = through(cube_of(tmp_path, RAMP, lat=[1, 2, 3], lon=[23, 22, 21, 20], time=[0, 1]), tmp_path)
+    assert np.array_equal(d.ReadAsArray(), RAMP[:, ::-1, ::-1])
+    assert d.GetGeoTransform() == (19.5, 1, 0, 3.5, 0, -1)
+
+
+def test_axes_in_any_order(tmp_path):
+    d = through(cube_of(tmp_path, RAMP.transpose(2, 0, 1), dims=("lon", "time", "lat"), lat=[3, 2, 1],
+                        lon=[20, 21, 22, 23], time=[0, 1]), tmp_path)
+    assert np.array_equal(d.ReadAsArray(), RAMP)
+
+
+def test_longitudes_beyond_180(tmp_path):
+    globe = np.arange(2 * 36.0).reshape(1, 2, 36)
+    d = through(cube_of(tmp_path, globe, lat=[5, -5], lon=5 + 10.0 * np.arange(36), time=[0]), tmp_path)
+    assert d.GetGeoTransform()[0] == -180
+    assert np.array_equal(d.ReadAsArray(), np.roll(globe[0], 18, axis=1))
+    # No column begins at 180 degrees: kept.
+    d = through(cube_of(tmp_path, globe, lat=[5, -5], lon=2 + 10.0 * np.arange(36), time=[0]), tmp_path)
+    assert d.GetGeoTransform()[0] == -3 and np.array_equal(d.ReadAsArray(), globe[0])
+    # A region beyond the antimeridian moves by a turn, one across it is kept.
+    d = through(cube_of(tmp_path, RAMP, lon=[200, 201, 202, 203], time=[0, 1]), tmp_path)
+    assert d.GetGeoTransform()[0] == -160.5
+    d = through(cube_of(tmp_path, RAMP, lon=[178, 179, -180, -179], time=[0, 1]), tmp_path)
+    assert d.GetGeoTransform()[0] == 177.5 and np.array_equal(d.ReadAsArray(), RAMP)
+
+
+def test_a_rolled_globe_does_not_depend_on_tiles(tmp_path):
+    rng = np.random.default_rng(3)
+    globe = rng.normal(size=(3, 90, 720)).astype("f4")
+    path = cube_of(tmp_path, globe, lat=np.linspace(44.75, -44.25, 90), lon=0.25 + 0.5 * np.arange(720), time=[0, 1, 2])
+    for tile in ("512x512", "100x17"):
+        run(f"{path} ! o.tif", "--tile", tile, cwd=tmp_path)
+        assert np.array_equal(gdal.Open(str(tmp_path / "o.tif")).ReadAsArray(), np.roll(globe, 360, axis=2))
+
+
+PACKED = [
+    ("i2", dict(_FillValue=-99, scale_factor=0.01, add_offset=20.0)),
+    ("i2", dict(_FillValue=-99, missing_value=np.array([3, 4], "i2"), valid_range=np.array([-10, 12], "i2"))),
+    ("i2", dict(valid_min=np.int16(2))),
+    ("i2", dict(missing_value=np.int16(7), valid_max=np.int16(9), scale_factor=np.float32(0.1))),
+    ("i1", dict(_Unsigned="true", scale_factor=0.5)),
+    ("i1", dict(_FillValue=-1)),
+    ("i2", dict(_Unsigned="true", _FillValue=-1)),
+    ("i4", dict(_FillValue=5, scale_factor=1e-4)),
+    ("u2", dict(_FillValue=65535)),
+    ("f4", dict(missing_value=np.float32(5))),
+    ("f8", dict(valid_min=2.0, _FillValue=np.nan)),
+    ("i8", dict(_FillValue=11)),
+]
+
+
+@pytest.mark.parametrize("dtype,attributes", PACKED, ids=[f"{d}-{'-'.join(a)}" for d, a in PACKED])
+def test_packed_cells(dtype, attributes, tmp_path):
+    cells = np.array([[[0, 1, 2, 3], [4, 5, 7, -1], [9, 11, 12, -99]]])
+    path = cube_of(tmp_path, cells.astype("i8"), dtype=dtype, time=[0], **attributes)
+    with netCDF4.Dataset(path) as dataset:
+        dataset["v"].set_auto_scale(attributes.get("_Unsigned") is not None)
+        want = np.ma.filled(dataset["v"][:].astype(float), np.nan)
+        if attributes.get("_Unsigned") is None:
+            want = want * float(attributes.get("scale_factor", 1)) + float(attributes.get("add_offset", 0))
+    got = through(path, tmp_path).ReadAsArray()
+    assert np.array_equal(got, want[0].astype("f4"), equal_nan=True), (got, want)
+
+
+def times_of(path):
+    with netCDF4.Dataset(path) as dataset:
+        assert dataset["time"].calendar == "proleptic_gregorian"
+        return [t.isoformat() for t in netCDF4.num2date(dataset["time"][:], dataset["time"].units, "proleptic_gregorian")]
+
+
+@pytest.mark.parametrize("units", ["days since 2001-02-26", "hours since 1900-01-01 00:00:0.0",
+                                   "seconds since 1981-01-01 00:00:00 UTC", "minutes since 1999-12-31T23:59:00Z"])
+@pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian", "noleap", "360_day", "julian"])
+def test_times_arrive_in_netcdf(units, calendar, tmp_path):
+    if calendar == "360_day" and "12-31" in units:
+        pytest.skip("no such date there")
+    steps = np.arange(5.0) * {"d": 30, "h": 36, "s": 86400, "m": 77}[units[0]]
+    path = cube_of(tmp_path, np.zeros((5, 2, 2)), time=steps, units=units, calendar=calendar)
+    run(f"{path} ! o.nc", cwd=tmp_path)
+    want = netCDF4.num2date(steps, units, calendar, only_use_cftime_datetimes=True)
+    if calendar == "julian":  # counts real days: the same Julian day numbers in the Gregorian calendar
+        whole = datetime.datetime(1970, 1, 1)
+        want = [whole + datetime.timedelta(days=w.toordinal() - 2440588, hours=w.hour, minutes=w.minute) for w in want]
+    assert times_of(tmp_path / "o.nc") == [w.isoformat() for w in want]
+
+
+@pytest.mark.parametrize("change,words", [
+    (dict(units="months since 2001-01-01"), ["fixed length", "settunits"]),
+    (dict(time=[0, 0]), ["neither rises nor falls"]),
+    (dict(time=[0, np.nan]), ["no time"]),
+    (dict(calendar="mayan"), ["mayan"]),
+    (dict(units="days since last winter"), ["names no date"]),
+    (dict(units="days since 1582-10-01", time=[0, 30]), ["two calendars"]),
+    (dict(lat=[3, 2, 0]), ["not evenly spaced"]),
+    (dict(lon=[0, 1, 2, np.nan]), ["missing at its position 4"]),
+])
+def test_broken_axes_are_refused(change, words, tmp_path):
+    path = cube_of(tmp_path, RAMP, **{**dict(time=[0, 1]), **change})
+    result = call("run", f"{path} ! {tmp_path}/o.tif")
+    assert result.code == 3 and str(path) in result.err
+    for word in words:
+        assert word in result.err, result.err
+
+
+def test_several_variables_are_listed(tmp_path):
+    source = shared("eddy/dt_blacksea_l4_20160707_sla.nc")
+    result = call("run", f"{source} ! {tmp_path}/o.tif")
+    assert result.code == 3 and f'NETCDF:"{source}":adt  [time=1' in result.err and "lat_bnds" not in result.err
+    result = call("run", f"{source} --layer sst ! {tmp_path}/o.tif")
+    assert result.code == 3 and "no variable 'sst'" in result.err and "--layer" in result.err
+
+
+def test_band_ranges(tmp_path):
+    path = cube_of(tmp_path, np.arange(80.0).reshape(10, 2, 4), time=np.arange(10))
+    d = through(path, tmp_path, " --band 2-4,9")
+    assert [d.GetRasterBand(b).ReadAsArray()[0, 0] for b in range(1, 5)] == [8, 16, 24, 64]
+    for wrong in ("4-2", "1-", "-3", "0-2"):
+        assert call("run", f"{path} --band {wrong} ! {tmp_path}/p.tif").code == 2
+
+
+def test_zarr_in_and_out(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("zarr")
+    source = shared("sst/ostia_monthly_tropics_54months.nc")
+    run(f"{source} ! o.nc", cwd=tmp_path)
+    run(f"{source} ! o.zarr", cwd=tmp_path)
+    with xarray.open_dataset(source) as want, xarray.open_dataset(tmp_path / "o.nc") as nc, xarray.open_dataset(
+        tmp_path / "o.zarr", engine="zarr"
+    ) as zarr:
+        name = "surface_temperature"
+        values = want[name].values[:, ::-1] if want.latitude[0] < want.latitude[-1] else want[name].values
+        for made in (nc, zarr):
+            assert np.array_equal(made[name].values, values, equal_nan=True)
+            assert np.array_equal(made.time.values, want.time.values)
+            assert made[name].attrs["units"] == "K" and made[name].attrs["standard_name"] == "surface_temperature"
+            assert np.allclose(made.lat.values, np.sort(want.latitude.values)[::-1], atol=1e-4)
+            assert made.attrs["Conventions"] == "CF-1.8" and "FULMAR_PIPELINE" in made.attrs
+    # What was written is read again, and the same; a Zarr that exists is replaced only when asked to.
+    run("o.zarr ! again.nc", cwd=tmp_path)
+    with xarray.open_dataset(tmp_path / "again.nc") as again:
+        assert np.array_equal(again["surface_temperature"].values, values, equal_nan=True)
+    result = call("run", f"{source} ! {tmp_path}/o.zarr")
+    assert result.code == 4 and "--overwrite" in result.err
+    run(f"{source} --band 1-2 ! o.zarr", cwd=tmp_path)
+    with xarray.open_dataset(tmp_path / "o.zarr", engine="zarr") as zarr:
+        assert zarr.sizes["time"] == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["again.nc", "o.nc", "o.zarr"]
+    # A folder that is no Zarr is let be.
+    (tmp_path / "mine.zarr").mkdir()
+    (tmp_path / "mine.zarr/letter").write_text("dear")
+    assert call("run", "--overwrite", f"{source} ! {tmp_path}/mine.zarr").code == 4
+    assert (tmp_path / "mine.zarr/letter").exists()
+
+
+def test_zarr_by_others(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("zarr")
+    source = shared("mhw/xmhw_oisst_2003_2004.nc")
+    with xarray.open_dataset(source) as dataset:
+        dataset.to_zarr(tmp_path / "x.zarr")
+    run(f"{source} ! a.nc", cwd=tmp_path)
+    run("x.zarr ! b.nc", cwd=tmp_path)
+    with xarray.open_dataset(tmp_path / "a.nc") as a, xarray.open_dataset(tmp_path / "b.nc") as b:
+        assert np.array_equal(a.sst.values, b.sst.values, equal_nan=True)
+        assert np.array_equal(a.time.values, b.time.values)
+
+
+@pytest.mark.parametrize("option,word", [("FORMAT=ZARR_V3", "version 2"), ("TILED=YES", "COMPRESS")])
+def test_zarr_options(option, word, tmp_path):
+    path = cube_of(tmp_path, RAMP, time=[0, 1])
+    result = call("run", f"{path} ! {tmp_path}/o.zarr --co {option}")
+    assert result.code == 2 and word in result.err
+    assert call("run", f"{path} ! {tmp_path}/o.nc --co FORMAT=NC4C").code == 2
+
+
+@pytest.mark.parametrize("name", ["mhw/oisst_tasman_2015_2016.nc", "sst/mur_l4_20110921_california_1km.nc",
+                                  "met/era5_2mt_201903_uk.grib", "zarr"])
+def test_damaged_files(name, tmp_path):
+    """Cut short or overwritten: an error that names the file, or cells; never a crash."""
+    rng = np.random.default_rng(1)
+    if name == "zarr":
+        run(f"{shared('mhw/xmhw_oisst_2003_2004.nc')} ! whole.zarr", cwd=tmp_path)
+        path = tmp_path / "whole.zarr"
+        files = [p for p in path.rglob("*") if p.is_file()]
+    else:
+        path = tmp_path / ("broken" + name[name.rfind("."):])
+        path.write_bytes(shared(name).read_bytes())
+        files = [path]
+    refused = 0
+    for trial in range(12):
+        victim = files[trial % len(files)]
+        whole = victim.read_bytes()
+        broken = bytearray(whole)
+        if trial % 2 == 0:
+            broken = broken[: int(len(whole) * rng.uniform(0, 0.95))]
+        else:
+            for at in rng.integers(0, len(whole), 1 + len(whole) // 50):
+                broken[at] = rng.integers(0, 256)
+        victim.write_bytes(broken)
+        result = call("run", "--overwrite", f"{path} --band 1-3 ! {tmp_path}/o.tif", timeout=60)
+        assert result.code in (0, 3), result.err
+        if result.code == 3:
+            refused += 1
+            assert path.name in result.err, result.err
+        victim.write_bytes(whole)
+    assert refused >= (2 if name == "zarr" else 4)
