@@ -102,7 +102,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   RunOptions run_options;
   run_options.progress = [&](double share) { progress.show(share); };
   run_options.cancel = &catch_signals();
-  run_options.provenance = provenance(graph.text, fulmar::name_of(plan.backend));
+  run_options.provenance = provenance(request.pipeline, graph, fulmar::name_of(plan.backend));
   return run(graph, plan, io, run_options);
 }
 

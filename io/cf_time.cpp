@@ -410,39 +410,6 @@ std::vector<std::optional<double>> instants(const CfTime& time, const std::vecto
   return result;
 }
 
-std::optional<double> instant_of_text(std::string_view text) {
-  const auto moment = read_moment(text, Calendar::proleptic_gregorian);
-  if (!moment) return std::nullopt;
-  return static_cast<double>(real_day(moment->year, moment->month, moment->day, true)) * day_seconds + moment->second;
-}
-
-std::optional<double> instant_in_name(std::string_view name) {
-  const auto digit = [&](std::size_t i) {
-    return i < name.size() && std::isdigit(static_cast<unsigned char>(name[i])) != 0;
-  };
-  for (std::size_t i = 0; i < name.size(); ++i) {
-    if (!digit(i) || (i > 0 && digit(i - 1))) continue;
-    std::size_t end = i;
-    while (digit(end)) ++end;
-    std::string text;
-    if (end - i == 8) {
-      text = name.substr(i, 8);
-      std::size_t clock = end + 1;
-      if (end < name.size() && (name[end] == 'T' || name[end] == 't')) {
-        while (digit(clock)) ++clock;
-        if (clock - end - 1 == 6) text += fmt::format("T{}", name.substr(end + 1, 6));
-      }
-    } else if (end - i == 4 && name.size() >= i + 10 && name[end] == '-' && name[i + 7] == '-' && !digit(i + 10)) {
-      text = name.substr(i, 10);
-    } else {
-      continue;
-    }
-    const auto instant = instant_of_text(text);
-    if (instant && *instant >= -631152000.0 && *instant < 4102444800.0) return instant;
-  }
-  return std::nullopt;
-}
-
 std::string text_of_instant(double seconds) {
   const double rounded = std::round(seconds * 1000) / 1000;
   const auto day = static_cast<std::int64_t>(std::floor(rounded / day_seconds));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Time as files write it: the axes of the CF conventions, dates in text and in file names.
+/// The time axes of the CF conventions.
 #pragma once
 
 #include <cstdint>
@@ -55,15 +55,6 @@ class CfTime {
 /// rise nor fall throughout, and where the standard calendar's axis crosses the change of 1582, so that its dates are
 /// of two calendars.
 std::vector<std::optional<double>> instants(const CfTime& time, const std::vector<double>& values);
-
-/// Seconds since 1970-01-01T00:00:00Z of a date in text: 2021-01-05, 2021-01-05T06:07:08.9Z, 2021:01:05 06:07:08
-/// (TIFF), 20210105, 20210105T060708, each but the third with a zone such as +01:00. Without one it is UTC. Nothing
-/// where it is no such text.
-std::optional<double> instant_of_text(std::string_view text);
-
-/// The first date in a file's name, YYYYMMDD, YYYYMMDDTHHMMSS or YYYY-MM-DD between other characters than digits, of
-/// the years 1950 to 2099. A name with two, as of Sentinel-1, tells the start first.
-std::optional<double> instant_in_name(std::string_view name);
 
 /// 2021-01-05T06:07:08Z; with milliseconds where there are any.
 std::string text_of_instant(double seconds);

@@ -19,6 +19,7 @@
 #include "io/cf_time.hpp"
 #include "io/crs.hpp"
 #include "io/gdal_support.hpp"
+#include "io/name_pattern.hpp"
 #include "io/raster_source.hpp"
 
 namespace fulmar {
@@ -892,6 +893,11 @@ std::shared_ptr<const RasterSource> open_cube(const std::string& path, const Fil
   set_missing(*array, stored, *raster);
 
   const auto times = times_of(cube, *array, *raster);
+  // A file of one moment may tell it beside the axes, or in its name.
+  if (!raster->layout.time && times.at.empty()) {
+    stored.time = moment_in_text(text_of(*root, "time_coverage_start"));
+    if (!stored.time) stored.time = date_in_name(file_name(name->file));
+  }
   std::map<std::size_t, std::vector<double>> known;
   for (std::size_t band = 0; band < count; ++band) {
     stored.description = array->GetName() + other_axes(cube, *array, raster->layout, known, band);

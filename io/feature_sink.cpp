@@ -15,6 +15,7 @@
 #include "io/crs.hpp"
 #include "io/drivers.hpp"
 #include "io/product_file.hpp"
+#include "io/stac.hpp"
 
 namespace fulmar {
 namespace {
@@ -139,6 +140,7 @@ class GdalFeatureSink : public FeatureSink {
         cancel_{options.cancel},
         file_{path, options.overwrite, options.cancel},
         place_{grid, wants_wgs84(*driver_)} {
+    if (options.stac) item_ = stac_item(path, name_of(*driver_), grid, {}, metadata);
     create(options, metadata);
   }
 
@@ -175,6 +177,7 @@ class GdalFeatureSink : public FeatureSink {
     file_.close(std::move(dataset_));
     stop_if_cancelled(cancel_);
     verify();
+    if (!item_.empty()) file_.write_beside("stac.json", item_);
     file_.finish();
     finished_ = true;
   }
@@ -288,6 +291,7 @@ class GdalFeatureSink : public FeatureSink {
   GDALDriver* driver_;
   const std::atomic<bool>* cancel_;
   ProductFile file_;
+  std::string item_;  // a STAC Item to stand beside it
   Placer place_;
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;

@@ -22,6 +22,7 @@
 #include "io/raster_sink.hpp"
 #include "io/raster_source.hpp"
 #include "io/sentinel1_lut.hpp"
+#include "io/sha256.hpp"
 #include "io/temporary_raster.hpp"
 
 namespace fulmar {
@@ -123,6 +124,10 @@ bool GdalIo::same_file(const std::string& a, const std::string& b) const {
 void GdalIo::limit_cache(std::int64_t bytes) const {
   GDALSetCacheMax64(std::clamp<std::int64_t>(bytes, 0, user_cache_limit()));
 }
+
+std::string text_fingerprint(const std::string& text) { return sha256(text); }
+
+std::string file_fingerprint(const std::string& name) { return fingerprint(file_within(name)); }
 
 std::string gdal_version() { return GDALVersionInfo("RELEASE_NAME"); }
 

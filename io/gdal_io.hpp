@@ -45,6 +45,10 @@ class GdalIo : public Io {
   void limit_cache(std::int64_t bytes) const override;
 };
 
+/// SHA-256 of a text, and what tells one file from another: SHA-256 of its size, first and last MiB.
+std::string text_fingerprint(const std::string& text);
+std::string file_fingerprint(const std::string& name);
+
 [[nodiscard]] std::string gdal_version();
 [[nodiscard]] std::string proj_version();
 

@@ -13,6 +13,7 @@
 #include "io/drivers.hpp"
 #include "io/product_file.hpp"
 #include "io/raster_sink.hpp"
+#include "io/stac.hpp"
 
 namespace fulmar {
 namespace {
@@ -31,6 +32,7 @@ class PictureSink : public FeatureSink {
         metadata_{metadata},
         driver_{driver_for(path, options).driver},
         file_{path, options.overwrite, options.cancel} {
+    if (options.stac) item_ = stac_item(path, "PNG", grid, {}, metadata);
     if (grid.width <= 0 || grid.height <= 0)
       fail(Errc::output, fmt::format("cannot write '{}': it has no cells", path));
     factor_ = (std::max(grid.width, grid.height) + longest_side - 1) / longest_side;
@@ -78,6 +80,7 @@ class PictureSink : public FeatureSink {
       file_.fail_writing(trap);
     }
     file_.close(std::move(result));
+    if (!item_.empty()) file_.write_beside("stac.json", item_);
     file_.finish();
     finished_ = true;
   }
@@ -163,6 +166,7 @@ class PictureSink : public FeatureSink {
   Metadata metadata_;
   GDALDriver* driver_;
   ProductFile file_;
+  std::string item_;  // a STAC Item to stand beside it
   std::int64_t factor_ = 1, width_ = 0, height_ = 0;
   std::vector<float> largest_;
   std::vector<Box> boxes_;

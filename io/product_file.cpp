@@ -179,6 +179,15 @@ std::string ProductFile::scratch(const std::string& extension) const {
   return join(folder_, prefix_ + ".scratch." + extension);
 }
 
+void ProductFile::write_beside(const std::string& ending, const std::string& text) const {
+  const ErrorTrap trap;
+  const auto name = join(folder_, prefix_ + "." + ending);
+  VSILFILE* const file = VSIFOpenL(name.c_str(), "wb");
+  if (file == nullptr) fail_writing(trap);
+  const bool written = VSIFWriteL(text.data(), 1, text.size(), file) == text.size();
+  if (VSIFCloseL(file) != 0 || !written) fail_cut_short();
+}
+
 std::vector<std::string> ProductFile::temporaries() const {
   std::vector<std::string> names;
   for (const auto& entry : list_folder(folder_)) {

@@ -40,6 +40,9 @@ class ProductFile {
   /// A further temporary, never renamed.
   [[nodiscard]] std::string scratch(const std::string& extension) const;
 
+  /// Writes a text that appears beside the product: NAME.ENDING for a product NAME.tif. Before finish().
+  void write_beside(const std::string& ending, const std::string& text) const;
+
   /// Closes a dataset and fails if anything could not be written down to the close.
   void close(DatasetPtr dataset) const;
   /// Removes the scratch files and brings the others down to the disk: all that may fail or take long.

@@ -13,6 +13,7 @@
 #include "io/cube_sink.hpp"
 #include "io/drivers.hpp"
 #include "io/product_file.hpp"
+#include "io/stac.hpp"
 
 namespace fulmar {
 namespace {
@@ -112,6 +113,8 @@ class GdalRasterSink : public RasterSink {
       fail(Errc::output, fmt::format("cannot write '{}': {} x {} cells", path, grid.width, grid.height));
     cube_ = name_of(*driver_) == "netCDF" || name_of(*driver_) == "Zarr";
     if (cube_) check_cube_options(name_of(*driver_), options.creation_options);
+    // What it needs to know is known now, and may be absent.
+    if (options.stac) item_ = stac_item(path, name_of(*driver_), grid, bands, metadata);
     dtype_ = common_type(bands);
     nodata_ = common_nodata(bands, dtype_);
     direct_ = name_of(*driver_) == "GTiff";
@@ -160,6 +163,7 @@ class GdalRasterSink : public RasterSink {
       convert();
     else if (!in_order_)
       rewrite();
+    if (!item_.empty()) file_.write_beside("stac.json", item_);
     file_.finish();
     finished_ = true;
   }
@@ -360,6 +364,7 @@ class GdalRasterSink : public RasterSink {
   bool in_order_ = true;  // so far every window was the next of the order that RasterSink names
   int next_band_ = 0;
   std::int64_t next_row_ = 0;
+  std::string item_;    // a STAC Item to stand beside it
   bool cube_ = false;   // netCDF or Zarr
   bool direct_ = true;  // the product itself is the GeoTIFF that is written
   std::string work_;    // that GeoTIFF

@@ -47,7 +47,26 @@ constexpr double limit_slack = 1e-5;
 
 bool near_float_limit(double value) { return std::abs(std::abs(value) / FLT_MAX - 1) < limit_slack; }
 
+/// While it lives, GRIB comes in the units it states, as GDAL would otherwise convert GRIB2 and only rename those of
+/// GRIB1 (kelvin, called Celsius). What the user has set stays.
+class UnitsAsStated {
+ public:
+  UnitsAsStated() : mine_{CPLGetConfigOption(name, nullptr) == nullptr} {
+    if (mine_) CPLSetThreadLocalConfigOption(name, "NO");
+  }
+  ~UnitsAsStated() {
+    if (mine_) CPLSetThreadLocalConfigOption(name, nullptr);
+  }
+  UnitsAsStated(const UnitsAsStated&) = delete;
+  UnitsAsStated& operator=(const UnitsAsStated&) = delete;
+
+ private:
+  static constexpr const char* name = "GRIB_NORMALIZE_UNITS";
+  bool mine_;
+};
+
 DatasetPtr open_or_fail(const Opened& raster) {
+  const UnitsAsStated units;
   const ErrorTrap trap;
   auto dataset = open_dataset(raster.path, GDAL_OF_RASTER, raster.open_options);
   if (!dataset)
@@ -94,6 +113,7 @@ class GdalReader : public RasterReader {
 
   void transfer(GDALRasterBand& source, int band, const Window& w, void* cells, GDALDataType type, std::int64_t size,
                 std::int64_t stride) const {
+    const UnitsAsStated units;
     const ErrorTrap trap;
     const auto result = source.RasterIO(
         GF_Read, static_cast<int>(w.x), static_cast<int>(w.y), static_cast<int>(w.width), static_cast<int>(w.height),
@@ -252,6 +272,8 @@ Unit unit_of(GDALRasterBand& band, GDALDataset& dataset, const FileOptions& opti
     if (auto text = item(band, key); !text.empty()) {
       // GRIB writes its units in brackets: [K].
       if (text.front() == '[' && text.back() == ']') text = text.substr(1, text.size() - 2);
+      // Where the user has GDAL convert: it does so in GRIB2 alone, whose messages have a product definition.
+      if (text == "C") return {std::string{item(band, "GRIB_PDS_PDTN").empty() ? units::kelvin : units::celsius}};
       return parse_unit(text);
     }
   // Processors of radar scenes often say decibels only in the band's name.
@@ -461,6 +483,7 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   auto raster = std::make_shared<Opened>();
   raster->path = path;
   raster->open_options = options.open_options;
+  const UnitsAsStated units;
   const ErrorTrap trap;
   const auto dataset = open_dataset(path, GDAL_OF_RASTER, options.open_options);
   if (!dataset) explain_failure(path, trap);
@@ -483,6 +506,11 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
     if (const double offset = band.GetOffset(&has); has && std::isfinite(offset)) stored.offset = offset;
     stored.unit = unit_of(band, *dataset, options);
     stored.description = band.GetDescription();
+    if (const auto valid = item(band, "GRIB_VALID_TIME"); !valid.empty()) {
+      // GDAL describes a message by its level alone. Its times are seconds since 1970, "1551398400 sec UTC" before 3.5.
+      stored.time = CPLAtof(valid.c_str());
+      stored.description = item(band, "GRIB_ELEMENT") + " " + item(band, "GRIB_SHORT_NAME");
+    }
 
     MaskOrigin origin;
     const int flags = band.GetMaskFlags();

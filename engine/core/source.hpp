@@ -94,6 +94,7 @@ struct FileOptions {
   std::string unit;                           ///< --unit: what the file should have said
   std::string layer;                          ///< --layer of a vector file
   bool overwrite = false;
+  bool stac = false;                          ///< --stac: a STAC Item beside the product
   int threads = 1;                            ///< that an encoder may use
   const std::atomic<bool>* cancel = nullptr;  ///< set by anyone to stop a product that takes long to finish
 };

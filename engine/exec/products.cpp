@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/products.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 #include <limits>
+#include <optional>
 
 #include "core/missing.hpp"
 #include "exec/cells.hpp"
@@ -13,6 +18,38 @@ void stop_if_asked(const std::atomic<bool>* cancel) {
   if (cancel != nullptr && cancel->load())
     fail(Errc::cancelled, "stopped before the products were whole; none was written");
 }
+
+namespace {
+
+/// When what is read was measured, from its first band to its last.
+void say_when(const Graph& graph, Metadata& metadata) {
+  std::optional<double> first, last;
+  for (const Node& node : graph.nodes) {
+    if (node.source < 0) continue;
+    const auto& bands = graph.sources[static_cast<std::size_t>(node.source)]->bands();
+    const auto time = bands[static_cast<std::size_t>(node.band)].time;
+    if (!time) continue;
+    first = std::min(first.value_or(*time), *time);
+    last = std::max(last.value_or(*time), *time);
+  }
+  if (!first) return;
+  const auto text = [](double seconds) {
+    using namespace std::chrono;
+    const sys_time<milliseconds> moment{milliseconds{std::llround(seconds * 1000)}};
+    const auto day = floor<days>(moment);
+    const year_month_day date{day};
+    const hh_mm_ss clock{moment - day};
+    auto words = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                             static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                             clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+    if (clock.subseconds().count() != 0) words += fmt::format(".{:03}", clock.subseconds().count());
+    return words + "Z";
+  };
+  metadata["TIME_START"] = text(*first);
+  metadata["TIME_END"] = text(*last);
+}
+
+}  // namespace
 
 Products::Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
     : graph_{graph}, cancel_{options.cancel}, rasters_(graph.products.size()), features_(graph.products.size()) {
@@ -38,6 +75,7 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
   Metadata metadata = graph.sources.empty() ? Metadata{} : graph.sources.front()->metadata();
   for (const auto& [key, value] : options.provenance) metadata[key] = value;
   metadata["FULMAR_PIPELINE"] = graph.text;
+  say_when(graph, metadata);
   for (std::size_t p = 0; p < graph.products.size(); ++p) {
     const Product& product = graph.products[p];
     const int node = product.features >= 0 ? product.features : product.bands.front().node;

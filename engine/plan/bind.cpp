@@ -87,11 +87,13 @@ class Binder {
         o.layer = a.value;
       else if (a.name == "overwrite")
         o.overwrite = a.value != "false";
+      else if (a.name == "stac" && bands == nullptr)
+        o.stac = a.value != "false";
       else if (a.name == "band" && bands != nullptr)
         choose_bands(a, *bands);
       else {
         std::string message = fmt::format("a file has no option --{}", a.name);
-        const auto near = nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite"});
+        const auto near = nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite", "stac"});
         if (!near.empty()) message += fmt::format("; did you mean --{}?", near);
         wrong(a.name_span, message);
       }

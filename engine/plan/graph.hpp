@@ -76,9 +76,9 @@ struct Product {
   FileOptions options;
   std::vector<Edge> bands;
   std::vector<double> times;  ///< of the bands, seconds since 1970-01-01T00:00:00Z; NaN: unknown
-  int features = -1;   ///< the node whose features or summary it holds
-  int origin = -1;     ///< its place in the whole graph, where this is the graph of one pass
-  int temporary = -1;  ///< not a product: bands for a temporary raster of the whole graph
+  int features = -1;          ///< the node whose features or summary it holds
+  int origin = -1;            ///< its place in the whole graph, where this is the graph of one pass
+  int temporary = -1;         ///< not a product: bands for a temporary raster of the whole graph
 };
 
 /// A raster that one pass, or a whole operator, leaves for a later pass.

@@ -4,13 +4,14 @@
 import os
 
 import datetime
+import json
 
 import netCDF4
 import numpy as np
 import pytest
 from osgeo import gdal
 
-from fulmar_cli import call, run, shared
+from fulmar_cli import SCENE, call, run, shared
 
 gdal.UseExceptions()
 
@@ -358,3 +359,117 @@ def test_damaged_files(name, tmp_path):
             assert path.name in result.err, result.err
         victim.write_bytes(whole)
     assert refused >= (2 if name == "zarr" else 4)
+
+
+def test_grib(tmp_path):
+    """Every message: cells as GDAL's own reading gives them in kelvin, and the valid time the file states."""
+    source = shared("met/era5_2mt_201903_uk.grib")
+    run(f"{source} --band 1-50,744 ! o.nc", cwd=tmp_path)
+    gdal.SetConfigOption("GRIB_NORMALIZE_UNITS", "NO")
+    try:
+        d = gdal.Open(str(source))
+        bands = [d.GetRasterBand(b) for b in [*range(1, 51), 744]]
+        kelvin = np.stack([b.ReadAsArray() for b in bands])
+        times = [float(b.GetMetadataItem("GRIB_VALID_TIME").split()[0]) for b in bands]
+    finally:
+        gdal.SetConfigOption("GRIB_NORMALIZE_UNITS", None)
+    with netCDF4.Dataset(tmp_path / "o.nc") as made:
+        name = next(v for v in made.variables if made[v].ndim == 3)
+        # GRIB1: GDAL's own conversion would only rename the unit.
+        assert made[name].units == "K" and name.startswith("b_2T")
+        assert np.array_equal(made["time"][:], times) and times[0] == 1551398400 and times[1] - times[0] == 3600
+        assert np.array_equal(made[name][:], kelvin.astype("f4"))
+        assert abs(made[name][0].min() - 276.756591796875) < 2e-5  # the message's reference value, its least
+        assert 250 < kelvin.min() and kelvin.max() < 300
+
+
+SCHEMA = {  # of the STAC Item specification 1.0.0, by hand
+    "type": "object",
+    "required": ["stac_version", "type", "id", "geometry", "properties", "links", "assets"],
+    "properties": {
+        "type": {"const": "Feature"},
+        "stac_version": {"const": "1.0.0"},
+        "id": {"type": "string", "minLength": 1},
+        "bbox": {"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}},
+        "links": {"type": "array"},
+        "properties": {
+            "type": "object",
+            "required": ["datetime", "processing:expression", "processing:lineage", "processing:software"],
+            "properties": {
+                "datetime": {"type": ["string", "null"], "pattern": "Z$"},
+                "proj:epsg": {"type": ["integer", "null"]},
+                "proj:shape": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
+                "proj:transform": {"type": "array", "items": {"type": "number"}, "minItems": 6, "maxItems": 9},
+                "processing:software": {"type": "object", "additionalProperties": {"type": "string"}},
+                "processing:expression": {"type": "object", "required": ["format", "expression"]},
+                "fulmar:plan_sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            },
+        },
+        "assets": {"type": "object", "minProperties": 1,
+                   "additionalProperties": {"type": "object", "required": ["href"]}},
+    },
+}
+
+
+def item_of(text, tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    run(text, cwd=tmp_path)
+    item = json.loads((tmp_path / "o.stac.json").read_text())
+    jsonschema.validate(item, SCHEMA)
+    return item
+
+
+def test_stac_item_of_a_scene(tmp_path):
+    item = item_of(f"{SCENE} ! linear ! o.tif --stac", tmp_path)
+    assert item["properties"]["datetime"] == "2021-01-05T00:00:00Z"
+    assert item["properties"]["proj:epsg"] == 32611 and item["properties"]["proj:shape"] == [550, 756]
+    d = gdal.Open(str(tmp_path / "o.tif"))
+    a = d.GetGeoTransform()
+    assert item["properties"]["proj:transform"] == pytest.approx([a[1], a[2], a[0], a[4], a[5], a[3]])
+    corners = gdal.Info(d, format="json")["wgs84Extent"]["coordinates"][0]
+    ring = item["geometry"]["coordinates"][0]
+    assert ring[0] == ring[-1]
+    for corner in corners:
+        assert min(np.hypot(p[0] - corner[0], p[1] - corner[1]) for p in ring) < 1e-6
+    area = sum(p[0] * q[1] - q[0] * p[1] for p, q in zip(ring, ring[1:]))
+    assert area > 0  # counter-clockwise
+    asset = item["assets"]["data"]
+    assert (tmp_path / asset["href"]).exists()
+    assert asset["raster:bands"][0]["data_type"] == "float32" and asset["raster:bands"][0]["unit"] == "1"
+    metadata = d.GetMetadata()
+    assert metadata["FULMAR_PLAN_SHA256"] == item["properties"]["fulmar:plan_sha256"]
+    assert metadata["FULMAR_OPERATORS"] == "linear" and metadata["FULMAR_BACKEND"] == "cpu"
+    assert metadata["TIME_START"] == "2021-01-05T00:00:00Z"
+
+
+def test_stac_items_of_cubes_and_objects(tmp_path):
+    source = shared("mhw/oisst_tasman_2015_2016.nc")
+    item = item_of(f"{source} --band 1-3 ! o.nc --stac", tmp_path)
+    assert item["properties"]["datetime"] is None
+    assert item["properties"]["start_datetime"] == "2015-01-01T00:00:00Z"
+    assert item["properties"]["end_datetime"] == "2015-01-03T00:00:00Z"
+    assert item["bbox"] == [147, -45, 155, -37]
+    item = item_of(f"{SCENE} ! linear ! cfar ! objects ! o.gpkg --stac", tmp_path)
+    assert "raster:bands" not in item["assets"]["data"]
+    # Across the antimeridian: two halves, and a box whose west is greater than its east.
+    path = cube_of(tmp_path, RAMP, lon=[178, 179, 180, 181], time=[0, 1])
+    item = item_of(f"{path} ! o.tif --stac", tmp_path)
+    assert item["bbox"] == [177.5, 7.5, -178.5, 10.5] and item["geometry"]["type"] == "MultiPolygon"
+
+
+def test_no_item_without_a_time(tmp_path):
+    path = make(tmp_path / "c.nc", RAMP[0], lat=[3, 2, 1], lon=[1, 2, 3, 4], dims=("lat", "lon"))
+    result = call("run", f"{path} ! {tmp_path}/o.tif --stac")
+    assert result.code == 2 and "when it was measured" in result.err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["c.nc"]
+
+
+def test_the_plan_hash_follows_what_is_read(tmp_path):
+    def plan(path, text="o.tif"):
+        run(f"{path} ! {text}", cwd=tmp_path)
+        return gdal.Open(str(tmp_path / "o.tif")).GetMetadataItem("FULMAR_PLAN_SHA256")
+
+    one = plan(cube_of(tmp_path, RAMP, time=[0, 1]))
+    assert one == plan(tmp_path / "c.nc")
+    assert one != plan(tmp_path / "c.nc", "o.tif --co TILED=NO")
+    assert one != plan(cube_of(tmp_path, RAMP + 1, time=[0, 1]))
