@@ -35,7 +35,6 @@ struct Buffers {
   std::vector<std::byte> stored;
   std::vector<std::uint8_t> mask;
   std::vector<Gathered> gathered;
-  std::vector<char> begun;
 };
 
 std::int64_t bytes_of_block(const RasterSource& source) {
@@ -302,7 +301,6 @@ class InputReader {
     const std::int64_t block = std::max<std::int64_t>(1, source_.block().height);
     std::int64_t rows = std::max<std::int64_t>(1, most_cells / from.width);
     if (rows > block) rows = floor_to(rows, block);
-    buffers_.begun.assign(buffers_.gathered.size(), 0);
     for (std::int64_t top = from.y; top < from.bottom();) {
       const std::int64_t next = std::min(rows > block ? floor_to(top + rows, block) : top + rows, from.bottom());
       load({from.x, top, from.width, next - top});
@@ -312,13 +310,8 @@ class InputReader {
           if (std::isnan(p.column)) continue;
           const double reach = reach_of(method_, p.height) + 1;
           if (p.row + reach < static_cast<double>(top) || p.row - reach > static_cast<double>(next)) continue;
-          const auto at = static_cast<std::size_t>(y * part.width + x);
-          Gathered& g = buffers_.gathered[at];
-          const Gathered before = g;
+          Gathered& g = buffers_.gathered[static_cast<std::size_t>(y * part.width + x)];
           begin(p, turns(p.column, reference), g);
-          // What lies beyond the raster is found out once.
-          if (buffers_.begun[at] != 0) g.full = before.full;
-          buffers_.begun[at] = 1;
           add_full(g);
           add_valid(g);
         }
@@ -496,7 +489,7 @@ class WarpedSource : public RasterSource {
 std::int64_t WarpedSource::working_bytes() const {
   constexpr std::int64_t cells = slice_width * slice_height, around = (slice_width + 2) * (slice_height + 2);
   constexpr std::int64_t own = most_cells * 4 + piece_cells * 9 + around * 16 +
-                               cells * static_cast<std::int64_t>(sizeof(Place) + sizeof(Gathered) + 1);
+                               cells * static_cast<std::int64_t>(sizeof(Place) + sizeof(Gathered));
   std::int64_t most = 0;  // inputs are read one after the other
   for (const WarpInput& input : inputs_)
     most = std::max(most, bytes_of_block(*input.source) + input.source->working_bytes());
