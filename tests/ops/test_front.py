@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fronts against NumPy and SciPy, written from the text of the method, on real temperature and chlorophyll."""
+
+import numpy as np
+import pytest
+from pyproj import Geod
+from scipy import ndimage
+
+from fulmar_cli import place, read, refused, run, shared, write
+
+SST = "front/modis_sst_peru_201502.nc"
+CHL = "front/modis_chl_peru_201502.nc"
+
+
+def front(path, words, tmp_path):
+    run(f"{path} ! front {words} ! {tmp_path}/out.tif")
+    return read(tmp_path / "out.tif").astype(float)
+
+
+def field(path):
+    cells = read(path).astype(float)
+    return np.where(cells == -9999, np.nan, cells)
+
+
+def ground(path):
+    """Metres of a cell along and across, by row, from the ellipsoid."""
+    (_, dx, _, top, _, dy), _ = place(path)
+    geod = Geod(ellps="WGS84")
+    latitude = top + (np.arange(read(path).shape[0]) + 0.5) * dy
+    along = np.array([geod.inv(0, v, dx, v)[2] for v in latitude])
+    across = np.array([geod.inv(0, v - dy / 2, 0, v + dy / 2)[2] for v in latitude])
+    return along[:, None], across[:, None]
+
+
+def around(f, dx, dy):
+    """The field moved so that each cell holds its neighbour (dx right, dy down); missing beyond the raster."""
+    h, w = f.shape
+    padded = np.pad(f, 2, constant_values=np.nan)
+    return padded[2 + dy : 2 + dy + h, 2 + dx : 2 + dx + w]
+
+
+PROFILES = ((1, 0), (0, 1), (1, 1), (1, -1))
+
+
+def mf3in5(f):
+    """Belkin & O'Reilly's contextual median: a peak of the 3 x 3 that is no peak of all four 5-cell profiles goes."""
+    box = np.stack([around(f, dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+    others = np.delete(box, 4, 0)
+
+    def peak(sign):
+        g = sign * f
+        three = np.all(~(sign * others >= g), 0)
+        five = np.ones(f.shape, bool)
+        for px, py in PROFILES:
+            for k in (-2, -1, 1, 2):
+                five &= ~(sign * around(f, k * px, k * py) >= g)
+        return three, five
+
+    (top3, top5), (low3, low5) = peak(1), peak(-1)
+    with np.errstate(all="ignore"):
+        median = np.nanmedian(np.where(np.isnan(box).all(0), 0, box), 0)
+    out = np.where((top3 | low3) & ~(top5 | low5), median, f)
+    return np.where(np.isnan(f), np.nan, out)
+
+
+def sobel(f):
+    """Differences per cell by SciPy; missing where one of the 3 x 3 is, and along the edge."""
+    gx, gy = ndimage.sobel(np.nan_to_num(f), 1) / 8, -ndimage.sobel(np.nan_to_num(f), 0) / 8
+    gap = ndimage.binary_dilation(np.isnan(f), np.ones((3, 3)), border_value=1)
+    return np.where(gap, np.nan, gx), np.where(gap, np.nan, gy)
+
+
+def check(got, gx, gy, dx, dy):
+    expected = 1000 * np.hypot(gx / dx, gy / dy)
+    assert np.array_equal(np.isnan(got), np.isnan(expected))
+    valid = ~np.isnan(expected)
+    assert valid.sum() > 40_000
+    # f32 of the result, and of the chord of a parallel for the parallel: 1e-7 both.
+    assert np.allclose(got[valid], expected[valid], rtol=3e-7, atol=1e-12)
+    return expected
+
+
+def test_gradient(tmp_path):
+    path = shared(SST)
+    f = field(path)
+    gy, gx = np.gradient(f)
+    inner = np.zeros(f.shape, bool)
+    inner[1:-1, 1:-1] = True
+    four = inner & ~np.isnan(f) & ~np.isnan(gx) & ~np.isnan(gy)
+    check(front(path, "--method gradient", tmp_path), np.where(four, gx, np.nan), np.where(four, -gy, np.nan),
+          *ground(path))
+
+
+def test_one_sided_at_edges_and_coasts(tmp_path):
+    path = shared(SST)
+    f = field(path)
+    assert np.isnan(f).any()
+
+    def axis(dx, dy):
+        after, before = around(f, dx, dy) - f, f - around(f, -dx, -dy)
+        both = (after + before) / 2
+        return np.where(np.isnan(after), before, np.where(np.isnan(before), after, both))
+
+    got = front(path, "--method one_sided", tmp_path)
+    check(got, axis(1, 0), axis(0, -1), *ground(path))
+    assert (~np.isnan(got)).sum() > (~np.isnan(front(path, "--method gradient", tmp_path))).sum()
+    # numpy.gradient takes the same differences at the edge of the raster.
+    gx = np.gradient(f, axis=1)[:, 0]
+    same = np.isclose(axis(1, 0)[:, 0], gx) | np.isnan(gx)
+    assert same.all() and (~np.isnan(gx)).any()
+
+
+def test_sobel(tmp_path):
+    path = shared(SST)
+    check(front(path, "--method sobel", tmp_path), *sobel(field(path)), *ground(path))
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_belkin_oreilly(tmp_path, iterations):
+    path = shared(SST)
+    f = field(path)
+    filtered = f
+    for _ in range(iterations):
+        filtered = mf3in5(filtered)
+    changed = (filtered != f) & ~np.isnan(f)
+    assert changed.sum() > 1000
+    expected = check(front(path, f"--method belkin_oreilly --iterations {iterations}", tmp_path), *sobel(filtered),
+                     *ground(path))
+    # The four profiles matter, the north-east one too: with the main diagonal in its place the answer is another.
+    global PROFILES
+    kept, PROFILES = PROFILES, ((1, 0), (0, 1), (1, 1), (1, 1))
+    try:
+        other = mf3in5(f)
+    finally:
+        PROFILES = kept
+    assert ((other != mf3in5(f)) & ~np.isnan(f)).any()
+    assert np.nanmax(expected) > 0.1
+
+
+@pytest.mark.parametrize("method", ["sobel", "belkin_oreilly"])
+def test_chlorophyll_in_decades(tmp_path, method):
+    path = shared(CHL)
+    raw = field(path)
+    with np.errstate(all="ignore"):
+        f = np.where(raw > 0, np.log10(raw), np.nan)
+    gx, gy = sobel(mf3in5(f) if method == "belkin_oreilly" else f)
+    got = front(path, f"--method {method} --scale log10", tmp_path)
+    expected = 1000 * np.hypot(gx / ground(path)[0], gy / ground(path)[1])
+    valid = ~np.isnan(expected)
+    assert np.array_equal(np.isnan(got), ~valid) and valid.sum() > 20_000
+    # Differences of logarithms that are alike lose digits, in the oracle too.
+    assert np.allclose(got[valid], expected[valid], rtol=3e-7, atol=1e-15 * 1000 / 4000 * 8)
+
+
+def test_sobel_agrees_with_grec(tmp_path):
+    """The gradient of the R package grec (kernel not normalised) of its own filtered field, on cells of 1 km."""
+    reference = shared("front/modis_sst_peru_201502_grec_reference.nc")
+    cmf, gm = (field(f'NETCDF:"{reference}":BelkinOReilly_{k}') for k in ("CMF", "GM"))
+    path = write(tmp_path / "cmf.tif", cmf.astype(np.float32), transform=(500000, 1000, 0, 9000000, 0, -1000))
+    got = front(path, "--method sobel", tmp_path)
+    both = ~np.isnan(got) & ~np.isnan(gm)
+    assert both.sum() > 100_000
+    assert np.allclose(8 * got[both], gm[both], rtol=1e-5, atol=1e-5)
+
+
+def test_toy_peaks(tmp_path):
+    """A plane stays a plane; a spike goes, unless it is a peak of all the five-cell profiles."""
+    y, x = np.mgrid[0:11, 0:11]
+    plane = (20 + 0.5 * x).astype(np.float32)
+    utm = (500000, 1000, 0, 4000000, 0, -1000)
+    got = front(write(tmp_path / "plane.tif", plane, transform=utm), "--method belkin_oreilly", tmp_path)
+    assert got[1:-1, 1:-1] == pytest.approx(0.5, abs=1e-7)
+    assert np.isnan(got[0]).all() and np.isnan(got[:, -1]).all()
+    spike = plane.copy()
+    spike[5, 5] += 0.8  # above its 8 neighbours, but not above the cell two to the east
+    got = front(write(tmp_path / "spike.tif", spike, transform=utm), "--method belkin_oreilly", tmp_path)
+    assert got[1:-1, 1:-1] == pytest.approx(0.5, abs=1e-7)
+    spike[5, 5] += 10  # a peak of five: kept, as a real feature
+    got = front(write(tmp_path / "peak.tif", spike, transform=utm), "--method belkin_oreilly", tmp_path)
+    assert got[5, 4] == pytest.approx((2 * float(spike[5, 5] - spike[5, 3]) + 2 * 1.0) / 8, rel=1e-6)
+
+
+def test_units_and_refusals(tmp_path):
+    from osgeo import gdal
+
+    path = write(tmp_path / "sst.tif", np.random.default_rng(1).normal(290, 1, (9, 9)).astype(np.float32), unit="K")
+    for words, unit in [("", "K/km"), ("--scale log10", "1/km")]:
+        front(path, words, tmp_path)
+        assert gdal.Open(str(tmp_path / "out.tif")).GetRasterBand(1).GetUnitType() == unit
+    nowhere = write(tmp_path / "nowhere.tif", np.zeros((9, 9), np.float32), crs=None)
+    refused(2, f"{nowhere} ! front ! {tmp_path}/b.tif", names=["size of its cells", "CRS"])
+    refused(2, f"{path} ! front --method belkin_oreilly --iterations 4 ! {tmp_path}/b.tif", names="iterations")
