@@ -304,9 +304,10 @@ class CubeReader : public RasterReader {
         auto start = at;
         const std::size_t first = low->step, steps = high->step - low->step + 1;
         if (layout.stack < start.size()) start[layout.stack] = first;
+        std::vector<std::vector<T*>> wanted(steps);  // where a step goes, mostly to one place
+        for (const auto& plane : planes) wanted[plane.step - first].push_back(plane.cells);
         read_group<T>(start, steps, window, stride, [&](std::size_t step, std::int64_t y, std::int64_t x, auto&& put) {
-          for (const auto& plane : planes)
-            if (plane.step == first + step) put(plane.cells + (y - window.y) * stride + (x - window.x));
+          for (T* const to : wanted[step]) put(to + (y - window.y) * stride + (x - window.x));
         });
       }
     });
@@ -445,6 +446,10 @@ class CubeSource : public RasterSource {
   [[nodiscard]] Window block() const override { return cube_->block; }
   // netCDF and HDF5 hold one lock for all.
   [[nodiscard]] int parallel_readers() const override { return cube_->name.driver == "Zarr" ? 1 << 16 : 1; }
+  [[nodiscard]] std::int64_t bands_together() const override {
+    const auto& layout = cube_->layout;
+    return layout.stack < layout.chunk.size() ? static_cast<std::int64_t>(layout.chunk[layout.stack]) : 1;
+  }
   [[nodiscard]] Metadata metadata() const override { return cube_->metadata; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<CubeReader>(cube_); }
   [[nodiscard]] bool looks_negative(int band) const override { return mostly_negative(*this, band); }

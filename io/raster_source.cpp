@@ -39,6 +39,7 @@ struct Opened {
   std::vector<bool> rounds_to_limit;
   Window block;
   int parallel_readers = 1 << 16;
+  bool bands_apart = false;
   Metadata metadata;
 };
 
@@ -144,6 +145,9 @@ class GdalSource : public RasterSource {
   [[nodiscard]] const std::vector<StoredBand>& bands() const override { return raster_->bands; }
   [[nodiscard]] Window block() const override { return raster_->block; }
   [[nodiscard]] int parallel_readers() const override { return raster_->parallel_readers; }
+  [[nodiscard]] std::int64_t bands_together() const override {
+    return raster_->bands_apart ? 1 : static_cast<std::int64_t>(raster_->bands.size());
+  }
   [[nodiscard]] Metadata metadata() const override { return raster_->metadata; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<GdalReader>(raster_); }
   [[nodiscard]] bool looks_negative(int band) const override { return mostly_negative(*this, band); }
@@ -531,6 +535,9 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&block_width, &block_height);
   raster->block = {0, 0, std::max(1, block_width), std::max(1, block_height)};
   if (reads_one_at_a_time(*dataset)) raster->parallel_readers = 1;
+  const char* interleave = dataset->GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE");
+  // The libraries behind one lock bound what they hold of chunks that span bands.
+  raster->bands_apart = raster->parallel_readers == 1 || (interleave != nullptr && EQUAL(interleave, "BAND"));
   raster->metadata = metadata_of(*dataset);
   return std::make_shared<GdalSource>(std::move(raster));
 }

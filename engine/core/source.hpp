@@ -60,6 +60,8 @@ class RasterSource {
   [[nodiscard]] virtual const std::vector<StoredBand>& bands() const = 0;
   /// The size of the blocks in which the file is stored: reads aligned to it decode nothing twice.
   [[nodiscard]] virtual Window block() const = 0;
+  /// How many bands are decoded together with one: all of pixel-interleaved files, one where each band is stored apart.
+  [[nodiscard]] virtual std::int64_t bands_together() const { return static_cast<std::int64_t>(bands().size()); }
   /// Readers that may work at once: 1 where the library below holds one lock for all.
   [[nodiscard]] virtual int parallel_readers() const { return 1 << 16; }
   /// True for a source that computes its cells: it is asked block by block, where the cells are used, and never kept.

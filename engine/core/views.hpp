@@ -138,7 +138,7 @@ struct Scratch {
   FULMAR_HD double& operator[](std::int64_t i) const { return values[i]; }
 };
 
-/// As many outputs as there are bands of one date. Every one of them must be set.
+/// The outputs that the schema names, or one for each band of a date. Every one of them must be set.
 template <class T>
 struct Outputs {
   const fulmar_plane* planes = nullptr;

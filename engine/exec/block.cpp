@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "core/missing.hpp"
 #include "exec/cells.hpp"
@@ -103,14 +104,22 @@ BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, cons
       readers_(graph.sources.size()),
       planes_(graph.nodes.size()),
       used_(graph.nodes.size()),
-      networks_(graph.nodes.size()) {
+      networks_(graph.nodes.size()),
+      stored_at_(graph.nodes.size()) {
+  std::map<std::pair<int, int>, std::pair<std::size_t, std::size_t>> places;
+  for (std::size_t u = 0; u < plan.sources.size(); ++u)
+    for (std::size_t b = 0; b < plan.sources[u].bands.size(); ++b)
+      places[{plan.sources[u].source, plan.sources[u].bands[b]}] = {u, b};
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+    if (const auto place = places.find({graph.nodes[n].source, graph.nodes[n].band}); place != places.end())
+      stored_at_[n] = place->second;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
     planes_[n].resize(graph.nodes[n].outputs.size());
     for (const fulmar_view& v : graph.nodes[n].views)
       networks_[n].push_back(v.kind == FULMAR_VIEW_RANKS ? std::make_unique<RankNetwork>(v) : nullptr);
-    const bool per_band = graph.nodes[n].op != nullptr && graph.nodes[n].op->outputs_per_band();
+    const bool all = graph.nodes[n].op != nullptr && graph.nodes[n].op->all_flow();
     for (std::size_t k = 0; k < graph.nodes[n].outputs.size(); ++k)
-      used_[n].push_back(k == 0 || per_band || is_used(graph, {static_cast<int>(n), static_cast<int>(k)}) ? 1 : 0);
+      used_[n].push_back(k == 0 || all || is_used(graph, {static_cast<int>(n), static_cast<int>(k)}) ? 1 : 0);
   }
 }
 
@@ -162,11 +171,8 @@ void BlockRunner::load(int n, const Window& own, TileContext& tile) {
     readers_[s]->read(node.band, inside, cells, to.stride);
     return;
   }
-  const auto use = std::find_if(plan_.sources.begin(), plan_.sources.end(),
-                                [&](const SourceUse& u) { return u.source == node.source; });
-  const auto band = std::find(use->bands.begin(), use->bands.end(), node.band) - use->bands.begin();
-  const auto& stored =
-      tile.sources[static_cast<std::size_t>(use - plan_.sources.begin())][static_cast<std::size_t>(band)];
+  const auto [use, band] = stored_at_[static_cast<std::size_t>(n)];
+  const auto& stored = tile.sources[use][band];
   const StoredBand& description = source.bands()[static_cast<std::size_t>(node.band)];
   const auto* cells = stored.cells.cells +
                       ((inside.y - stored.cells.window.y) * stored.cells.stride + (inside.x - stored.cells.window.x)) *

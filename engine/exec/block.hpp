@@ -7,6 +7,7 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "exec/label.hpp"
@@ -77,6 +78,8 @@ class BlockRunner {
   std::vector<std::vector<PlaneRef>> planes_;           ///< by node, then output
   std::vector<std::vector<char>> used_;
   std::vector<std::vector<std::unique_ptr<const RankNetwork>>> networks_;  ///< by node, then view
+  std::vector<std::pair<std::size_t, std::size_t>> stored_at_;  ///< by node of a stored source: place among the plan's
+                                                                ///< sources, and of the band there
 };
 
 /// Checks the status of an operator's call.

@@ -37,13 +37,13 @@ std::vector<double> ground_of_rows(const Grid& grid) {
   return rows;
 }
 
-/// The blocks of the anchored lattice that a stage computes for a tile: whole ones where the stage is anchored.
-std::vector<Window> blocks_of(const Window& window) {
+/// The blocks of the lattice that a stage computes for a tile: whole ones where the stage is anchored.
+std::vector<Window> blocks_of(const Stage& stage, const Window& window) {
   std::vector<Window> blocks;
-  const Window all = whole_blocks(window, block_width, block_height);
-  for (std::int64_t y = all.y; y < all.bottom(); y += block_height)
-    for (std::int64_t x = all.x; x < all.right(); x += block_width)
-      blocks.push_back(intersect({x, y, block_width, block_height}, window));
+  const Window all = whole_blocks(window, stage.across, stage.down);
+  for (std::int64_t y = all.y; y < all.bottom(); y += stage.down)
+    for (std::int64_t x = all.x; x < all.right(); x += stage.across)
+      blocks.push_back(intersect({x, y, stage.across, stage.down}, window));
   return blocks;
 }
 
@@ -138,7 +138,7 @@ class Executor {
         auto* memory = tile->memory.take<std::byte>(window.cells() * static_cast<std::int64_t>(size_of(type)));
         results.push_back({memory, window.width, window, type});
       }
-      const auto blocks = blocks_of(window);
+      const auto blocks = blocks_of(plan_.stages[s], window);
       for (auto& runs : tile->runs)
         if (runs.size() < blocks.size()) runs.resize(blocks.size());
       tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {

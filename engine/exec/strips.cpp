@@ -21,13 +21,16 @@ std::unique_ptr<RasterReader> ReaderPool::take() {
 }
 
 void ReaderPool::give(std::unique_ptr<RasterReader> reader) {
+  if (!keep_) return;
   const std::lock_guard lock{mutex_};
   free_.push_back(std::move(reader));
 }
 
 StripReader::StripReader(const Graph& graph, const Plan& plan) : graph_{graph}, plan_{plan} {
   for (const SourceUse& use : plan.sources)
-    pools_.push_back(std::make_unique<ReaderPool>(*graph.sources[static_cast<std::size_t>(use.source)]));
+    pools_.push_back(
+        std::make_unique<ReaderPool>(*graph.sources[static_cast<std::size_t>(use.source)],
+                                     static_cast<std::int64_t>(plan.sources.size()) * plan.threads <= most_open));
 }
 
 void StripReader::read(TileContext& tile, const TileContext* before) {
@@ -78,8 +81,9 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
   const RasterSource& source = *graph_.sources[static_cast<std::size_t>(use.source)];
   const Window block = source.block();
   // Pieces along the lattice of the file's blocks, about a quarter million cells each, so that threads share the work
-  // and no block is decoded by two.
-  constexpr std::int64_t piece_cells = std::int64_t{1} << 18;
+  // and no block is decoded by two. Of many bands, so few cells at a time that chunks which span several of them are
+  // still at hand when the next band asks.
+  const std::int64_t piece_cells = (std::int64_t{8} << 18) / std::max<std::int64_t>(8, std::ssize(use.bands));
   const std::int64_t bw = std::max<std::int64_t>(1, block.width), bh = std::max<std::int64_t>(1, block.height);
   const std::int64_t across =
       bw >= graph_.grid.width ? graph_.grid.width : std::max(bw, floor_to(piece_cells / bh, bw));

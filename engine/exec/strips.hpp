@@ -14,12 +14,14 @@ namespace fulmar {
 /// Handles of one source, each used by one thread at a time.
 class ReaderPool {
  public:
-  explicit ReaderPool(const RasterSource& source) : source_{source} {}
+  /// `keep`: handles stay open until the run ends.
+  ReaderPool(const RasterSource& source, bool keep) : source_{source}, keep_{keep} {}
   std::unique_ptr<RasterReader> take();
   void give(std::unique_ptr<RasterReader> reader);
 
  private:
   const RasterSource& source_;
+  bool keep_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<RasterReader>> free_;
 };

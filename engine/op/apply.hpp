@@ -212,11 +212,11 @@ struct Result<bool> {
       : cells{static_cast<std::uint8_t*>(call.output[0].cells) + y * call.output[0].stride} {}
   void store(std::int64_t x, bool value) const { cells[x] = value ? 1 : 0; }
 };
-/// Nothing is returned: the function sets its Outputs, all of which are f32.
+/// Nothing is returned: the function sets its Outputs, as many as its schema says, all of which are f32.
 template <>
 struct Result<void> {
-  static constexpr std::uint32_t outputs = 1;
-  static constexpr std::int32_t dtype[1] = {FULMAR_F32};
+  static constexpr std::uint32_t outputs = 0;
+  static constexpr std::int32_t dtype[1] = {0};
   Result(const fulmar_call&, std::int64_t) {}
 };
 template <class A, class B>
@@ -588,6 +588,15 @@ std::string port_types(bool outputs) {
   }
 }
 
+/// True for an operator whose function returns nothing and sets its Outputs.
+template <class Op>
+constexpr bool sets_outputs() {
+  if constexpr (Whole<Op> || !has_cells<Op>)
+    return false;
+  else
+    return SignatureOf<typename FaceOf<Op>::type>::type::Output::dtype[0] == 0;
+}
+
 /// The members of a reducing operator's table.
 template <class Op>
 void add_reduction(fulmar_operator& table) {
@@ -662,7 +671,12 @@ const fulmar_operator& table_of() {
   static const std::string text = [] {
     std::string j = schema.json(kind_name(kind_of_operator<Op>()));
     j.back() = ',';
-    return j + "\"input_types\":\"" + port_types<Op>(false) + "\",\"output_types\":\"" + port_types<Op>(true) + "\"}";
+    std::string outputs = port_types<Op>(true);
+    if constexpr (sets_outputs<Op>()) {
+      outputs = std::string(schema.outputs(), 'f');
+      j += "\"all_flow\":true,";
+    }
+    return j + "\"input_types\":\"" + port_types<Op>(false) + "\",\"output_types\":\"" + outputs + "\"}";
   }();
 
   static const fulmar_operator table = [] {

@@ -315,6 +315,8 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     cites_ = schema.at("cites").get<std::vector<std::string>>();
     variadic_ = schema.value("variadic", false);
     per_band_ = schema.value("outputs_per_band", false);
+    all_flow_ = per_band_ || schema.value("all_flow", false);
+    series_bands_ = schema.value("series_bands", std::size_t{0});
     inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
     outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
     summary_columns_ = read_ports(schema.value("finds", json::array()), {});

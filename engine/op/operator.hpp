@@ -78,6 +78,10 @@ class Operator {
   [[nodiscard]] const Param* param(std::string_view name) const;
   [[nodiscard]] bool variadic() const { return variadic_; }          ///< takes all bands of the scene at once
   [[nodiscard]] bool outputs_per_band() const { return per_band_; }  ///< makes an output for each band of a date
+  /// All outputs flow on, not the first alone: the operator's function sets its Outputs.
+  [[nodiscard]] bool all_flow() const { return all_flow_; }
+  /// How many bands each date must have; 0 where any number will do.
+  [[nodiscard]] std::size_t series_bands() const { return series_bands_; }
   /// True if the table reaches as far as a member that a later version of the contract appended.
   [[nodiscard]] bool has(std::size_t end_of_member) const { return table_->size >= end_of_member; }
 
@@ -91,7 +95,8 @@ class Operator {
   std::vector<Port> inputs_, outputs_, summary_columns_;
   std::vector<Param> params_;
   std::vector<std::string> cites_;
-  bool variadic_ = false, per_band_ = false;
+  bool variadic_ = false, per_band_ = false, all_flow_ = false;
+  std::size_t series_bands_ = 0;
 };
 
 class Registry {

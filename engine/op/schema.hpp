@@ -73,8 +73,9 @@ class Schema {
     variadic_ = true;
     return *this;
   }
-  /// All dates of the scene, each with the same number of bands.
-  Schema& series(std::string_view name, std::string_view unit, std::string_view words) {
+  /// All dates of the scene, each with the same number of bands: as many as they have, or exactly `count`.
+  Schema& series(std::string_view name, std::string_view unit, std::string_view words, std::int32_t count = 0) {
+    series_bands_ = count;
     return bands(name, unit, words);
   }
   /// As many outputs as there are bands of one date, each named as its band.
@@ -212,11 +213,14 @@ class Schema {
     }
   }
 
+  /// How many outputs it describes.
+  [[nodiscard]] std::size_t outputs() const { return outputs_.size(); }
   /// The schema as JSON text: the form in which it crosses the C contract.
   [[nodiscard]] std::string json(std::string_view kind) const {
     std::string j = "{\"name\":" + quoted(name_) + ",\"summary\":" + quoted(summary_) + ",\"kind\":" + quoted(kind);
     j += ",\"variadic\":" + std::string{variadic_ ? "true" : "false"};
     j += ",\"outputs_per_band\":" + std::string{per_band_ ? "true" : "false"};
+    j += ",\"series_bands\":" + number(series_bands_);
     j += ",\"inputs\":" + ports(inputs_) + ",\"outputs\":" + ports(outputs_) + ",\"finds\":" + ports(columns_) +
          ",\"params\":[";
     for (const auto& p : params_) {
@@ -298,6 +302,7 @@ class Schema {
   std::vector<Param> params_;
   std::vector<std::string> cites_;
   bool variadic_ = false, per_band_ = false;
+  std::int32_t series_bands_ = 0;
   Agreement agreement_ = Agreement::exactly;
 };
 

@@ -413,8 +413,7 @@ class Binder {
       inputs.insert(inputs.end(), extra.begin() + 1, extra.end());
       const int node = add_node(step, op, arguments, inputs, flow);
       const std::size_t outputs = graph_.nodes.back().outputs.size();
-      for (std::size_t k = 0; k < (op.outputs_per_band() ? outputs : 1); ++k)
-        results.push_back({node, static_cast<int>(k)});
+      for (std::size_t k = 0; k < (op.all_flow() ? outputs : 1); ++k) results.push_back({node, static_cast<int>(k)});
       for (std::size_t i = 1; i < extra.size(); ++i)
         if (extra[i].connected() && op.inputs()[i].companion.empty())
           next.named.emplace_back(op.inputs()[i].name, extra[i]);
@@ -753,6 +752,10 @@ class Binder {
       if ((v.kind == FULMAR_VIEW_BANDS || v.kind == FULMAR_VIEW_SERIES) && static_cast<std::size_t>(v.outer_x) > bands)
         wrong(step.span, fmt::format("{} names band b{}, but {} has {}{}", op.name(), v.outer_x, flow.last, bands,
                                      node.times.size() > 1 ? " at each date" : ""));
+    if (op.series_bands() != 0 && op.series_bands() != bands)
+      wrong(step.span,
+            fmt::format("{} takes {} band{} at each date, but {} has {}: choose with --band where it is read",
+                        op.name(), op.series_bands(), op.series_bands() == 1 ? "" : "s", flow.last, bands));
     make_table(step, node, bands);
 
     for (std::size_t k = 0; k < bands && op.outputs_per_band(); ++k) {

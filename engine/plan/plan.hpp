@@ -17,6 +17,8 @@ inline constexpr std::int64_t block_height = 256;
 
 /// Rows of window sums that are computed together: their running sums overlap in the processor.
 inline constexpr std::int64_t window_rows = 4;
+/// Handles of files that a run keeps open. Where there would be more, each file is closed again after its part.
+inline constexpr std::int64_t most_open = 256;
 /// Scratch that window sums of a view need for a block of some width, in bytes.
 std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width);
 
@@ -50,6 +52,9 @@ struct Stage {
   std::vector<Edge> results;  ///< kept for the whole tile: bands of products, inputs of later stages
   Halo beyond;                ///< how far beyond the tile the results are needed
   bool anchored = false;      ///< works in whole blocks of the lattice
+  /// Cells of a compute block: those of the lattice, or fewer where so many bands are open at once that whole blocks
+  /// would fill memory. Only a stage whose results do not depend on blocks has others.
+  std::int64_t across = block_width, down = block_height;
 };
 
 /// The bands of a stored source that a pass reads; computed sources are asked block by block and keep nothing.

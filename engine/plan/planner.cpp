@@ -119,7 +119,7 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
   std::int64_t bytes = 0;
   for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
     const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
-    const Window own = grow({0, 0, std::min(block_width, graph.grid.width), std::min(block_height, graph.grid.height)},
+    const Window own = grow({0, 0, std::min(stage.across, graph.grid.width), std::min(stage.down, graph.grid.height)},
                             stage.margins[k]);
     for (const Band& b : node.outputs) bytes += padded(own.cells() * static_cast<std::int64_t>(size_of(b.type)));
     bytes += padded(2 * own.height * 8);
@@ -148,9 +148,36 @@ std::int64_t scratch_of(const Graph& graph, const Stage& stage) {
   return padded(bytes) + 4096;
 }
 
+/// Makes the blocks of stages that hold many bands at once smaller, where nothing depends on blocks.
+void shrink_blocks(const Graph& graph, std::vector<Stage>& stages) {
+  constexpr std::int64_t most_scratch = 24 * mebi, narrowest = 16;
+  for (Stage& stage : stages) {
+    const bool fixed = std::any_of(stage.nodes.begin(), stage.nodes.end(), [&](int n) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+      return node.labels() || (node.op != nullptr && node.op->table().kind == FULMAR_KIND_REDUCING);
+    });
+    const auto stacks = [&](int n) { return graph.nodes[static_cast<std::size_t>(n)].stacks(); };
+    if (stage.anchored || fixed || std::none_of(stage.nodes.begin(), stage.nodes.end(), stacks)) continue;
+    const auto halve = [&](std::int64_t& side, std::int64_t least) {
+      while (side > least && scratch_of(graph, stage) > most_scratch) side /= 2;
+    };
+    // Long rows as long as there are a few of them; in the end a short row.
+    halve(stage.down, 8);
+    halve(stage.across, 128);
+    halve(stage.down, 1);
+    halve(stage.across, narrowest);
+  }
+}
+
+/// True if every tile may have any shape: no stage works in blocks of the lattice.
+bool tiles_may_be_small(const std::vector<Stage>& stages) {
+  return std::all_of(stages.begin(), stages.end(), [](const Stage& s) { return !s.anchored; }) &&
+         std::any_of(stages.begin(), stages.end(), [](const Stage& s) { return s.down < block_height; });
+}
+
 /// What the library below holds of the files' own blocks while it decodes: one for each handle at work.
 std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
-  std::int64_t bytes = 0;
+  std::int64_t bytes = 0, most = 0;
   const Window raster = graph.grid.window();
   for (const SourceUse& use : plan.sources) {
     const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
@@ -159,12 +186,20 @@ std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
     const std::int64_t blocks =
         ((raster.width + block.width - 1) / block.width) * ((raster.height + block.height - 1) / block.height);
     const std::int64_t handles = std::min<std::int64_t>({plan.threads, source.parallel_readers(), blocks});
-    std::int64_t cell = 0;
-    for (const int band : use.bands)
-      cell += static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+    std::int64_t cell = 0, largest = 0;
+    for (const int band : use.bands) {
+      const auto size = static_cast<std::int64_t>(size_of(source.bands()[static_cast<std::size_t>(band)].dtype));
+      cell += size;
+      largest = std::max(largest, size);
+    }
+    cell = std::min(cell, largest * std::max<std::int64_t>(1, source.bands_together()));
     // Compressed and decoded.
-    bytes += 2 * std::min(block.width, raster.width) * std::min(block.height, raster.height) * cell * handles;
+    const std::int64_t each =
+        2 * std::min(block.width, raster.width) * std::min(block.height, raster.height) * cell * handles;
+    bytes += each;
+    most = std::max(most, each);
   }
+  if (static_cast<std::int64_t>(plan.sources.size()) * plan.threads > most_open) bytes = most;
   for (const auto& source : graph.sources)
     if (source->computed()) bytes += source->working_bytes() * plan.threads;
   return bytes;
@@ -310,6 +345,7 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
   plan.threads =
       budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   plan.stages = make_stages(graph);
+  shrink_blocks(graph, plan.stages);
   plan.sources = make_sources(graph, plan.stages);
   plan.process_bytes = process_bytes;
   plan.decoder_bytes = decoder_bytes(graph, plan);
@@ -352,6 +388,17 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
       if (width <= block_width) break;
       width = std::max(block_width, ceil_to(width / 2, block_width));
       if (width >= raster.width) break;
+    }
+  }
+  // A tall stack may not fit in tiles of whole blocks: then a few rows of the file, whole if they can be.
+  if (budget.tile_width <= 0 && tiles_may_be_small(plan.stages)) {
+    std::int64_t column = 16;
+    for (const SourceUse& use : plan.sources)
+      column = std::max(column, graph.sources[static_cast<std::size_t>(use.source)]->block().width);
+    for (std::int64_t width = raster.width;; width = ceil_to(width / 2, column)) {
+      for (std::int64_t height = block_height / 2; height >= 1; height /= 2)
+        for (int t = most; t >= (height > 1 || width > column ? 2 : 1); --t) shapes.push_back({width, height, t});
+      if (width <= column) break;
     }
   }
   const auto choose = [&](std::int64_t cache) {
