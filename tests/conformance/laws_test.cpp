@@ -400,8 +400,10 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
           s.companions[a.value] = {flags, flags ? blobs(s.grid, rng) : smooth_field(s.grid, 300, 600)};
         }
   }
-  for (int b = 0; b < (first->variadic() ? 8 : 1); ++b)
+  for (int b = 0; b < (first->variadic() ? 8 : 1); ++b) {
     s.files[p.front().name].push_back(layer_for(first->inputs()[0].unit, s.grid, rng));
+    s.files[p.front().name].back().time = 631152000.0 + 86400.0 * b;  // days from 1990-01-01 on
+  }
   const Bound bound(registry(), s, false);
   const Results got = bound.run(budget_of(0, 0));
   EXPECT_EQ(got.report.products.size(), bound.graph.products.size());

@@ -57,6 +57,7 @@ struct Layer {
   std::vector<float> values;
   std::vector<std::uint8_t> valid;
   Unit unit;
+  std::optional<double> time = {};
 };
 
 inline std::vector<float> smooth_field(const Grid& g, float low, float high) {
@@ -141,6 +142,29 @@ inline Layer layer_for(const Unit& unit, const Grid& g, std::mt19937& rng) {
   return {std::move(values), gaps_for(g, rng), unit};
 }
 
+/// The files of a stack of dates, a day apart: `count` layers, `bands` of them a date. In the last week some cells hold
+/// more than before and some less; some cells are missing at all dates.
+inline std::map<std::string, std::vector<Layer>> stack_for(const std::string& name, const Unit& unit, int bands,
+                                                           int count, const Grid& g, std::mt19937& rng) {
+  std::map<std::string, std::vector<Layer>> files;
+  const auto land = gaps_for(g, rng);
+  for (int d = 0; d < count / bands; ++d) {
+    std::vector<Layer>& file = files[name + (d < 10 ? "0" : "") + std::to_string(d) + ".tif"];
+    for (int b = 0; b < bands; ++b) {
+      file.push_back(layer_for(unit, g, rng));
+      Layer& l = file.back();
+      l.time = 631152000.0 + 86400.0 * d;  // from 1990-01-01 on
+      for (std::size_t k = 0; k < l.values.size(); ++k) {
+        // Warm in the last week, cold, or neither, by stripes.
+        const std::int64_t stripe = static_cast<std::int64_t>(k) % g.width / 16 % 3;
+        if (stripe > 0 && d >= count / bands - 7) l.values[k] *= stripe == 1 ? 1.5f : 0.5f;
+        if (land[k] == 0) l.valid[k] = 0;
+      }
+    }
+  }
+  return files;
+}
+
 /// Everything a pipeline reads, and the pipeline.
 struct Scene {
   struct Beside {
@@ -160,7 +184,7 @@ struct Scene {
       const auto own = grids.find(path);
       auto raster = std::make_shared<MemoryRaster>(path, own == grids.end() ? grid : own->second, block);
       for (const Layer& l : layers)
-        raster->add_band({DType::f32, {}, {}, 1, 0, false, l.unit, "band"}, l.values, l.valid);
+        raster->add_band({DType::f32, {}, {}, 1, 0, false, l.unit, "band", l.time}, l.values, l.valid);
       made->rasters[path] = std::move(raster);
     }
     for (const auto& [path, c] : companions)
@@ -259,10 +283,15 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
   std::mt19937 rng(seed);
   Scene s;
   s.grid = make_grid(c.place, width, height);
-  std::vector<Layer>& in = s.files["in.tif"];
-  for (int b = 0; b < (op.variadic() ? 8 : 1); ++b) in.push_back(layer_for(op.inputs()[0].unit, s.grid, rng));
+  const bool dates = op.table().kind == FULMAR_KIND_TEMPORAL;
+  if (dates)
+    s.files = stack_for("in", op.inputs()[0].unit, op.series_bands() != 0 ? static_cast<int>(op.series_bands()) : 3, 15,
+                        s.grid, rng);
+  else
+    for (int b = 0; b < (op.variadic() ? 8 : 1); ++b)
+      s.files["in.tif"].push_back(layer_for(op.inputs()[0].unit, s.grid, rng));
 
-  s.text = "in.tif ! " + op.name();
+  s.text = (dates ? "in* ! " : "in.tif ! ") + op.name();
   for (std::size_t i = 1; i < op.inputs().size(); ++i) {
     const Port& port = op.inputs()[i];
     if (port.companion == "grid") {

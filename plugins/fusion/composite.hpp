@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "core/select.hpp"
+#include "fulmar/op.hpp"
+
+namespace fulmar::ops {
+
+/// One scene out of many dates: what is typical of a cell, or its best date.
+///
+///   median      of each band; of an even number of dates the mean of the two in the middle
+///   mean        of each band
+///   max_ndvi    all bands of the date at which (nir - red) / (nir + red) is largest; the first such date
+///   medoid      all bands of the date x_i whose distances to all dates, |x_i - x_j|, sum to the least; the first
+///   geomedian   the point y with the smallest sum of distances to all dates: from their mean on,
+///               y <- sum(x_i / d_i) / sum(1 / d_i), d_i = |x_i - y|, and where y meets dates the rule of Vardi and
+///               Zhang. One date gives itself, two their middle. It ends when y moves by less than 1e-7 of the mean of
+///               the d_i, or after 500 steps
+///
+/// |.| is Euclidean over the bands, which should be of like range. median and mean leave out the dates at which the
+/// band is missing; the others leave out dates at which any band is. A cell without any date left is missing; for
+/// max_ndvi also one whose every date has nir + red = 0. No edge. Errors: red or nir name a band that the dates do not
+/// have.
+struct Composite {
+  enum class Method { median, mean, max_ndvi, medoid, geomedian };
+  struct Params {
+    Method method = Method::median;
+    std::int32_t red = 1;
+    std::int32_t nir = 2;
+  } params;
+
+  static Schema schema() {
+    return Schema{"composite", "Make one scene of many dates."}
+        .series("scene", units::any, "The dates, each with the same bands: several files, or the bands of one.")
+        .outputs_per_band("composite", units::any, "The bands of the composite.")
+        .param("method", &Params::method, "How the dates become one.",
+               {"median", "mean", "max_ndvi", "medoid", "geomedian"})
+        .positional()
+        .param("red", &Params::red, "Number of the red band, for max_ndvi.", units::one, between(1, 100000))
+        .param("nir", &Params::nir, "Number of the near infrared band, for max_ndvi.", units::one, between(1, 100000))
+        .example("scenes/*.tif ! composite median ! composite.tif")
+        .cites("Holben 1986, Int. J. Remote Sensing 7, 1417 (max_ndvi)")
+        .cites("Flood 2013, Remote Sensing 5, 6481 (medoid)")
+        .cites("Roberts, Mueller & McIntyre 2017, IEEE TGRS 55, 6254 (geomedian)")
+        .cites("Vardi & Zhang 2000, PNAS 97, 1423")
+        .agrees(exactly);
+  }
+
+  std::int32_t bands() const {
+    return params.method != Method::max_ndvi ? 1 : params.red > params.nir ? params.red : params.nir;
+  }
+  std::uint64_t scratch(const Dates& dates) const { return static_cast<std::uint64_t>(dates.count + 2 * dates.bands); }
+
+  FULMAR_HD void operator()(Series<float> in, Scratch scratch, Outputs<float> out) const {
+    if (params.method == Method::median || params.method == Method::mean) return each_band(in, scratch.values, out);
+    if (params.method == Method::geomedian) return geomedian(in, scratch.values, out);
+    const std::int32_t best = params.method == Method::medoid ? medoid(in) : greenest(in);
+    for (std::int32_t b = 0; b < in.bands; ++b) out.set(b, best < 0 ? missing<float> : in(best, b));
+  }
+
+ private:
+  FULMAR_HD void each_band(Series<float> in, double* values, Outputs<float> out) const {
+    for (std::int32_t b = 0; b < in.bands; ++b) {
+      std::int64_t n = 0;
+      double sum = 0;
+      for (std::int32_t d = 0; d < in.count; ++d) {
+        const auto v = static_cast<double>(in(d, b));
+        if (is_missing(v)) continue;
+        values[n++] = v;
+        sum += v;
+      }
+      out.set(b, static_cast<float>(params.method == Method::mean ? sum / static_cast<double>(n) : median(values, n)));
+    }
+  }
+
+  /// True if every band was measured at the date.
+  FULMAR_HD static bool whole(Series<float> in, std::int32_t date) {
+    for (std::int32_t b = 0; b < in.bands; ++b)
+      if (is_missing(in(date, b))) return false;
+    return true;
+  }
+
+  FULMAR_HD static double distance(Series<float> in, std::int32_t date, std::int32_t other) {
+    double sum = 0;
+    for (std::int32_t b = 0; b < in.bands; ++b) {
+      const double d = static_cast<double>(in(date, b)) - static_cast<double>(in(other, b));
+      sum += d * d;
+    }
+    return math::sqrt(sum);
+  }
+
+  FULMAR_HD static std::int32_t medoid(Series<float> in) {
+    std::int32_t best = -1;
+    double least = 0;
+    for (std::int32_t i = 0; i < in.count; ++i) {
+      if (!whole(in, i)) continue;
+      double sum = 0;
+      for (std::int32_t j = 0; j < in.count; ++j)
+        if (whole(in, j)) sum += distance(in, i, j);
+      if (best < 0 || sum < least) best = i, least = sum;
+    }
+    return best;
+  }
+
+  FULMAR_HD std::int32_t greenest(Series<float> in) const {
+    std::int32_t best = -1;
+    double most = 0;
+    for (std::int32_t d = 0; d < in.count; ++d) {
+      if (!whole(in, d)) continue;
+      const auto red = static_cast<double>(in(d, params.red - 1)), nir = static_cast<double>(in(d, params.nir - 1));
+      const double sum = nir + red, ndvi = sum == 0 ? missing<double> : (nir - red) / sum;
+      if (ndvi > most || (best < 0 && !is_missing(ndvi))) best = d, most = ndvi;
+    }
+    return best;
+  }
+
+  FULMAR_HD static void geomedian(Series<float> in, double* values, Outputs<float> out) {
+    constexpr double least = 1e-7;
+    constexpr int most_steps = 500;
+    const std::int32_t bands = in.bands;
+    double* const y = values;
+    double* const mean = values + bands;  // of the dates, weighted by the inverse of their distance
+    std::int32_t n = 0;
+    for (std::int32_t b = 0; b < bands; ++b) y[b] = 0;
+    for (std::int32_t d = 0; d < in.count; ++d) {
+      if (!whole(in, d)) continue;
+      ++n;
+      for (std::int32_t b = 0; b < bands; ++b) y[b] += static_cast<double>(in(d, b));
+    }
+    for (std::int32_t b = 0; b < bands; ++b) y[b] /= n;
+    // Of one date the mean is the date, of two their middle.
+    double near = 0;
+    for (int step = 0; n > 2 && step < most_steps; ++step) {
+      double weights = 0, distances = 0;
+      std::int32_t met = 0;
+      for (std::int32_t b = 0; b < bands; ++b) mean[b] = 0;
+      for (std::int32_t d = 0; d < in.count; ++d) {
+        if (!whole(in, d)) continue;
+        double square = 0;
+        for (std::int32_t b = 0; b < bands; ++b) {
+          const double apart = static_cast<double>(in(d, b)) - y[b];
+          square += apart * apart;
+        }
+        const double away = math::sqrt(square);
+        distances += away;
+        if (!(away > near)) {
+          ++met;
+          continue;
+        }
+        weights += 1 / away;
+        for (std::int32_t b = 0; b < bands; ++b) mean[b] += static_cast<double>(in(d, b)) / away;
+      }
+      if (met == n) break;
+      double pull = 0, moved = 0;
+      for (std::int32_t b = 0; b < bands; ++b) {
+        mean[b] /= weights;
+        pull += (mean[b] - y[b]) * (mean[b] - y[b]);
+      }
+      // How far the dates that y has met hold it back: all the way where their number exceeds the others' pull.
+      pull = math::sqrt(pull) * weights;
+      const double held = met == 0 ? 0 : pull > met ? met / pull : 1;
+      for (std::int32_t b = 0; b < bands; ++b) {
+        const double next = (1 - held) * mean[b] + held * y[b];
+        moved += (next - y[b]) * (next - y[b]);
+        y[b] = next;
+      }
+      near = least * distances / n;
+      if (!(math::sqrt(moved) > near)) break;
+    }
+    for (std::int32_t b = 0; b < bands; ++b) out.set(b, n == 0 ? missing<float> : static_cast<float>(y[b]));
+  }
+};
+
+}  // namespace fulmar::ops

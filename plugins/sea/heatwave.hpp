@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "fulmar/op.hpp"
+#include "sea/heatwave_events.hpp"
+
+namespace fulmar::ops {
+
+/// Marine heatwaves in a daily cube of sea surface temperatures, or cold spells.
+///
+/// For each day of the year, the values within 5 days of it in the climatology's years are pooled: their mean is the
+/// normal, their 90th percentile the threshold (both smoothed over 31 days; 29 February is the mean of its neighbours).
+/// An event is at least 5 days in a row above the threshold; two events with at most 2 days between are one. Its
+/// intensity is the temperature above the normal; its category says how many times the distance from normal to
+/// threshold that is at its worst: 1 moderate, 2 strong, 3 severe, 4 extreme. Cold spells are the same upside down,
+/// with negative intensities.
+///
+/// A missing day is taken as normal, so it ends an event. A cell with no value at all is missing; where there is no
+/// event, intensities are missing and the counts 0. Cell by cell, no edge. Errors: a time that is not known, dates that
+/// are not a day apart, no date in the climatology's years.
+struct Heatwave {
+  struct Params {
+    std::int32_t first = 1983, last = 2012;
+    std::int32_t half_width = 5, smoothing = 31, duration = 5, gap = 2;
+    double percentile = 90;
+    bool cold = false;
+  } params;
+
+  static Schema schema() {
+    return Schema{"heatwave", "Find marine heatwaves in a daily series."}
+        .series("temperature", units::any, "Temperature, one band a day, in K or degrees Celsius.", 1)
+        .output("events", units::one, "Number of events.")
+        .output("days", "d", "Days within events.")
+        .output("max_intensity", units::kelvin, "Largest intensity of any event.")
+        .output("mean_intensity", units::kelvin, "Mean intensity over the days of all events.")
+        .output("cumulative_intensity", "K d", "Sum of the intensities over the days of all events.")
+        .output("category", units::one, "Highest category: 0 none, 1 moderate, 2 strong, 3 severe, 4 extreme.")
+        .param("first", &Params::first, "First year of the climatology.", "year", between(1, 9999))
+        .param("last", &Params::last, "Last year of the climatology.", "year", between(1, 9999))
+        .param("percentile", &Params::percentile, "Percentile of the climatology that makes the threshold.", "%",
+               strictly_between(0, 100))
+        .param("half-width", &Params::half_width, "Days pooled on either side of a day of the year.", "d",
+               between(0, 30))
+        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology; 1: none.", "d",
+               between(1, 365))
+        .param("duration", &Params::duration, "Fewest days of an event.", "d", between(1, 365))
+        .param("gap", &Params::gap, "Most days between two events that make one.", "d", between(0, 365))
+        .param("cold", &Params::cold, "Find cold spells: below the percentile's opposite.", units::flag, anything())
+        .example("sst.nc ! heatwave --first 1982 --last 2011 ! heatwaves.tif")
+        .cites("Hobday et al. 2016, Progress in Oceanography 141, 227")
+        .cites("Hobday et al. 2018, Oceanography 31(2), 162 (categories)")
+        .agrees(exactly);
+  }
+  static void check(const Params& p) {
+    if (p.last < p.first)
+      fail(Errc::usage, "first: the climatology ends in " + std::to_string(p.last) + ", before its first year " +
+                            std::to_string(p.first));
+  }
+
+  FULMAR_HD heatwaves::Settings settings() const {
+    return {params.percentile, params.first,    params.last, params.half_width,
+            params.smoothing,  params.duration, params.gap,  params.cold};
+  }
+  std::uint64_t table(const Dates& dates, double* values) const {
+    return heatwaves::make_calendar(dates.times, dates.count, settings(), values);
+  }
+  std::uint64_t scratch(const Dates& dates) const { return heatwaves::scratch_of(dates.count, settings()); }
+
+  FULMAR_HD void operator()(Series<float> in, Table table, Scratch scratch, Outputs<float> out) const {
+    const auto temperature = [in](std::int64_t i) { return in[static_cast<std::int32_t>(i)]; };
+    std::int64_t first = 0;
+    while (first < in.count && is_missing(temperature(first))) ++first;
+    if (first == in.count) {
+      for (std::int32_t k = 0; k < out.count; ++k) out.set(k, missing<float>);
+      return;
+    }
+    const heatwaves::Detector detector{temperature, in.count, {table.values}, settings(), scratch.values};
+    double events = 0, days = 0, most = missing<double>, cumulative = 0, category = 0;
+    detector.events([&](const heatwaves::Event& e) {
+      ++events;
+      days += static_cast<double>(e.duration());
+      cumulative += e.cumulative;
+      const bool more = params.cold ? e.max < most : e.max > most;
+      if (more || is_missing(most)) most = e.max;
+      if (e.category > category) category = e.category;
+    });
+    out.set(0, static_cast<float>(events));
+    out.set(1, static_cast<float>(days));
+    out.set(2, static_cast<float>(most));
+    out.set(3, static_cast<float>(cumulative / days));
+    out.set(4, static_cast<float>(cumulative));
+    out.set(5, static_cast<float>(category));
+  }
+};
+
+}  // namespace fulmar::ops
