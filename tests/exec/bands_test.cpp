@@ -280,6 +280,38 @@ TEST(AllDates, TheOddFileIsNamed) {
             std::string::npos);
 }
 
+/// More dates than a block of the lattice can hold in memory: blocks and tiles become smaller, and nothing else
+/// changes.
+TEST(AllDates, ATallStackInLittleMemory) {
+  const Grid grid = make_grid(Place::metric, 70, 41);
+  const int dates = 6000;
+  MemoryIo io;
+  auto cube = std::make_shared<MemoryRaster>("in.tif", grid, Window{0, 0, 70, 1});
+  std::vector<float> latest;
+  for (int d = 0; d < dates; ++d) {
+    StoredBand band{DType::f32, {}, {}, 1, 0, false, Unit{"K"}, "sst"};
+    band.time = d == 4711 ? 1e9 : d;
+    std::vector<float> cells(static_cast<std::size_t>(grid.width * grid.height));
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] = static_cast<float>(d) + static_cast<float>(i) / 4096;
+    if (d == 4711) latest = cells;
+    cube->add_band(band, cells);
+  }
+  io.rasters["in.tif"] = cube;
+  const std::string text = "in.tif ! latest ! out.tif";
+  const Graph graph = make_graph(parse_text(text), text, registry(), io, 2);
+  for (const std::int64_t mebibytes : {512, 192}) {
+    io.products = {};
+    Budget budget = budget_of(0, 0, 2);
+    budget.memory = mebibytes << 20;
+    const Plan plan = make_plan(graph, budget);
+    EXPECT_LE(plan.peak_bytes, budget.memory);
+    EXPECT_LT(plan.stages.back().down, block_height);
+    const auto report = run(graph, plan, io, {});
+    EXPECT_LE(report.pool_peak, plan.buffer_bytes);
+    EXPECT_EQ(io.products.rasters.at("out.tif").cells.at(0), latest);
+  }
+}
+
 /// A plugin built for version 1.0 of the contract: its table ends before what was appended.
 TEST(AllDates, TablesOfOlderVersionsAreReadNoFurther) {
   fulmar_operator old = op::table_of<Sharpen>();

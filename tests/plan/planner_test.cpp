@@ -24,6 +24,7 @@ struct Promised : RasterSource {
   [[nodiscard]] const std::vector<StoredBand>& bands() const override { return stored; }
   [[nodiscard]] Window block() const override { return blocks; }
   [[nodiscard]] bool computed() const override { return is_computed; }
+  [[nodiscard]] std::int64_t bands_together() const override { return together; }
   [[nodiscard]] bool looks_negative(int) const override { return false; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return nullptr; }
   std::string label;
@@ -31,6 +32,7 @@ struct Promised : RasterSource {
   std::vector<StoredBand> stored;
   Window blocks;
   bool is_computed = false;
+  std::int64_t together = 1;
 };
 
 const Registry& registry() {
@@ -170,6 +172,28 @@ TEST(Plan, RefusesWithTheNumbers) {
     EXPECT_NO_THROW(static_cast<void>(make_plan(g, budget(needed, 4))));
     EXPECT_THROW(static_cast<void>(make_plan(g, budget(needed - 1, 4))), Error);
   }
+}
+
+/// A cube of 35 years of days on a quarter-degree globe, packed: its rows are as long as memory allows.
+TEST(Plan, ATallStackFitsTheDefaultBudget) {
+  for (const Window block : {Window{0, 0, 1440, 1}, Window{0, 0, 16, 16}})
+    for (const int threads : {2, 8}) {
+      Grid grid = grid_of(1440, 720, 25000);
+      MemoryIo io;
+      auto cube = std::make_shared<Promised>("scene.tif", grid, DType::i16, block, "K");
+      for (int d = 1; d < 12784; ++d) cube->stored.push_back(cube->stored.front());
+      cube->together = 1;
+      io.rasters["scene.tif"] = cube;
+      const std::string text = "scene.tif ! composite median ! out.tif";
+      const auto start = std::chrono::steady_clock::now();
+      const Graph graph = make_graph(parse_text(text), text, registry(), io, threads);
+      const Plan plan = make_plan(graph, budget(512, threads));
+      // Nothing of it may grow with the square of the dates.
+      EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds{20});
+      EXPECT_LE(plan.peak_bytes, std::int64_t{512} << 20);
+      EXPECT_LE(plan.stages[0].across * plan.stages[0].down * 12784 * 8, std::int64_t{32} << 20);
+      EXPECT_NEAR(plan.decoded_times, 1, 1e-9) << "tiles of " << plan.tile_width << " x " << plan.tile_height;
+    }
 }
 
 TEST(Plan, CudaIsRefusedWhereThereIsNone) {
