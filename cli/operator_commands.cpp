@@ -69,6 +69,7 @@ std::string describe(const Port& port) {
     for (const Unit& u : port.units) words.push_back(word(u));
     unit = fmt::format("{}, as {} says", fmt::join(words, ", "), port.unit_by);
   }
+  if (port.table) unit = "table";
   if (!port.companion.empty()) unit = "made from a file: " + port.companion;
   return fmt::format("{} [{}{}]", port.description, unit, port.optional ? ", optional" : "");
 }

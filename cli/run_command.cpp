@@ -58,6 +58,10 @@ void print_summaries(const RunReport& report) {
   }
 }
 
+void print_notes(const RunReport& report) {
+  for (const std::string& note : report.notes) fmt::print("{}\n", note);
+}
+
 nlohmann::ordered_json to_json(const RunReport& report) {
   auto products = nlohmann::ordered_json::array();
   for (const ProductReport& p : report.products) {
@@ -80,6 +84,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
   return {{"backend", fulmar::name_of(report.backend)},
           {"products", std::move(products)},
           {"summaries", std::move(summaries)},
+          {"notes", report.notes},
           {"pool_peak_bytes", report.pool_peak}};
 }
 
@@ -114,7 +119,7 @@ void run_all(const Options& options, const Request& request) {
     if (options.json)
       runs.push_back(to_json(report));
     else if (!options.quiet)
-      print_table(report), print_summaries(report);
+      print_table(report), print_notes(report), print_summaries(report);
   }
   if (options.json)
     print_json(request.recipe.empty() ? runs.front()

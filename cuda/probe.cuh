@@ -30,7 +30,9 @@ template <class Op>
 void probe(const Op& op) {
   op::with_variant(op, [](const auto& f) {
     using F = std::remove_cv_t<std::remove_reference_t<decltype(f)>>;
-    if constexpr (op::Packed<F>)
+    if constexpr (!op::has_cells<F>)
+      (void)f;
+    else if constexpr (op::Packed<F>)
       call_bands<<<1, 1>>>(f, nullptr, nullptr);
     else if constexpr (op::has_cells<F>)
       instantiate(f, &F::operator());

@@ -12,6 +12,7 @@
 #include <ctime>
 
 #include "core/error.hpp"
+#include "core/iso_time.hpp"
 #include "io/crs.hpp"
 #include "io/drivers.hpp"
 #include "io/product_file.hpp"
@@ -20,21 +21,25 @@
 namespace fulmar {
 namespace {
 
-/// Turns corners of cells into coordinates of the product.
+/// Turns corners of cells, and the table's coordinates, into coordinates of the product.
 class Placer {
  public:
-  Placer(const Grid& grid, bool wants_longitudes) : affine_{grid.affine} {
+  Placer(const FeatureTable& table, bool wants_longitudes) {
     const auto wgs84 = spatial_reference("EPSG:4326");
+    if (table.geometry == Geometry::point) crs_ = wgs84;
+    if (table.geometry == Geometry::line || table.geometry == Geometry::polygon) {
+      crs_ = spatial_reference(table.crs);
+      if (wants_longitudes && crs_ && wgs84 && !crs_->IsSame(&*wgs84)) turn_to(*wgs84, "the table's");
+    }
+    if (table.geometry != Geometry::cells) return;
+    const Grid& grid = table.grid;
+    affine_ = grid.affine;
     if (!affine_ && !grid.control_points.empty()) locator_ = grid.locator ? grid.locator : make_locator(grid);
     if (locator_) {
       crs_ = wgs84;
     } else if (affine_) {
       crs_ = spatial_reference(grid.crs);
-      if (wants_longitudes && crs_ && wgs84 && !crs_->IsSame(&*wgs84)) {
-        transformation_ = transformation(*crs_, *wgs84);
-        if (!transformation_) fail(Errc::output, "PROJ knows no way from the scene's coordinate system to WGS84");
-        crs_ = wgs84;
-      }
+      if (wants_longitudes && crs_ && wgs84 && !crs_->IsSame(&*wgs84)) turn_to(*wgs84, "the scene's");
     }
   }
 
@@ -52,33 +57,53 @@ class Placer {
     return transformation_ ? transform(*transformation_, point) : point;
   }
 
+  [[nodiscard]] std::optional<Point> operator()(const Coordinate& c) const {
+    return transformation_ ? transform(*transformation_, {c.x, c.y}) : Point{c.x, c.y};
+  }
+
  private:
+  void turn_to(const OGRSpatialReference& wgs84, const char* whose) {
+    transformation_ = transformation(*crs_, wgs84);
+    if (!transformation_)
+      fail(Errc::output, fmt::format("PROJ knows no way from {} coordinate system to WGS84", whose));
+    crs_ = wgs84;
+  }
+
   std::optional<Affine> affine_;
   std::shared_ptr<const Locator> locator_;
   Transformation transformation_;
   std::optional<OGRSpatialReference> crs_;
 };
 
-/// A closed ring in the product's coordinates, or null where the projection has no answer for one of its corners.
-std::unique_ptr<OGRLinearRing> make_ring(const Ring& corners, const Placer& place, bool shell) {
-  auto ring = std::make_unique<OGRLinearRing>();
-  ring->setNumPoints(static_cast<int>(corners.size()));
+/// Takes a line or ring to the product's coordinates; false where the projection has no answer for one of its points.
+template <class Points>
+bool place_points(OGRSimpleCurve& curve, const Points& points, const Placer& place) {
+  curve.setNumPoints(static_cast<int>(points.size()));
   double longitude = 0;
-  for (std::size_t i = 0; i < corners.size(); ++i) {
-    auto point = place(corners[i]);
-    if (!point) return nullptr;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    auto point = place(points[i]);
+    if (!point) return false;
     // Found one by one, longitudes must not jump within a ring.
     if (place.crs() && place.crs()->IsGeographic() && i > 0) point->x = nearest_longitude(point->x, longitude);
     longitude = point->x;
-    ring->setPoint(static_cast<int>(i), point->x, point->y);
+    curve.setPoint(static_cast<int>(i), point->x, point->y);
   }
+  return true;
+}
+
+/// A closed ring in the product's coordinates, or null where the projection has no answer for one of its corners.
+template <class Points>
+std::unique_ptr<OGRLinearRing> make_ring(const Points& corners, const Placer& place, bool shell) {
+  auto ring = std::make_unique<OGRLinearRing>();
+  if (!place_points(*ring, corners, place)) return nullptr;
   ring->closeRings();
   // Anticlockwise shells, as simple features have them, however the raster's axes run.
   if (static_cast<bool>(ring->isClockwise()) == shell) ring->reverseWindingOrder();
   return ring;
 }
 
-std::unique_ptr<OGRMultiPolygon> make_geometry(const std::vector<Polygon>& polygons, const Placer& place) {
+template <class Polygons>
+std::unique_ptr<OGRGeometry> make_polygons(const Polygons& polygons, const Placer& place) {
   auto all = std::make_unique<OGRMultiPolygon>();
   for (const auto& rings : polygons) {
     auto polygon = std::make_unique<OGRPolygon>();
@@ -92,6 +117,63 @@ std::unique_ptr<OGRMultiPolygon> make_geometry(const std::vector<Polygon>& polyg
     if (!polygon->IsEmpty()) all->addGeometryDirectly(polygon.release());
   }
   return all->IsEmpty() ? nullptr : std::move(all);
+}
+
+std::unique_ptr<OGRGeometry> make_lines(const Shape& shape, const Placer& place) {
+  auto all = std::make_unique<OGRMultiLineString>();
+  for (const auto& part : shape)
+    for (const auto& path : part) {
+      auto line = std::make_unique<OGRLineString>();
+      if (place_points(*line, path, place) && !line->IsEmpty()) all->addGeometryDirectly(line.release());
+    }
+  return all->IsEmpty() ? nullptr : std::move(all);
+}
+
+/// The row's geometry, or null where it has none.
+std::unique_ptr<OGRGeometry> make_geometry(const Feature& row, Geometry geometry, const Placer& place) {
+  switch (geometry) {
+    case Geometry::cells:
+      return make_polygons(row.polygons, place);
+    case Geometry::polygon:
+      return make_polygons(row.shape, place);
+    case Geometry::line:
+      return make_lines(row.shape, place);
+    case Geometry::point:
+      if (std::isnan(row.place.lon) || std::isnan(row.place.lat)) return nullptr;
+      return std::make_unique<OGRPoint>(row.place.lon, row.place.lat);
+    case Geometry::none:
+      break;
+  }
+  return nullptr;
+}
+
+OGRwkbGeometryType layer_type(Geometry geometry) {
+  switch (geometry) {
+    case Geometry::point:
+      return wkbPoint;
+    case Geometry::line:
+      return wkbMultiLineString;
+    case Geometry::none:
+      return wkbNone;
+    default:
+      return wkbMultiPolygon;
+  }
+}
+
+OGRFieldType field_type(ColumnType type) {
+  switch (type) {
+    case ColumnType::real:
+      return OFTReal;
+    case ColumnType::integer:
+      return OFTInteger64;
+    case ColumnType::flag:
+      return OFTInteger;
+    case ColumnType::text:
+      return OFTString;
+    case ColumnType::time:
+      return OFTDateTime;
+  }
+  return OFTReal;
 }
 
 std::string in_quotes(const std::string& text) {
@@ -133,14 +215,18 @@ class SteadyDate {
 
 class GdalFeatureSink : public FeatureSink {
  public:
-  GdalFeatureSink(const std::string& path, const FileOptions& options, const Grid& grid,
-                  const std::vector<Column>& columns, const Metadata& metadata)
-      : columns_{columns},
+  GdalFeatureSink(const std::string& path, const FileOptions& options, const FeatureTable& like,
+                  const Metadata& metadata)
+      : columns_{like.columns},
+        geometry_{like.geometry},
         driver_{driver_for(path, options).driver},
         cancel_{options.cancel},
         file_{path, options.overwrite, options.cancel},
-        place_{grid, wants_wgs84(*driver_)} {
-    if (options.stac) item_ = stac_item(path, name_of(*driver_), grid, {}, metadata);
+        place_{like, wants_wgs84(*driver_)} {
+    if (options.stac && like.grid.window().empty())
+      fail(Errc::usage,
+           fmt::format("a STAC Item tells where a scene lies, and '{}' is of none: leave --stac out", path));
+    if (options.stac) item_ = stac_item(path, name_of(*driver_), like.grid, {}, metadata);
     create(options, metadata);
   }
 
@@ -151,12 +237,28 @@ class GdalFeatureSink : public FeatureSink {
 
   void write(const FeatureTable& table) override {
     if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was finished before", file_.path()));
+    if (table.geometry != geometry_)
+      fail(Errc::runtime, fmt::format("'{}' was made for rows of another geometry", file_.path()));
     const ErrorTrap trap;
     for (const auto& row : table.rows) {
       OGRFeature feature{layer_->GetLayerDefn()};
-      set_values(feature, row.values);
-      if (has_geometry_)
-        if (auto geometry = make_geometry(row.polygons, place_)) feature.SetGeometryDirectly(geometry.release());
+      set_values(feature, row.values, table);
+      if (own_place_) {
+        const int at = static_cast<int>(columns_.size());
+        if (!std::isnan(row.place.lon) && !std::isnan(row.place.lat)) {
+          feature.SetField(at, row.place.lon);
+          feature.SetField(at + 1, row.place.lat);
+        }
+      }
+      if (has_geometry_) {
+        if (auto geometry = make_geometry(row, geometry_, place_))
+          feature.SetGeometryDirectly(geometry.release());
+        else if (name_of(*driver_) == "FlatGeobuf")
+          fail(Errc::output,
+               fmt::format("cannot write '{}': FlatGeobuf drops rows without a geometry, and there are some; write "
+                           ".gpkg, or leave them out with `filter`",
+                           file_.path()));
+      }
       if (layer_->CreateFeature(&feature) != OGRERR_NONE || trap.failed()) file_.fail_writing(trap);
       ++written_;
     }
@@ -201,30 +303,48 @@ class GdalFeatureSink : public FeatureSink {
     auto list = string_list(options.layer_options);
     if (name == "GeoJSON") add_option(list, "RFC7946", place_.crs() ? "YES" : "NO");
     // Numbers stay numbers.
-    if (name == "CSV") add_option(list, "STRING_QUOTING", "IF_NEEDED");
-    has_geometry_ = name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr;
+    if (name == "CSV") {
+      add_option(list, "STRING_QUOTING", "IF_NEEDED");
+      if (geometry_ == Geometry::line || geometry_ == Geometry::polygon) add_option(list, "GEOMETRY", "AS_WKT");
+      own_place_ = geometry_ == Geometry::point && list.FetchNameValue("GEOMETRY") == nullptr && !has_place_columns();
+    }
+    has_geometry_ = geometry_ != Geometry::none && (name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr);
+    if (name == "FlatGeobuf" && !has_geometry_)
+      fail(Errc::output, fmt::format("cannot write '{}': FlatGeobuf holds no table without geometry; write .gpkg or "
+                                     ".csv",
+                                     file_.path()));
     const auto layer_name = options.layer.empty() ? stem_of(file_.path()) : options.layer;
     auto crs = place_.crs();
-    layer_ = dataset_->CreateLayer(layer_name.c_str(), crs ? &*crs : nullptr, has_geometry_ ? wkbMultiPolygon : wkbNone,
-                                   list.List());
+    layer_ = dataset_->CreateLayer(layer_name.c_str(), crs ? &*crs : nullptr,
+                                   has_geometry_ ? layer_type(geometry_) : wkbNone, list.List());
     if (layer_ == nullptr || trap.failed()) file_.fail_writing(trap);
     for (const auto& column : columns_) create_field(column);
+    if (own_place_)
+      for (const char* own : {"lon", "lat"})
+        create_field({own, ColumnType::real, Unit{std::string{units::degree}}, ""});
     for (const auto& [key, value] : metadata) layer_->SetMetadataItem(key.c_str(), value.c_str());
     if (trap.failed()) file_.fail_writing(trap);
   }
 
   void create_field(const Column& column) {
     const ErrorTrap trap;
-    OGRFieldDefn field{column.name.c_str(), column.type == ColumnType::real      ? OFTReal
-                                            : column.type == ColumnType::integer ? OFTInteger64
-                                                                                 : OFTInteger};
+    OGRFieldDefn field{column.name.c_str(), field_type(column.type)};
     if (column.type == ColumnType::flag) field.SetSubType(OFSTBoolean);
     if (column.unit.known()) field.SetAlternativeName(title_of(column).c_str());
     // Names that a format cuts short are a warning, and still columns.
     if (layer_->CreateField(&field) != OGRERR_NONE) file_.fail_writing(trap);
   }
 
-  void set_values(OGRFeature& feature, const std::vector<double>& values) const {
+  /// True if the table has columns of longitude and latitude that a reader will find again.
+  [[nodiscard]] bool has_place_columns() const {
+    const auto has = [&](const char* name) {
+      return std::any_of(columns_.begin(), columns_.end(),
+                         [&](const Column& c) { return lower_case(c.name) == name && c.type == ColumnType::real; });
+    };
+    return has("lon") && has("lat");
+  }
+
+  void set_values(OGRFeature& feature, const std::vector<double>& values, const FeatureTable& table) const {
     if (values.size() != columns_.size())
       fail(Errc::runtime, fmt::format("a feature for '{}' has {} values for {} columns", file_.path(), values.size(),
                                       columns_.size()));
@@ -237,9 +357,21 @@ class GdalFeatureSink : public FeatureSink {
         feature.SetField(field, value);
       else if (columns_[i].type == ColumnType::integer)
         feature.SetField(field, static_cast<GIntBig>(std::llround(value)));
+      else if (columns_[i].type == ColumnType::text)
+        feature.SetField(field, table.word(value).c_str());
+      else if (columns_[i].type == ColumnType::time)
+        set_time(feature, field, value);
       else
         feature.SetField(field, value != 0 ? 1 : 0);
     }
+  }
+
+  static void set_time(OGRFeature& feature, int field, double seconds) {
+    if (!(std::abs(seconds) < 2.5e11)) return feature.SetFieldNull(field);
+    const CivilTime t = civil_time(seconds);
+    constexpr int utc = 100;
+    feature.SetField(field, static_cast<int>(t.year), t.month, t.day, t.hour, t.minute, static_cast<float>(t.second),
+                     utc);
   }
 
   /// GeoPackage describes columns in a table of its schema extension, which GDAL reads but 3.6 does not write.
@@ -288,6 +420,7 @@ class GdalFeatureSink : public FeatureSink {
   }
 
   std::vector<Column> columns_;
+  Geometry geometry_;
   GDALDriver* driver_;
   const std::atomic<bool>* cancel_;
   ProductFile file_;
@@ -296,6 +429,7 @@ class GdalFeatureSink : public FeatureSink {
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;
   bool has_geometry_ = true;
+  bool own_place_ = false;  ///< columns lon and lat are added
   bool in_transaction_ = false;
   bool finished_ = false;
   GIntBig written_ = 0;
@@ -303,9 +437,9 @@ class GdalFeatureSink : public FeatureSink {
 
 }  // namespace
 
-std::unique_ptr<FeatureSink> create_feature_sink(const std::string& path, const FileOptions& options, const Grid& grid,
-                                                 const std::vector<Column>& columns, const Metadata& metadata) {
-  return std::make_unique<GdalFeatureSink>(path, options, grid, columns, metadata);
+std::unique_ptr<FeatureSink> create_feature_sink(const std::string& path, const FileOptions& options,
+                                                 const FeatureTable& like, const Metadata& metadata) {
+  return std::make_unique<GdalFeatureSink>(path, options, like, metadata);
 }
 
 }  // namespace fulmar

@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "io/drivers.hpp"
 #include "io/feature_sink.hpp"
+#include "io/feature_source.hpp"
 #include "io/gdal_support.hpp"
 #include "io/grid_transformer.hpp"
 #include "io/name_pattern.hpp"
@@ -63,9 +64,11 @@ std::shared_ptr<const RasterSource> GdalIo::open(const std::string& path, const 
 std::vector<std::string> GdalIo::expand(const std::string& path) const { return expand_name(path); }
 
 std::shared_ptr<const RasterSource> GdalIo::companion(const CompanionRequest& request, const Grid& grid) const {
+  if (request.kind == "shapes") return open_shape_values(request, grid);
   if (request.kind == "outlines") return open_outlines(request, grid);
   if (request.kind == "calibration") return open_sentinel1_lut(request, grid);
-  fail(Errc::usage, fmt::format("no such kind of companion file: '{}' (known: outlines, calibration)", request.kind));
+  fail(Errc::usage,
+       fmt::format("no such kind of companion file: '{}' (known: outlines, shapes, calibration)", request.kind));
 }
 
 std::shared_ptr<TemporaryRaster> GdalIo::temporary(const std::string& name, const Grid& grid,
@@ -94,13 +97,26 @@ std::unique_ptr<RasterSink> GdalIo::create_raster(const std::string& path, const
 std::unique_ptr<FeatureSink> GdalIo::create_features(const std::string& path, const FileOptions& options,
                                                      const Grid& grid, const std::vector<Column>& columns,
                                                      const Metadata& metadata) const {
+  return create_table(path, options, FeatureTable{grid, columns, {}}, metadata);
+}
+
+std::unique_ptr<FeatureSink> GdalIo::create_table(const std::string& path, const FileOptions& options,
+                                                  const FeatureTable& like, const Metadata& metadata) const {
   const auto product = driver_for(path, options);
-  if (name_of(*product.driver) == "PNG") return create_picture_sink(path, options, grid, metadata);
+  if (name_of(*product.driver) == "PNG") return create_picture_sink(path, options, like.grid, metadata);
   if (product.kind != ProductKind::features)
     fail(Errc::usage,
          fmt::format("'{}' is a raster format; features go to .gpkg, .fgb, .geojson, .csv or, as a picture, .png",
                      path));
-  return create_feature_sink(path, options, grid, columns, metadata);
+  return create_feature_sink(path, options, like, metadata);
+}
+
+bool GdalIo::holds_features(const std::string& path, const FileOptions& options) const {
+  return is_feature_file(path, options);
+}
+
+FeatureTable GdalIo::open_features(const std::string& path, const FileOptions& options, std::int64_t most_bytes) const {
+  return read_features(path, options, most_bytes);
 }
 
 bool GdalIo::same_file(const std::string& a, const std::string& b) const {

@@ -37,6 +37,11 @@ class GdalIo : public Io {
   [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&, const Grid&,
                                                              const std::vector<Column>&,
                                                              const Metadata&) const override;
+  [[nodiscard]] std::unique_ptr<FeatureSink> create_table(const std::string& path, const FileOptions&,
+                                                          const FeatureTable& like, const Metadata&) const override;
+  [[nodiscard]] bool holds_features(const std::string& path, const FileOptions&) const override;
+  [[nodiscard]] FeatureTable open_features(const std::string& path, const FileOptions&,
+                                           std::int64_t most_bytes) const override;
   /// Names of one file: by its inode where both exist, else by the path they lead to. Of a subdataset the file counts;
   /// /vsi paths are compared as text.
   [[nodiscard]] bool same_file(const std::string& a, const std::string& b) const override;

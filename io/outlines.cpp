@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "core/error.hpp"
 #include "io/computed_source.hpp"
@@ -365,12 +366,13 @@ Points clip(Points ring, const Extent& e) {
 /// Brings the geometries of a layer, copied `shift` degrees east, into the cells of the scene.
 class Drawer {
  public:
-  Drawer(Shapes& shapes, const ToCells& to_cells, const Extent& around, double shift)
+  Drawer(Shapes& shapes, const ToCells& to_cells, const Extent& around, double shift, bool all_touched)
       : shapes_{shapes},
         to_cells_{to_cells},
         around_{around},
         shift_{shift},
-        longest_{std::max(around.right - around.left, around.top - around.bottom) / 256} {}
+        longest_{std::max(around.right - around.left, around.top - around.bottom) / 256},
+        all_touched_{all_touched} {}
 
   void add(const OGRGeometry& geometry) {
     switch (wkbFlatten(geometry.getGeometryType())) {
@@ -412,7 +414,13 @@ class Drawer {
       if (!to_cells_.straight()) points = clip(std::move(points), around_);
       if (!points.empty()) rings.push_back(in_cells(points, true));
     }
-    if (!rings.empty()) shapes_.add_polygon(rings);
+    if (rings.empty()) return;
+    shapes_.add_polygon(rings);
+    if (!all_touched_) return;
+    for (auto& ring : rings) {
+      if (!ring.empty()) ring.push_back(ring.front());
+      shapes_.add_line(ring);
+    }
   }
 
   void add_line(const Points& line) {
@@ -450,6 +458,38 @@ class Drawer {
   Extent around_;
   double shift_;
   double longest_;
+  bool all_touched_;
+};
+
+/// The values of shapes: numbers of zones, or an attribute.
+class ValuesReader : public RasterReader {
+ public:
+  explicit ValuesReader(std::shared_ptr<const Shapes> shapes) : shapes_{std::move(shapes)} {}
+  void read(int, const Window& window, void* cells, std::int64_t stride) override {
+    shapes_->draw_values(window, static_cast<float*>(cells), stride);
+  }
+  void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
+    fail(Errc::runtime, "shapes have no mask");
+  }
+
+ private:
+  std::shared_ptr<const Shapes> shapes_;
+};
+
+class ValuesSource : public ComputedSource {
+ public:
+  ValuesSource(std::string name, Grid grid, std::shared_ptr<const Shapes> shapes, std::int64_t count)
+      : ComputedSource{std::move(name), std::move(grid), StoredBand{}}, shapes_{std::move(shapes)}, count_{count} {}
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
+    return std::make_unique<ValuesReader>(shapes_);
+  }
+  [[nodiscard]] std::map<std::string, std::string> metadata() const override {
+    return {{"FULMAR_COUNT", std::to_string(count_)}};
+  }
+
+ private:
+  std::shared_ptr<const Shapes> shapes_;
+  std::int64_t count_;
 };
 
 class ShapesReader : public RasterReader {
@@ -515,8 +555,32 @@ Extent around(const Grid& scene, const OGRSpatialReference& crs) {
   return e;
 }
 
+/// Which field of a layer gives the value of its shapes; the number of the feature (from 1) where `name` is empty.
+int field_of(OGRLayer& layer, const CompanionRequest& request, const std::string& name) {
+  if (name.empty()) return -1;
+  const auto& definition = *layer.GetLayerDefn();
+  std::string names;
+  for (int i = 0; i < definition.GetFieldCount(); ++i) {
+    const auto& field = *definition.GetFieldDefn(i);
+    const auto type = field.GetType();
+    if (EQUAL(field.GetNameRef(), name.c_str())) {
+      if (type != OFTInteger && type != OFTInteger64 && type != OFTReal)
+        fail(Errc::usage, fmt::format("column '{}' of '{}' holds no numbers", name, request.path));
+      return i;
+    }
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", field.GetNameRef());
+  }
+  fail(Errc::usage,
+       fmt::format("'{}' has no column '{}'; it has {}", request.path, name, names.empty() ? "none" : names));
+}
+
+std::string value_of(const CompanionRequest& request, const std::string& name) {
+  const auto found = request.values.find(name);
+  return found == request.values.end() ? std::string{} : found->second;
+}
+
 std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request, const Grid& scene,
-                                                GDALDataset& dataset) {
+                                                GDALDataset& dataset, bool values) {
   const ErrorTrap trap;
   auto& layer = choose_layer(dataset, request);
   const auto* stated = layer.GetSpatialRef();
@@ -537,6 +601,17 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
   own.add({envelope.MinX, envelope.MinY});
   own.add({envelope.MaxX, envelope.MaxY});
 
+  const int field = values ? field_of(layer, request, value_of(request, "column")) : -1;
+  const bool all_touched = values && value_of(request, "all-touched") == "true";
+  // The number of each feature, whatever part of the layer a filter lets through.
+  std::map<GIntBig, float> numbers;
+  if (values && field < 0) {
+    layer.SetSpatialFilter(nullptr);
+    float next = 0;
+    for (const auto& feature : layer) numbers[feature->GetFID()] = ++next;
+    if (numbers.size() > (1U << 24))
+      fail(Errc::input, fmt::format("'{}' holds more than {} features", request.path, 1 << 24));
+  }
   auto shapes = std::make_shared<Shapes>(scene.width, scene.height);
   const ToCells to_cells{scene, crs};
   bool meets = false;
@@ -546,16 +621,24 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
     meets = true;
     const auto there = wanted.shifted(-turn);
     layer.SetSpatialFilterRect(there.left, there.bottom, there.right, there.top);
-    Drawer drawer{*shapes, to_cells, wanted, turn};
+    Drawer drawer{*shapes, to_cells, wanted, turn, all_touched};
     for (const auto& feature : layer)
       if (const auto* geometry = feature->GetGeometryRef()) {
         const std::unique_ptr<OGRGeometry> linear{geometry->hasCurveGeometry() ? geometry->getLinearGeometry()
                                                                                : nullptr};
+        if (values) {
+          if (field >= 0 && !feature->IsFieldSetAndNotNull(field)) continue;
+          shapes->set_value(field >= 0 ? static_cast<float>(feature->GetFieldAsDouble(field))
+                                       : numbers[feature->GetFID()]);
+        }
         drawer.add(linear ? *linear : *geometry);
       }
     if (trap.failed()) fail(Errc::input, fmt::format("cannot read '{}' to its end{}", request.path, trap.aside()));
   }
   if (!meets) fail_apart(request.path, own, wanted);
+  if (values)
+    return std::make_shared<ValuesSource>(request.path, scene, std::move(shapes),
+                                          static_cast<std::int64_t>(numbers.size()));
   return std::make_shared<ShapesSource>(request.path, scene, std::move(shapes));
 }
 
@@ -567,11 +650,22 @@ std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& reques
   const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
   if (raster && raster->GetRasterCount() > 0) return from_raster(request, grid);
   if (const auto vector = open_dataset(request.path, GDAL_OF_VECTOR, request.options.open_options))
-    return from_vector(request, grid, *vector);
+    return from_vector(request, grid, *vector, false);
   if (const auto trouble = file_trouble(request.path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", request.path, trouble, trap.aside()));
   fail(Errc::input,
        fmt::format("'{}' is neither a raster nor a vector file that GDAL can read{}", request.path, trap.aside()));
+}
+
+std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& request, const Grid& grid) {
+  if (request.path.empty()) fail(Errc::usage, "the file of shapes is not named");
+  const ErrorTrap trap;
+  if (const auto vector = open_dataset(request.path, GDAL_OF_VECTOR, request.options.open_options);
+      vector && vector->GetLayerCount() > 0)
+    return from_vector(request, grid, *vector, true);
+  if (const auto trouble = file_trouble(request.path); !trouble.empty())
+    fail(Errc::input, fmt::format("cannot open '{}': {}{}", request.path, trouble, trap.aside()));
+  fail(Errc::input, fmt::format("'{}' is no vector file that GDAL can read{}", request.path, trap.aside()));
 }
 
 }  // namespace fulmar

@@ -18,4 +18,11 @@ namespace fulmar {
 /// be read, has no CRS, or does not overlap the scene; Errc::usage for a layer that is not there.
 std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& request, const Grid& grid);
 
+/// One band of f32: the value of the shape that holds the cell, NaN outside all of them; by the same rules as outlines,
+/// from vector layers alone. The value is that of the parameter `column`, or the number of the feature from 1, in the
+/// order in which the layer gives them; metadata() then tells their count as FULMAR_COUNT. With `all-touched` polygons
+/// also hold the cells that their outlines touch. Where shapes overlap the later one is on top.
+/// Errors: as open_outlines(); Errc::usage for a column that is not there or holds no numbers.
+std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& request, const Grid& grid);
+
 }  // namespace fulmar

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace fulmar {
 namespace {
@@ -14,10 +15,11 @@ std::int64_t cell_of(double coordinate) {
   return static_cast<std::int64_t>(std::clamp(coordinate, -far, far));
 }
 
-void fill(std::uint8_t* row, std::int64_t first, std::int64_t end, const Window& window) {
+template <class Cell>
+void fill(Cell* row, std::int64_t first, std::int64_t end, const Window& window, Cell value) {
   first = std::max(first, window.x);
   end = std::min(end, window.right());
-  if (first < end) std::fill(row + (first - window.x), row + (end - window.x), std::uint8_t{1});
+  if (first < end) std::fill(row + (first - window.x), row + (end - window.x), value);
 }
 
 }  // namespace
@@ -42,33 +44,53 @@ void Shapes::add(Edge e, bool line) {
   }
 }
 
+std::uint32_t Shapes::next_shape() {
+  values_.push_back(value_);
+  return static_cast<std::uint32_t>(values_.size() - 1);
+}
+
 void Shapes::add_polygon(const std::vector<std::vector<Point>>& rings) {
+  const auto polygon = next_shape();
   for (const auto& ring : rings)
     for (std::size_t i = 0; i < ring.size(); ++i) {
       const auto &a = ring[i], &b = ring[(i + 1) % ring.size()];
-      add({a.x, a.y, b.x, b.y, polygons_}, false);
+      add({a.x, a.y, b.x, b.y, polygon}, false);
     }
-  ++polygons_;
 }
 
 void Shapes::add_line(const std::vector<Point>& line) {
-  for (std::size_t i = 0; i + 1 < line.size(); ++i) add({line[i].x, line[i].y, line[i + 1].x, line[i + 1].y, 0}, true);
+  const auto shape = next_shape();
+  for (std::size_t i = 0; i + 1 < line.size(); ++i)
+    add({line[i].x, line[i].y, line[i + 1].x, line[i + 1].y, shape}, true);
 }
 
-void Shapes::add_point(Point p) { add({p.x, p.y, p.x, p.y, 0}, true); }
+void Shapes::add_point(Point p) { add({p.x, p.y, p.x, p.y, next_shape()}, true); }
 
 void Shapes::draw(const Window& window, std::uint8_t* cells, std::int64_t stride) const {
+  draw_all(window, cells, stride, std::uint8_t{0}, [](std::uint32_t) { return std::uint8_t{1}; });
+}
+
+void Shapes::draw_values(const Window& window, float* cells, std::int64_t stride) const {
+  draw_all(window, cells, stride, std::numeric_limits<float>::quiet_NaN(),
+           [&](std::uint32_t shape) { return values_[shape]; });
+}
+
+template <class Cell, class Value>
+void Shapes::draw_all(const Window& window, Cell* cells, std::int64_t stride, Cell outside,
+                      const Value& value_of) const {
   for (std::int64_t y = 0; y < window.height; ++y)
-    std::fill(cells + y * stride, cells + y * stride + window.width, std::uint8_t{0});
+    std::fill(cells + y * stride, cells + y * stride + window.width, outside);
   for (auto i = window.y / band_height; i * band_height < window.bottom(); ++i) {
     const auto part = intersect(window, {window.x, i * band_height, window.width, band_height});
     auto* rows = cells + (part.y - window.y) * stride;
-    draw_polygons(bands_[static_cast<std::size_t>(i)], part, rows, stride);
-    draw_lines(bands_[static_cast<std::size_t>(i)], part, rows, stride);
+    draw_polygons(bands_[static_cast<std::size_t>(i)], part, rows, stride, value_of);
+    draw_lines(bands_[static_cast<std::size_t>(i)], part, rows, stride, value_of);
   }
 }
 
-void Shapes::draw_polygons(const Band& band, const Window& window, std::uint8_t* cells, std::int64_t stride) const {
+template <class Cell, class Value>
+void Shapes::draw_polygons(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
+                           const Value& value_of) const {
   std::array<std::vector<double>, band_height> crossings;
   for (auto edge = band.edges.begin(); edge != band.edges.end();) {
     const auto polygon = edge->polygon;
@@ -89,13 +111,16 @@ void Shapes::draw_polygons(const Band& band, const Window& window, std::uint8_t*
       if (row.size() % 2 != 0) row.push_back(static_cast<double>(width_) + 1);
       std::sort(row.begin(), row.end());
       for (std::size_t i = 0; i < row.size(); i += 2)
-        fill(cells + y * stride, cell_of(std::ceil(row[i] - 0.5)), cell_of(std::ceil(row[i + 1] - 0.5)), window);
+        fill(cells + y * stride, cell_of(std::ceil(row[i] - 0.5)), cell_of(std::ceil(row[i + 1] - 0.5)), window,
+             value_of(polygon));
       row.clear();
     }
   }
 }
 
-void Shapes::draw_lines(const Band& band, const Window& window, std::uint8_t* cells, std::int64_t stride) const {
+template <class Cell, class Value>
+void Shapes::draw_lines(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
+                        const Value& value_of) const {
   for (const auto& line : band.lines) {
     const auto first = std::max(window.y, cell_of(std::floor(line.y0)));
     const auto last = std::min(window.bottom() - 1, cell_of(std::floor(line.y1)));
@@ -109,7 +134,7 @@ void Shapes::draw_lines(const Band& band, const Window& window, std::uint8_t* ce
         b = line.x0 + (bottom - line.y0) / height * (line.x1 - line.x0);
       }
       fill(cells + (row - window.y) * stride, cell_of(std::floor(std::min(a, b))),
-           cell_of(std::floor(std::max(a, b))) + 1, window);
+           cell_of(std::floor(std::max(a, b))) + 1, window, value_of(line.polygon));
     }
   }
 }

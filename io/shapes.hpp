@@ -21,16 +21,21 @@ class Shapes {
   void add_polygon(const std::vector<std::vector<Point>>& rings);
   void add_line(const std::vector<Point>& line);
   void add_point(Point point);
+  /// What draw_values() paints of all that is added from now on.
+  void set_value(float value) { value_ = value; }
 
   /// Sets cells to 1 inside any shape and to 0 elsewhere: those whose centre a polygon holds, and those that a line or
   /// point touches.
   void draw(const Window& window, std::uint8_t* cells, std::int64_t stride) const;
+  /// Sets the same cells to the shapes' values, and others to NaN. Where shapes overlap the one added last is on top,
+  /// lines and points above polygons.
+  void draw_values(const Window& window, float* cells, std::int64_t stride) const;
 
  private:
   // y0 <= y1: an edge that two polygons share crosses a row at the same place for both.
   struct Edge {
     double x0, y0, x1, y1;
-    std::uint32_t polygon;
+    std::uint32_t polygon;  // or line, or point
   };
   static constexpr std::int64_t band_height = 64;
 
@@ -39,11 +44,19 @@ class Shapes {
     std::vector<Edge> lines;
   };
   void add(Edge edge, bool line);
-  void draw_polygons(const Band& band, const Window& window, std::uint8_t* cells, std::int64_t stride) const;
-  void draw_lines(const Band& band, const Window& window, std::uint8_t* cells, std::int64_t stride) const;
+  template <class Cell, class Value>
+  void draw_all(const Window& window, Cell* cells, std::int64_t stride, Cell outside, const Value& value_of) const;
+  template <class Cell, class Value>
+  void draw_polygons(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
+                     const Value& value_of) const;
+  template <class Cell, class Value>
+  void draw_lines(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
+                  const Value& value_of) const;
+  std::uint32_t next_shape();
 
   std::int64_t width_, height_;
-  std::uint32_t polygons_ = 0;
+  std::vector<float> values_;  // of shapes
+  float value_ = 1;
   std::vector<Band> bands_;
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/dtype.hpp"
+#include "core/error.hpp"
 #include "core/features.hpp"
 #include "core/grid.hpp"
 #include "core/transform.hpp"
@@ -186,6 +187,19 @@ class Io {
   /// A place for bands between two passes, outside the memory budget (a file without a name, say).
   [[nodiscard]] virtual std::shared_ptr<TemporaryRaster> temporary(const std::string& name, const Grid&,
                                                                    const std::vector<StoredBand>&) const = 0;
+  /// A product for a table of any geometry: `like` tells grid, geometry, CRS and columns; its rows are not looked at.
+  [[nodiscard]] virtual std::unique_ptr<FeatureSink> create_table(const std::string& path, const FileOptions& options,
+                                                                  const FeatureTable& like,
+                                                                  const Metadata& metadata) const {
+    return create_features(path, options, like.grid, like.columns, metadata);
+  }
+  /// True if a file holds features and no raster.
+  [[nodiscard]] virtual bool holds_features(const std::string& /*path*/, const FileOptions&) const { return false; }
+  /// The whole table of a file of features. Errors: Errc::input where it needs more than `most_bytes`.
+  [[nodiscard]] virtual FeatureTable open_features(const std::string& path, const FileOptions&,
+                                                   std::int64_t /*most_bytes*/) const {
+    fail(Errc::input, path + ": no tables can be read here");
+  }
   /// True if both names lead to the same file, whatever way they are spelt.
   [[nodiscard]] virtual bool same_file(const std::string& a, const std::string& b) const { return a == b; }
   /// Bytes that the library below keeps for itself (a block cache), to be counted within the memory budget.

@@ -157,6 +157,7 @@ Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& g
 
   Feature f;
   f.polygons = outlines(part.runs);
+  f.place = centre;
   f.values = {0,
               static_cast<double>(part.cells),
               shape.area,

@@ -52,7 +52,14 @@ void say_when(const Graph& graph, Metadata& metadata) {
 }  // namespace
 
 Products::Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
-    : graph_{graph}, cancel_{options.cancel}, rasters_(graph.products.size()), features_(graph.products.size()) {
+    : graph_{graph},
+      io_{io},
+      cancel_{options.cancel},
+      made_{graph, io, std::max<std::int64_t>(plan.feature_bytes, std::int64_t{16} << 20) / 2},
+      rasters_(graph.products.size()),
+      features_(graph.products.size()) {
+  // Tables first: what is wrong with a file of a few rows must not show after the passes.
+  made_.read();
   // Objects are gathered in one pass, and share what its plan leaves for features.
   std::map<int, std::int64_t> room;
   const auto share = [&](const Graph& pass, const Plan& its) {
@@ -76,14 +83,17 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
   for (const auto& [key, value] : options.provenance) metadata[key] = value;
   metadata["FULMAR_PIPELINE"] = graph.text;
   say_when(graph, metadata);
+  metadata_ = metadata;
   for (std::size_t p = 0; p < graph.products.size(); ++p) {
     const Product& product = graph.products[p];
-    const int node = product.features >= 0 ? product.features : product.bands.front().node;
+    // What an operator makes of tables is known when it is made.
+    if (product.table >= 0 && product.kind != ProductKind::picture) continue;
+    const int node = node_of(product);
     const Grid& grid = graph.grid_of(graph.nodes[static_cast<std::size_t>(node)].grid);
     if (product.kind != ProductKind::raster) {
       const bool summary = product.features >= 0 && graph.nodes[static_cast<std::size_t>(node)].reduces();
-      features_[p] = io.create_features(product.path, product.options, grid,
-                                        summary ? summary_table(node).columns : Labeller::columns(), metadata);
+      features_[p] = summary ? io.create_table(product.path, product.options, summary_table(node), metadata)
+                             : io.create_features(product.path, product.options, grid, Labeller::columns(), metadata);
       continue;
     }
     std::vector<ProductBand> bands;
@@ -127,6 +137,7 @@ FeatureTable Products::summary_table(int n) const {
   const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
   FeatureTable table;
   table.grid = graph_.grid_of(node.grid);
+  table.geometry = Geometry::none;
   // What has any unit has that of the raster it was found in.
   Unit unit;
   if (!node.inputs.empty() && node.inputs.front().connected()) {
@@ -146,6 +157,10 @@ FeatureTable Products::summary_table(int n) const {
   return table;
 }
 
+int Products::node_of(const Product& product) const {
+  return product.features >= 0 ? product.features : product.bands.front().node;
+}
+
 void Products::finish(RunReport& report) {
   std::map<int, std::size_t> tables;
   for (auto& [node, labeller] : labellers_) {
@@ -157,13 +172,17 @@ void Products::finish(RunReport& report) {
     summaries[node] = report.summaries.size();
     report.summaries.push_back({graph_.nodes[static_cast<std::size_t>(node)].op->name(), summary_table(node)});
   }
+  const auto table_of = [&](int node) -> const FeatureTable& {
+    const auto summary = summaries.find(node);
+    return summary != summaries.end() ? report.summaries[summary->second].table : report.tables[tables.at(node)];
+  };
+  made_.make(table_of, report.notes);
   for (std::size_t p = 0; p < graph_.products.size(); ++p) {
     const Product& product = graph_.products[p];
     ProductReport made{product.path, product.kind, 0};
-    if (product.features >= 0) {
-      const auto summary = summaries.find(product.features);
-      const FeatureTable& table = summary != summaries.end() ? report.summaries[summary->second].table
-                                                             : report.tables[tables.at(product.features)];
+    if (product.table >= 0 || product.features >= 0) {
+      const FeatureTable& table = product.table >= 0 ? made_[product.table] : table_of(product.features);
+      if (!features_[p]) features_[p] = io_.create_table(product.path, product.options, table, metadata_);
       made.features = static_cast<std::int64_t>(table.rows.size());
       features_[p]->write(table);
     }

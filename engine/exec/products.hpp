@@ -9,6 +9,7 @@
 
 #include "exec/block.hpp"
 #include "exec/run.hpp"
+#include "exec/tables.hpp"
 
 namespace fulmar {
 
@@ -31,9 +32,13 @@ class Products {
 
  private:
   [[nodiscard]] FeatureTable summary_table(int node) const;
+  [[nodiscard]] int node_of(const Product& product) const;
 
   const Graph& graph_;
+  const Io& io_;
   const std::atomic<bool>* cancel_;
+  TableMaker made_;
+  Metadata metadata_;
   std::map<int, Labeller> labellers_;
   std::map<int, std::vector<double>> summaries_;
   std::vector<std::unique_ptr<RasterSink>> rasters_;    ///< by product, null where it is not one

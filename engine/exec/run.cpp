@@ -229,7 +229,7 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
           std::max(report.pool_peak, Executor{its_graph, its_plan, products, options.cancel, progress}.run());
     ++done;
   };
-  if (plan.passes.empty()) pass(graph, plan);
+  if (plan.passes.empty() && !graph.nodes.empty()) pass(graph, plan);
   for (const Pass& each : plan.passes) {
     for (const int w : each.wholes) {
       stop_if_asked(options.cancel);

@@ -37,6 +37,7 @@ struct RunReport {
   std::vector<ProductReport> products;
   std::vector<FeatureTable> tables;      ///< one for each labelling node, in node order
   std::vector<SummaryReport> summaries;  ///< one for each reducing node, in node order
+  std::vector<std::string> notes;        ///< what tabular operators have to say, such as what they dropped
   std::int64_t pool_peak = 0;            ///< bytes the engine's pool held at most
 };
 

@@ -9,7 +9,7 @@
 ///
 /// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
 /// numbers); its operator(), if it has one, then finds the numbers in its Table. A class with whole(rows, planes...) is
-/// handed whole rasters.
+/// handed whole rasters. A class with tabulate(tables, writer) makes a table of tables.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/table_view.hpp"
 #include "core/views.hpp"
 #include "fulmar_abi.h"
 #include "op/schema.hpp"
@@ -438,7 +439,12 @@ concept Warping = requires {
   Op::warps;
 };
 template <class Op>
-inline constexpr bool has_cells = !Whole<Op> && !Warping<Op> && (!Reducing<Op> || requires { &Op::operator(); });
+concept Tabular = requires {
+  &Op::tabulate;
+};
+template <class Op>
+inline constexpr bool has_cells =
+    !Whole<Op> && !Warping<Op> && !Tabular<Op> && (!Reducing<Op> || requires { &Op::operator(); });
 
 /// The ports of a reducing operator, from the arguments of its step().
 template <class M>
@@ -506,6 +512,8 @@ template <class F>
 constexpr std::uint32_t kind_of() {
   if constexpr (Warping<F>)
     return FULMAR_KIND_WARPING;
+  else if constexpr (Tabular<F>)
+    return FULMAR_KIND_TABULAR;
   else if constexpr (Whole<F>)
     return FULMAR_KIND_WHOLE;
   else if constexpr (Reducing<F>)
@@ -575,6 +583,8 @@ template <class Op>
 std::string port_types(bool outputs) {
   if constexpr (Warping<Op>) {
     return std::string(outputs ? 1 : Op::warps, 'f');
+  } else if constexpr (Tabular<Op>) {
+    return Op::schema().table_types(outputs);
   } else if constexpr (Whole<Op>) {
     return WholeOf<Op>::types(outputs);
   } else if constexpr (!has_cells<Op>) {
@@ -703,6 +713,8 @@ const fulmar_operator& table_of() {
     made.views = [](const void* params, fulmar_view* views, std::uint32_t capacity) {
       if constexpr (Warping<Op>)
         return (void)params, (void)views, (void)capacity, 0u;
+      else if constexpr (Tabular<Op>)
+        return (void)params, (void)views, (void)capacity, 0U;
       else if constexpr (Whole<Op>)
         return (void)params, WholeOf<Op>::views(views, capacity);
       else if constexpr (!has_cells<Op>)
@@ -764,6 +776,17 @@ const fulmar_operator& table_of() {
           return (void)params, (void)cells, 0;
       };
     }
+    if constexpr (Tabular<Op>)
+      made.tabulate = [](const void* params, const fulmar_table* inputs, std::uint32_t count,
+                         const fulmar_table_writer* writer, fulmar_error* error) -> int {
+        try {
+          TableWriter out{*writer};
+          functor(params).tabulate(Tables{inputs, count}, out);
+          return 0;
+        } catch (...) {
+          return tell(error);
+        }
+      };
     made.scratch = [](const void* params, std::uint64_t dates, std::uint64_t bands) -> std::uint64_t {
       if constexpr (requires(const Op& op) { op.scratch(Dates{}); })
         return functor(params).scratch(

@@ -54,9 +54,9 @@ std::optional<double> optional_number(const json& object, const char* key) {
 }
 
 DType port_type(const std::string& letters, std::size_t port) {
-  if (port >= letters.size() || letters[port] == 'f') return DType::f32;
+  if (port >= letters.size() || letters[port] == 'f' || letters[port] == 't') return DType::f32;
   if (letters[port] == 'u') return DType::u8;
-  fail(Errc::usage, "the types of the ports are written " + shown(letters) + ", which is not made of f and u");
+  fail(Errc::usage, "the types of the ports are written " + shown(letters) + ", which is not made of f, u and t");
 }
 
 std::vector<Port> read_ports(const json& ports, const std::string& letters) {
@@ -68,6 +68,7 @@ std::vector<Port> read_ports(const json& ports, const std::string& letters) {
     port.description = p.at("description").get<std::string>();
     port.companion = p.value("companion", std::string{});
     port.optional = p.value("optional", false);
+    port.table = p.value("table", false);
     port.type = port_type(letters, result.size());
     port.unit_by = p.value("unit_by", std::string{});
     for (const auto& unit : p.value("units", std::vector<std::string>{})) port.units.push_back({unit});
@@ -120,6 +121,9 @@ void check_table(const fulmar_operator& table) {
   if (table.kind >= kind_names.size()) fail(Errc::usage, "an operator is of a kind that this engine does not know");
   if (table.params_align > alignof(std::max_align_t))
     fail(Errc::usage, "an operator's parameters ask for a stricter alignment than memory has");
+  if (table.kind == FULMAR_KIND_TABULAR &&
+      (table.size < offsetof(fulmar_operator, tabulate) + sizeof table.tabulate || table.tabulate == nullptr))
+    fail(Errc::usage, "a tabular operator's table lacks tabulate");
   if (table.kind == FULMAR_KIND_LABELLING && table.keep == nullptr)
     fail(Errc::usage, "a labelling operator's table lacks keep");
 }

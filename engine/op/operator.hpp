@@ -26,6 +26,7 @@ struct Port {
   DType type = DType::f32;  ///< f32, or u8 for flags
   std::string unit_by;      ///< not empty: the choice that the unit follows
   std::vector<Unit> units;  ///< one for each word of that choice
+  bool table = false;       ///< a table flows here, no raster
 };
 
 enum class ParamType : std::uint8_t { number, integer, boolean, length, choice, text, file };

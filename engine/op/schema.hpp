@@ -84,6 +84,21 @@ class Schema {
     per_band_ = true;
     return *this;
   }
+  /// A table the operator reads. The first is what flows down the pipeline; the others are given as pipelines or files.
+  Schema& table(std::string_view name, std::string_view words, bool optional = false) {
+    input(name, units::any, words, optional);
+    inputs_.back().table = true;
+    return *this;
+  }
+  Schema& output_table(std::string_view name, std::string_view words) {
+    output(name, units::any, words);
+    outputs_.back().table = true;
+    return *this;
+  }
+  /// A letter for each table: t.
+  [[nodiscard]] std::string table_types(bool outputs) const {
+    return std::string((outputs ? outputs_ : inputs_).size(), 't');
+  }
   Schema& output(std::string_view name, std::string_view unit, std::string_view words) {
     outputs_.push_back({std::string{name}, std::string{unit}, std::string{words}, {}, false});
     return *this;
@@ -251,6 +266,7 @@ class Schema {
     bool optional = false;
     std::string unit_by{};
     std::vector<std::string> units{};
+    bool table = false;
   };
   struct Param {
     std::string name, type, unit, words, fallback;
@@ -292,6 +308,7 @@ class Schema {
         for (std::size_t i = 0; i < p.units.size(); ++i) j += (i ? "," : "") + quoted(p.units[i]);
         j += "]";
       }
+      if (p.table) j += ",\"table\":true";
       j += "}";
     }
     return j + "]";

@@ -19,7 +19,8 @@ namespace {
 struct Flow {
   std::vector<Edge> bands;                          ///< the raster that flows, band by band
   std::vector<std::pair<std::string, Edge>> named;  ///< what later steps can find by the name of a port, newest last
-  int features = -1;                                ///< the labelling node, once there are features
+  int features = -1;                                ///< the labelling or reducing node, once there are features
+  int table = -1;                                   ///< the table, by place in Graph::tables
   std::vector<double> times;                        ///< of the dates, each with the same number of bands; NaN: unknown
   std::string last;                                 ///< the step before, for messages
 
@@ -188,6 +189,11 @@ class Binder {
     }
     Flow flow;
     flow.last = step.name;
+    if (names.size() == 1 && io_.holds_features(names.front(), options)) {
+      if (!chosen.empty()) wrong(step.span, fmt::format("{} holds features, which have no bands", step.name));
+      flow.table = read_table(names.front(), options);
+      return flow;
+    }
     for (const std::string& name : names) {
       const int place = open(step, name, options);
       const auto& stored = graph_.sources[static_cast<std::size_t>(place)]->bands();
@@ -219,6 +225,64 @@ class Binder {
       }
     }
     return flow;
+  }
+
+  /// A file of features; read when the run begins.
+  int read_table(const std::string& name, const FileOptions& options) {
+    inputs_.insert(name);
+    TableNode made;
+    made.path = name;
+    made.options = options;
+    graph_.tables.push_back(std::move(made));
+    return static_cast<int>(graph_.tables.size()) - 1;
+  }
+
+  /// The table that flows, or an error that says how to get one.
+  int table_of(const Step& step, const Operator& op, const Flow& flow, Span span) {
+    if (flow.table >= 0) return flow.table;
+    if (flow.features < 0)
+      wrong(span, fmt::format("{} takes a table, but {} yields a raster: put `objects` before it, or read a vector or "
+                              ".csv file",
+                              op.name(), flow.last));
+    static_cast<void>(step);
+    TableNode made;
+    made.node = flow.features;
+    graph_.tables.push_back(std::move(made));
+    return static_cast<int>(graph_.tables.size()) - 1;
+  }
+
+  /// A tabular operator: its tables are made when all passes are done.
+  void tabulate(const Step& step, const Operator& op, Flow& flow) {
+    const Arguments arguments = read_arguments(step, op);
+    TableNode made;
+    made.op = &op;
+    made.inputs.assign(op.inputs().size(), -1);
+    made.inputs[0] = table_of(step, op, flow, step.span);
+    for (std::size_t i = 1; i < op.inputs().size(); ++i) {
+      const Port& port = op.inputs()[i];
+      const auto own =
+          std::find_if(arguments.ports.begin(), arguments.ports.end(), [&](const auto& p) { return p.first == &port; });
+      if (own != arguments.ports.end()) {
+        const Argument& a = *own->second;
+        Pipeline file;
+        if (a.pipeline.empty()) {
+          Step& reading = file.emplace_back();
+          reading.kind = Step::Kind::read;
+          reading.name = a.value;
+          reading.span = a.span;
+        }
+        const Flow branch = chain(a.pipeline.empty() ? file : a.pipeline, Flow{});
+        made.inputs[i] = table_of(step, op, branch, a.span);
+      } else if (!port.optional) {
+        wrong(step.span, fmt::format("{} needs a table '{}'; give it as --{} file.gpkg, or --{} [ file.csv ! ... ]",
+                                     op.name(), port.name, port.name, port.name));
+      }
+    }
+    made.params = parse_params(step, op, arguments.values, nullptr);
+    graph_.tables.push_back(std::move(made));
+    flow.features = -1;
+    flow.table = static_cast<int>(graph_.tables.size()) - 1;
+    flow.last = op.name();
   }
 
   /// The source's place in the graph. A file that is read twice in the same way is opened, and decoded, once.
@@ -288,9 +352,10 @@ class Binder {
                                     positional.empty() ? "nothing" : positional.back()->name));
         name = positional[next_positional++]->name;
       }
-      if (!a.pipeline.empty()) {
-        const auto port =
-            std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
+      const auto port =
+          std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
+      // A table may be given by its file alone.
+      if (!a.pipeline.empty() || (port != op.inputs().end() && port->table)) {
         if (port == op.inputs().end())
           wrong(a.span, fmt::format("{} has no input '{}' that a pipeline could feed", op.name(), name));
         out.ports.emplace_back(&*port, &a);
@@ -322,6 +387,8 @@ class Binder {
   [[noreturn]] void unknown_parameter(const Argument& a, const std::string& name, const Operator& op) const {
     std::vector<std::string> names;
     for (const Param& p : op.params()) names.push_back(p.name);
+    for (std::size_t i = 1; i < op.inputs().size(); ++i)
+      if (op.inputs()[i].table) names.push_back(op.inputs()[i].name);
     std::string message = fmt::format("{} has no parameter '{}'", op.name(), name);
     const auto near = nearest(name, names);
     if (!near.empty())
@@ -376,9 +443,10 @@ class Binder {
 
   void apply(const Step& step, Flow& flow) {
     const Operator& op = find_operator(step);
-    if (flow.features >= 0)
+    if (op.table().kind == FULMAR_KIND_TABULAR) return tabulate(step, op, flow);
+    if (flow.features >= 0 || flow.table >= 0)
       wrong(step.span, fmt::format("{} takes a raster, but {} yields features", op.name(), flow.last));
-    const Arguments arguments = read_arguments(step, op);
+    Arguments arguments = read_arguments(step, op);
     if (op.table().kind == FULMAR_KIND_WARPING) return warp(step, op, arguments, flow);
 
     // Companions and inputs of their own, made once and shared by all bands.
@@ -656,7 +724,7 @@ class Binder {
     return add_source_node(known->second, aligned ? bands.front() : 0, step.span);
   }
 
-  Edge companion(const Step& step, const Operator& op, const Port& port, const Arguments& arguments, const Flow& flow) {
+  Edge companion(const Step& step, const Operator& op, const Port& port, Arguments& arguments, const Flow& flow) {
     CompanionRequest request;
     request.kind = port.companion;
     request.options = arguments.files;
@@ -676,6 +744,11 @@ class Binder {
       throw e.within(mark(arguments.with_span, fmt::format("input {} of {}", port.name, op.name())));
     }
     if (!request.path.empty()) inputs_.insert(request.path);
+    // How many shapes there are is a parameter that the file knows.
+    const auto metadata = graph_.sources.back()->metadata();
+    if (const auto count = metadata.find("FULMAR_COUNT"); count != metadata.end())
+      for (ParamValue& v : arguments.values)
+        if (v.name == port.name + "-count") v.number = std::stod(count->second), v.text = count->second;
     return add_source_node(static_cast<int>(graph_.sources.size()) - 1, 0, step.span);
   }
 
@@ -685,6 +758,38 @@ class Binder {
     node.origin = static_cast<int>(graph_.nodes.size());
     graph_.nodes.push_back(std::move(node));
     return static_cast<int>(graph_.nodes.size()) - 1;
+  }
+
+  /// The operator's parameters; lengths become cells of the grid, where there is one.
+  std::vector<std::byte> parse_params(const Step& step, const Operator& op, const std::vector<ParamValue>& given,
+                                      const Grid* grid) const {
+    const fulmar_operator& table = op.table();
+    std::vector<std::byte> params(table.params_size == 0 ? 1 : table.params_size);
+    std::vector<fulmar_value> values;
+    for (const ParamValue& v : given) {
+      fulmar_value value{};
+      value.name = v.name.c_str();
+      value.number = v.number;
+      value.text = v.text.c_str();
+      value.cells = v.cells ? 1 : 0;
+      values.push_back(value);
+    }
+    const Ground centre = grid != nullptr ? grid->ground() : Ground{};
+    for (const ParamValue& v : given) {
+      const Param& p = *op.param(v.name);
+      const bool measured = p.type == ParamType::number && (p.unit == units::metre || p.unit == units::square_metre);
+      if (grid != nullptr && measured && v.number > 0 && !(centre.dx > 0))
+        wrong(span_of_complaint(step, v.name),
+              fmt::format("the scene does not tell the size of its cells, so {} in {} means "
+                          "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
+                          v.name, p.unit));
+    }
+    const fulmar_ground ground{centre.dx, centre.dy};
+    fulmar_error error{};
+    if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, params.data(), &error) != 0)
+      wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", op.name(), error.message),
+            error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
+    return params;
   }
 
   Node make_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
@@ -702,32 +807,7 @@ class Binder {
     node.grid = same_grid(inputs);
     node.values = arguments.values;
     const Grid& grid = graph_.grid_of(node.grid);
-    node.params.resize(table.params_size == 0 ? 1 : table.params_size);
-
-    std::vector<fulmar_value> values;
-    for (const ParamValue& v : node.values) {
-      fulmar_value value{};
-      value.name = v.name.c_str();
-      value.number = v.number;
-      value.text = v.text.c_str();
-      value.cells = v.cells ? 1 : 0;
-      values.push_back(value);
-    }
-    const Ground centre = grid.ground();
-    for (const ParamValue& v : node.values) {
-      const Param& p = *op.param(v.name);
-      const bool measured = p.type == ParamType::number && (p.unit == units::metre || p.unit == units::square_metre);
-      if (measured && v.number > 0 && !(centre.dx > 0))
-        wrong(span_of_complaint(step, v.name),
-              fmt::format("the scene does not tell the size of its cells, so {} in {} means "
-                          "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
-                          v.name, p.unit));
-    }
-    const fulmar_ground ground{centre.dx, centre.dy};
-    fulmar_error error{};
-    if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(), &error) != 0)
-      wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", op.name(), error.message),
-            error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
+    node.params = parse_params(step, op, node.values, &grid);
 
     node.views.resize(16);
     const auto count = table.views(node.params.data(), node.views.data(), 16);
@@ -840,9 +920,14 @@ class Binder {
       throw e.within(mark(step.span, "writing " + step.name));
     }
     product.origin = static_cast<int>(graph_.products.size());
-    if (flow.features >= 0) {
+    if (flow.features >= 0 || flow.table >= 0) {
       product.features = flow.features;
-      if (product.kind == ProductKind::raster && graph_.nodes[static_cast<std::size_t>(flow.features)].reduces())
+      product.table = flow.table;
+      if (product.kind == ProductKind::raster && flow.table >= 0 && flow.bands.empty())
+        wrong(step.span, fmt::format("{} yields a table, which {} cannot hold: write .gpkg, .fgb, .geojson or .csv",
+                                     flow.last, step.name));
+      if (product.kind == ProductKind::raster && flow.features >= 0 &&
+          graph_.nodes[static_cast<std::size_t>(flow.features)].reduces())
         wrong(step.span,
               fmt::format("{} yields a table of numbers, which {} cannot hold: write .csv", flow.last, step.name));
       if (product.kind == ProductKind::raster) {

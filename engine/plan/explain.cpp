@@ -80,11 +80,14 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
 
 std::string explain(const Graph& graph, const Plan& plan) {
   std::string out = fmt::format("pipeline  {}\n", graph.text);
-  out += fmt::format("grid      {} x {} cells, {}\n", graph.grid.width, graph.grid.height, ground_text(graph.grid));
+  if (!graph.nodes.empty())
+    out += fmt::format("grid      {} x {} cells, {}\n", graph.grid.width, graph.grid.height, ground_text(graph.grid));
   for (const Grid& g : graph.others)
     out += fmt::format("          {} x {} cells, {}\n", g.width, g.height, ground_text(g));
   out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
-  if (plan.passes.empty()) out += explain_pass(graph, plan, 1);
+  for (const TableNode& t : graph.tables)
+    if (!t.path.empty()) out += fmt::format("read      {}, a table\n", t.path);
+  if (plan.passes.empty() && !graph.nodes.empty()) out += explain_pass(graph, plan, 1);
   std::size_t number = 0;
   for (const Pass& pass : plan.passes) {
     for (const int w : pass.wholes) {
@@ -94,9 +97,14 @@ std::string explain(const Graph& graph, const Plan& plan) {
     }
     out += explain_pass(pass.graph, pass.plan, ++number);
   }
-  if (!plan.passes.empty())
+  for (const TableNode& t : graph.tables)
+    if (t.op != nullptr) out += fmt::format("tables    {}\n", t.op->name());
+  if (!plan.passes.empty() || graph.nodes.empty())
     for (const Product& p : graph.products)
       if (p.bands.empty()) out += fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
+  if (graph.nodes.empty())
+    return out + fmt::format("memory    {} at the peak, and up to {} for tables\n", mebibytes(plan.peak_bytes),
+                             mebibytes(plan.feature_bytes));
   out += fmt::format("decode    {}, each cell {:.2f} times{}\n", mebibytes(plan.bytes_read), plan.decoded_times,
                      graph.warps.empty() ? "" : "; of other grids what is needed, as it is needed");
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));

@@ -77,6 +77,7 @@ struct Product {
   std::vector<Edge> bands;
   std::vector<double> times;  ///< of the bands, seconds since 1970-01-01T00:00:00Z; NaN: unknown
   int features = -1;          ///< the node whose features or summary it holds
+  int table = -1;             ///< or the table, by place in Graph::tables
   int origin = -1;            ///< its place in the whole graph, where this is the graph of one pass
   int temporary = -1;         ///< not a product: bands for a temporary raster of the whole graph
 };
@@ -100,6 +101,17 @@ struct Warped {
   std::vector<int> from;
 };
 
+/// A table: from a file, from a node that labels or reduces, or made by a tabular operator of other tables. Tables are
+/// made one after the other when all passes are done.
+struct TableNode {
+  std::string path;  ///< of a file
+  FileOptions options;
+  int node = -1;                  ///< or the node whose features or summary it is
+  const Operator* op = nullptr;   ///< or the operator that makes it
+  std::vector<std::byte> params;  ///< as Node::params
+  std::vector<int> inputs;        ///< the tables it is made of, one for each input port; -1: nothing is connected
+};
+
 struct Graph {
   std::string text;  ///< canonical text of the pipeline, for provenance
   Grid grid;         ///< of every raster in the graph, but for those of `others`
@@ -110,6 +122,7 @@ struct Graph {
   std::vector<Temporary> temporaries;
   std::vector<Warped> warps;
   std::vector<WholeStep> wholes;  ///< in the order in which they can run
+  std::vector<TableNode> tables;  ///< inputs before users
 
   [[nodiscard]] const Grid& grid_of(int which) const {
     return which == 0 ? grid : others[static_cast<std::size_t>(which) - 1];

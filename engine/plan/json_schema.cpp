@@ -112,7 +112,11 @@ ordered_json operator_step(const Operator& op) {
   for (const Port& port : op.inputs()) {
     companion = companion || !port.companion.empty();
     // The first input is what flows down the pipeline.
-    if (&port != op.inputs().data() && port.companion.empty())
+    if (&port == op.inputs().data() || !port.companion.empty()) continue;
+    if (port.table)
+      properties[port.name] = {{"description", port.description},
+                               {"anyOf", {scalar("The name of a file."), reference("input")}}};
+    else
       properties[port.name] = {{"description", port.description}, {"$ref", "#/definitions/input"}};
   }
   if (companion) properties["oo"] = key_value("Open options of the file beside the scene.");

@@ -68,6 +68,7 @@ class PassBuilder {
   PassBuilder(const Graph& whole, const Grid& grid) : whole_{whole} {
     pass_.grid = grid;
     pass_.text = whole.text;
+    pass_.tables = whole.tables;
   }
 
   void make(const Product& product, int origin) {

@@ -352,7 +352,7 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
   const Window raster = graph.grid.window();
   if (raster.empty()) fail(Errc::input, "the scene has no cells");
 
-  bool labels = false;
+  bool labels = !graph.tables.empty();
   for (const Stage& stage : plan.stages) {
     plan.scratch_bytes = std::max(plan.scratch_bytes, scratch_of(graph, stage));
     for (const int n : stage.nodes) labels |= graph.nodes[static_cast<std::size_t>(n)].labels();
@@ -480,6 +480,22 @@ std::int64_t bytes_there(const std::vector<Pass>& passes) {
   return bytes;
 }
 
+/// A graph of tables alone has no pass.
+Plan plan_tables(const Budget& budget) {
+  Plan plan;
+  plan.backend = budget.backend == Backend::reference ? Backend::reference : Backend::cpu;
+  plan.threads =
+      budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  plan.process_bytes = process_bytes;
+  plan.cache_bytes = 16 * mebi;
+  plan.peak_bytes = plan.process_bytes + plan.cache_bytes;
+  plan.feature_bytes = budget.memory - plan.peak_bytes;
+  if (plan.feature_bytes < 16 * mebi)
+    fail(Errc::usage, fmt::format("{} MiB of memory do not suffice for tables: raise --memory to {} MiB at least",
+                                  budget.memory / mebi, plan.peak_bytes / mebi + 16));
+  return plan;
+}
+
 }  // namespace
 
 std::int64_t state_bytes(const Node& node) {
@@ -504,6 +520,7 @@ std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step) {
 }
 
 Plan make_plan(const Graph& graph, const Budget& budget) {
+  if (graph.nodes.empty()) return plan_tables(budget);
   const bool plain = graph.temporaries.empty() && graph.wholes.empty() && graph.others.empty() &&
                      std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return n.reduces(); });
   if (plain) return plan_pass(graph, budget);

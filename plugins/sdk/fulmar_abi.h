@@ -137,6 +137,69 @@ typedef struct fulmar_round {
   uint64_t summary_count;
 } fulmar_round;
 
+/** What a column of a table holds. Every value is a double, NaN where missing, but for texts. */
+enum {
+  FULMAR_COLUMN_INTEGER = 0,
+  FULMAR_COLUMN_REAL = 1,
+  FULMAR_COLUMN_FLAG = 2,
+  FULMAR_COLUMN_TEXT = 3,
+  FULMAR_COLUMN_TIME = 4 /**< seconds since 1970-01-01 UTC */
+};
+
+/** What the rows of a table have for a geometry. */
+enum {
+  FULMAR_GEOMETRY_CELLS = 0, /**< outlines on a raster, which an operator may only carry on */
+  FULMAR_GEOMETRY_NONE = 1,
+  FULMAR_GEOMETRY_POINT = 2, /**< the place of the row */
+  FULMAR_GEOMETRY_LINE = 3,
+  FULMAR_GEOMETRY_POLYGON = 4
+};
+
+typedef struct fulmar_column {
+  uint32_t size, type; /**< type: one of FULMAR_COLUMN_... */
+  const char *name, *unit, *description;
+  const double* values;     /**< one a row; NULL for a text */
+  const char* const* texts; /**< one a row, NULL where missing; NULL but for a text */
+} fulmar_column;
+
+/** A table that a tabular operator reads. Never owns. */
+typedef struct fulmar_table {
+  uint32_t size, geometry;
+  uint32_t connected; /**< 0: nothing flows into this port */
+  uint32_t columns;
+  uint64_t rows;
+  const fulmar_column* column;
+  const double* places; /**< longitude and latitude of each row, NaN where unknown */
+  const char* crs;      /**< of `points`: WKT2; "" where unknown */
+  /** LINE, POLYGON: the parts of row r are parts[r] to parts[r + 1] - 1; the paths (lines; shell and holes) of part p
+      are paths[p] to paths[p + 1] - 1; the points of path q are points[2 ends[q]] to points[2 ends[q + 1] - 1]. NULL for
+      other geometries. */
+  const uint64_t *parts, *paths, *ends;
+  const double* points;
+} fulmar_table;
+
+/** Where a tabular operator writes its table: first what it consists of, then row by row. Every function returns 0, or
+    not: the engine then wants no more, and the operator returns non-zero at once. */
+typedef struct fulmar_table_writer {
+  uint32_t size, reserved;
+  void* out;
+  /** The table begins with all columns of an input, and its rows have the geometries of that input's rows. */
+  int (*carry)(void* out, uint32_t input);
+  /** The rows have a geometry of their own: FULMAR_GEOMETRY_... but CELLS. `crs` may be NULL for longitude, latitude. */
+  int (*geometry)(void* out, uint32_t geometry, const char* crs);
+  /** Adds a column; its name, type, unit and description count. Columns are numbered in order, carried ones first. */
+  int (*column)(void* out, const fulmar_column* column);
+  /** Adds a row of missing values, or one with the values and geometry of a row of the input that is carried. */
+  int (*row)(void* out, uint64_t from); /**< UINT64_MAX: of no other row */
+  int (*number)(void* out, uint32_t column, double value);
+  int (*text)(void* out, uint32_t column, const char* text, uint64_t length);
+  int (*place)(void* out, double lon, double lat);
+  /** Adds a line or ring to the last row's geometry; `part` not 0: it begins a new part. */
+  int (*path)(void* out, uint32_t part, const double* points, uint64_t count);
+  /** A sentence for the user, such as how many rows were dropped and why. */
+  int (*note)(void* out, const char* sentence);
+} fulmar_table_writer;
+
 /** An operator. Every function is pure and may be called from several threads at once. */
 typedef struct fulmar_operator {
   uint32_t size;
@@ -173,6 +236,9 @@ typedef struct fulmar_operator {
   /* WHOLE. Planes of the whole raster; `whole_bytes` of memory beside them for a raster of so many cells. */
   int (*whole)(const void* params, const fulmar_call*, fulmar_error*);
   uint64_t (*whole_bytes)(const void* params, uint64_t cells);
+  /* TABULAR. Tables in the order of the input ports. */
+  int (*tabulate)(const void* params, const fulmar_table* inputs, uint32_t count, const fulmar_table_writer*,
+                  fulmar_error*);
   /* end of 1.2 */
 } fulmar_operator;
 

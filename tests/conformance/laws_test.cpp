@@ -9,6 +9,7 @@
 
 #include "core/error.hpp"
 #include "support/scene.hpp"
+#include "support/tables.hpp"
 
 namespace fulmar::test {
 namespace {
@@ -376,6 +377,15 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
   EXPECT_EQ(parse_text(to_text(p)), p);
   EXPECT_EQ(parse_json(to_json(p)), p);
   ASSERT_TRUE(example_step(op)) << op.example();
+  if (op.kind() == "tabular") {
+    std::vector<std::string> names;
+    files_of(p, names);
+    std::map<std::string, FeatureTable> files;
+    for (const std::string& name : names) files[name] = some_ships();
+    const TableRun r{registry(), op.example(), files};
+    EXPECT_EQ(r.report.products.size(), 1u);
+    return;
+  }
 
   // The scene that its first operator asks for.
   Scene s;

@@ -117,8 +117,8 @@ def write(path, cells, transform=UTM, crs="EPSG:32633", nodata=None, scale=None,
     return path
 
 
-def table(path):
-    """Rows of a feature file in the order of their ids: dictionaries, with the geometry under "geometry"."""
+def features(path):
+    """Rows of a feature file in their order: dictionaries, with the geometry under "geometry"."""
     source = ogr.Open(str(path))
     layer = source.GetLayer(0)
     names = [layer.GetLayerDefn().GetFieldDefn(i).GetName() for i in range(layer.GetLayerDefn().GetFieldCount())]
@@ -128,7 +128,12 @@ def table(path):
         geometry = feature.GetGeometryRef()
         row["geometry"] = None if geometry is None else geometry.Clone()
         rows.append(row)
-    return sorted(rows, key=lambda row: row["id"])
+    return rows
+
+
+def table(path):
+    """The same in the order of their ids."""
+    return sorted(features(path), key=lambda row: row["id"])
 
 
 def files(folder):

@@ -191,6 +191,7 @@ class MemoryIo : public Io {
  public:
   std::map<std::string, std::shared_ptr<const RasterSource>> rasters;
   std::map<std::string, std::shared_ptr<const RasterSource>> companions;  ///< by path
+  std::map<std::string, FeatureTable> features;                           ///< files of features
   std::set<std::string> existing;                                         ///< products that are there already
   mutable MemoryProducts products;
 
@@ -223,6 +224,12 @@ class MemoryIo : public Io {
     GridRequest r = request;
     if (r.crs.starts_with("EPSG:")) r.crs.clear();
     return affine_grid_for(source, r);
+  }
+  [[nodiscard]] bool holds_features(const std::string& path, const FileOptions&) const override {
+    return features.contains(path);
+  }
+  [[nodiscard]] FeatureTable open_features(const std::string& path, const FileOptions&, std::int64_t) const override {
+    return features.at(path);
   }
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions& options) const override {
     if (existing.contains(path) && !options.overwrite)

@@ -6,5 +6,6 @@
 #include "core/host_device.hpp"
 #include "core/math.hpp"
 #include "core/missing.hpp"
+#include "core/table_view.hpp"
 #include "core/views.hpp"
 #include "op/schema.hpp"

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The tables of a graph: read before the first pass, made by tabular operators after the last.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/source.hpp"
+#include "plan/graph.hpp"
+
+namespace fulmar {
+
+/// Makes a tabular operator's table of others; null for an optional input that nothing flows into. `notes` takes what
+/// the operator has to say. Errors: the operator's, and Errc::runtime where the table needs more than `most_bytes`.
+FeatureTable tabulate(const Operator& op, const std::vector<std::byte>& params,
+                      const std::vector<const FeatureTable*>& inputs, std::int64_t most_bytes,
+                      std::vector<std::string>& notes);
+
+/// What a table takes.
+std::int64_t bytes_of(const FeatureTable& table);
+
+/// Holds every table of a graph; together they stay within `most_bytes`.
+class TableMaker {
+ public:
+  TableMaker(const Graph& graph, const Io& io, std::int64_t most_bytes)
+      : graph_{graph}, io_{io}, most_bytes_{most_bytes}, own_(graph.tables.size()), found_(graph.tables.size()) {}
+
+  /// Reads the files. Errors: Errc::input.
+  void read();
+  /// Makes all tables; `of_node` tells those of labelling and reducing nodes, which must live as long as this does.
+  void make(const std::function<const FeatureTable&(int node)>& of_node, std::vector<std::string>& notes);
+  [[nodiscard]] const FeatureTable& operator[](int which) const { return *found_[static_cast<std::size_t>(which)]; }
+
+ private:
+  const Graph& graph_;
+  const Io& io_;
+  std::int64_t most_bytes_;
+  std::vector<FeatureTable> own_;
+  std::vector<const FeatureTable*> found_;
+};
+
+}  // namespace fulmar

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditions and likeness on tables, against NumPy."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from fulmar_cli import call, features, refused, run
+
+
+def make(path, rng, count=500):
+    rows = [{"id": i, "length": rng.uniform(10, 300), "width": rng.uniform(3, 50), "kind": "cargo" if i % 3 else "tug",
+             "lon": rng.uniform(-180, 180), "lat": rng.uniform(-90, 90)} for i in range(count)]
+    for i in range(0, count, 50):
+        rows[i]["width"] = ""
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return rows
+
+
+def test_filter_keeps_what_numpy_keeps(tmp_path):
+    rows = make(tmp_path / "a.csv", np.random.default_rng(1))
+    for condition, holds in (
+            ("length > 100 && width < 20", lambda r: r["width"] != "" and r["length"] > 100 and r["width"] < 20),
+            ("length / width > 6", lambda r: r["width"] != "" and r["length"] / r["width"] > 6),
+            ("kind == 'tug'", lambda r: r["kind"] == "tug"),
+            ("kind != 'tug' && id < 100", lambda r: r["kind"] != "tug" and r["id"] < 100),
+            ('sqrt("length") >= 15', lambda r: r["length"] >= 225),
+            ("0", lambda r: False)):
+        quoted = f"'{condition}'" if '"' in condition else f'"{condition}"'
+        run(f"{tmp_path}/a.csv ! filter {quoted} ! {tmp_path}/b.gpkg")
+        assert [r["id"] for r in features(tmp_path / "b.gpkg")] == [r["id"] for r in rows if holds(r)], condition
+
+
+def test_rank_is_the_normalised_distance(tmp_path):
+    rows = make(tmp_path / "a.csv", np.random.default_rng(2))
+    result = call("run", "--overwrite", "--json", f"{tmp_path}/a.csv ! rank 'length=180,width=30' ! {tmp_path}/b.gpkg")
+    assert result.code == 0 and "10 of 500 rows lack a value" in json.loads(result.out)["notes"][0]
+    length = np.array([r["length"] for r in rows])
+    width = np.array([np.nan if r["width"] == "" else r["width"] for r in rows])
+    distance = np.sqrt((((length - 180) / length.std()) ** 2 + ((width - 30) / np.nanstd(width)) ** 2) / 2)
+    order = [i for i in np.argsort(distance, kind="stable") if np.isfinite(distance[i])]
+    mine = features(tmp_path / "b.gpkg")
+    assert [r["id"] for r in mine] == order and [r["rank"] for r in mine] == list(range(1, 491))
+    assert [r["distance"] for r in mine] == pytest.approx(list(distance[order]), rel=1e-12)
+    run(f"{tmp_path}/a.csv ! rank 'length=180~10' --top 7 ! {tmp_path}/b.gpkg")
+    assert [r["id"] for r in features(tmp_path / "b.gpkg")] == list(np.argsort(np.abs(length - 180), kind="stable")[:7])
+
+
+def test_what_is_wrong_is_said(tmp_path):
+    make(tmp_path / "a.csv", np.random.default_rng(3), 5)
+    for like, word in (("lenght=1", "no column 'lenght'"), ("kind=1", "texts"), ("length", "column=value"),
+                       ("length=x", "column=value"), ("length=1~0", "above 0"), ("length=1,", "column=value")):
+        refused(2, f"{tmp_path}/a.csv ! rank '{like}' ! {tmp_path}/b.csv", names=word)
+    refused(2, f"{tmp_path}/a.csv ! filter 'length > ' ! {tmp_path}/b.csv", names="filter")
+    refused(2, f"{tmp_path}/a.csv ! filter 'size > 1' ! {tmp_path}/b.csv", names="no column 'size'")
+    refused(3, f"{tmp_path}/absent.csv ! filter 'size > 1' ! {tmp_path}/b.csv", names="absent.csv")

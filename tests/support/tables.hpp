@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Tables in memory, and graphs of tables alone.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "exec/run.hpp"
+#include "support/memory_io.hpp"
+
+namespace fulmar::test {
+
+/// Points around one place with the columns that the built-in operators look for, one value a row apart.
+inline FeatureTable some_ships(int count = 20) {
+  FeatureTable t;
+  t.geometry = Geometry::point;
+  t.crs = "EPSG:4326";
+  t.columns = {{"mmsi", ColumnType::integer, {}, ""}, {"time", ColumnType::time, {}, ""},
+               {"lon", ColumnType::real, {}, ""},     {"lat", ColumnType::real, {}, ""},
+               {"length", ColumnType::real, {}, ""},  {"width", ColumnType::real, {}, ""},
+               {"name", ColumnType::text, {}, ""},    {"row", ColumnType::real, {}, ""}};
+  for (int i = 0; i < count; ++i) {
+    const double lon = 10 + 0.05 * i, lat = 50 + 0.01 * (i % 7);
+    t.words.push_back("ship " + std::to_string(i));
+    // 2021-01-05T01:58:00Z
+    t.rows.push_back(
+        {{},
+         {211000000.0 + i, 1609811880.0, lon, lat, 90.0 + i, 20.0 + i % 3, static_cast<double>(i), 10.0 * i},
+         {},
+         {lon, lat}});
+  }
+  return t;
+}
+
+/// Runs a pipeline in which every file that `files` names is that table.
+struct TableRun {
+  MemoryIo io;
+  RunReport report;
+
+  TableRun(const Registry& registry, const std::string& text, const std::map<std::string, FeatureTable>& files) {
+    io.features = files;
+    const Graph graph = make_graph(parse_text(text), text, registry, io, 1);
+    report = run(graph, make_plan(graph, {}), io, {});
+  }
+  [[nodiscard]] const FeatureTable& table(const std::string& path) const { return io.products.tables.at(path); }
+};
+
+/// The files that a pipeline reads, those of branches and inputs too; tables that are given by their names as well.
+inline void files_of(const Pipeline& pipeline, std::vector<std::string>& names) {
+  for (const Step& step : pipeline) {
+    if (step.kind == Step::Kind::read) names.push_back(step.name);
+    files_of(step.branch, names);
+    for (const Argument& a : step.arguments) {
+      if (a.value.ends_with(".csv") || a.value.ends_with(".gpkg")) names.push_back(a.value);
+      files_of(a.pipeline, names);
+    }
+  }
+}
+
+}  // namespace fulmar::test
