@@ -69,8 +69,11 @@ class Bench {
     }
     for (const Param& p : op.params())  // a text that must be given is taken from the operator's own example
       if (p.required && p.type == ParamType::text) text += " --" + p.name + " '" + example_value(op, p) + "'";
+    for (const Param& p : op.params())  // and so is a length that it gives in cells
+      if (p.type == ParamType::length && p.name != c.name && example_value(op, p).ends_with("px"))
+        text += " --" + p.name + " " + example_value(op, p);
     if (!c.name.empty()) text += " --" + c.name + " " + c.value;
-    text += op.table().kind == FULMAR_KIND_LABELLING ? " ! out.features" : " ! out";
+    text += op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty() ? " ! out.features" : " ! out";
     text_ = "scene" + text;
     // An operator of many bands gets as many as it asks for.
     for (int bands = 1;; ++bands) {

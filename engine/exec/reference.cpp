@@ -163,95 +163,126 @@ std::uint8_t set_within(const Image& image, std::int64_t x, std::int64_t y, Halo
   return 0;
 }
 
-/// Runs an operator cell by cell, each in a call of its own on planes of one cell.
-std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector<Image>& inputs) {
-  const fulmar_operator& table = node.op->table();
-  const Grid& grid = graph.grid;
-  std::vector<Image> outputs;
-  for (const Band& b : node.outputs) outputs.push_back(blank(grid, node.labels() ? DType::u8 : b.type));
-
-  // A sampled input is passed through the operator before it is summed.
-  std::vector<Image> sampled(node.views.size());
-  std::vector<Sums> sums(node.views.size());
-  for (std::size_t i = 0; i < node.views.size(); ++i) {
-    const fulmar_view& v = node.views[i];
-    if (v.kind != FULMAR_VIEW_BOX && v.kind != FULMAR_VIEW_RING) continue;
-    Image cells = inputs[node.input_of(v.input)];
-    if (v.sampled != 0)
-      for (auto& cell : cells.floats) {
-        float in = cell;
-        fulmar_plane from{}, to{};
-        from.cells = &in, to.cells = &cell;
-        for (auto* p : {&from, &to}) p->stride = p->width = p->height = 1, p->dtype = FULMAR_F32, p->device = -1;
-        const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr};
-        fulmar_error error{};
-        check_call(table.sample(node.params.data(), &call, &error), error, node, grid.window());
-      }
-    sums[i] = window_sums(cells, v);
+/// What an operator sees of single cells: a call for each, on planes of one cell.
+class CellCalls {
+ public:
+  CellCalls(const Graph& graph, const Node& node, const std::vector<Image>& inputs)
+      : grid_{graph.grid},
+        node_{node},
+        inputs_{inputs},
+        sums_(node.views.size()),
+        scratch_(static_cast<std::size_t>(node.scratch())) {
+    for (std::size_t i = 0; i < node.views.size(); ++i) {
+      const fulmar_view& v = node.views[i];
+      if (v.kind != FULMAR_VIEW_BOX && v.kind != FULMAR_VIEW_RING) continue;
+      Image cells = inputs[node.input_of(v.input)];
+      // A sampled input is passed through the operator before it is summed.
+      if (v.sampled != 0)
+        for (auto& cell : cells.floats) {
+          float in = cell;
+          fulmar_plane from{}, to{};
+          from.cells = &in, to.cells = &cell;
+          for (auto* p : {&from, &to}) p->stride = p->width = p->height = 1, p->dtype = FULMAR_F32, p->device = -1;
+          const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr};
+          fulmar_error error{};
+          check_call(node.op->table().sample(node.params.data(), &call, &error), error, node, grid_.window());
+        }
+      sums_[i] = window_sums(cells, v);
+    }
   }
 
-  std::vector<double> scratch(static_cast<std::size_t>(node.scratch()));
-  for (std::int64_t y = 0; y < grid.height; ++y) {
-    const Ground row = grid.ground(y);
+  /// Calls use(call) for a cell; the outputs are for `use` to set.
+  template <class Use>
+  void at(std::int64_t x, std::int64_t y, Use&& use) {
+    const Ground row = grid_.ground(y);
     const double ground_row[2] = {row.dx, row.dy};
-    for (std::int64_t x = 0; x < grid.width; ++x) {
-      std::vector<fulmar_plane> planes;
-      std::vector<std::vector<float>> near(node.views.size());
-      std::vector<std::vector<std::uint8_t>> flags(node.views.size());
-      std::vector<std::array<double, 3>> moments(node.views.size());
-      std::vector<float> bands;
-      bands.reserve(inputs.size());
-      const auto add = [&](void* cells, DType type, std::int64_t stride, std::int64_t layer) {
-        fulmar_plane p{};
-        p.cells = cells, p.stride = stride, p.layer = layer, p.x = x, p.y = y, p.width = p.height = 1;
-        p.dtype = static_cast<std::int32_t>(type), p.device = -1;
-        planes.push_back(p);
-      };
-      for (std::size_t i = 0; i < node.views.size(); ++i) {
-        const fulmar_view& v = node.views[i];
-        const Image& in = inputs[node.input_of(v.input)];
-        switch (v.kind) {
-          case FULMAR_VIEW_BANDS:
-            for (std::size_t b = 0; b < node.bands; ++b) {
-              bands.push_back(inputs[b].value(x, y));
-              add(&bands.back(), DType::f32, 1, 0);
-            }
-            break;
-          case FULMAR_VIEW_SERIES:
-            for (std::size_t b = 0; b < node.bands; ++b) bands.push_back(inputs[b].value(x, y));
-            add(bands.data(), DType::f32, static_cast<std::int64_t>(node.bands), static_cast<std::int64_t>(node.bands));
-            break;
-          case FULMAR_VIEW_BOX:
-          case FULMAR_VIEW_RING: {
-            const auto k = in.at(x, y);
-            moments[i] = {sums[i].n[k], sums[i].s1[k], sums[i].s2[k]};
-            add(moments[i].data(), DType::f64, 1, 1);
-            break;
+    std::vector<fulmar_plane> planes;
+    std::vector<std::vector<float>> near(node_.views.size());
+    std::vector<std::vector<std::uint8_t>> flags(node_.views.size());
+    std::vector<std::array<double, 3>> moments(node_.views.size());
+    std::vector<float> bands;
+    bands.reserve(inputs_.size());
+    const auto add = [&](void* cells, DType type, std::int64_t stride, std::int64_t layer) {
+      fulmar_plane p{};
+      p.cells = cells, p.stride = stride, p.layer = layer, p.x = x, p.y = y, p.width = p.height = 1;
+      p.dtype = static_cast<std::int32_t>(type), p.device = -1;
+      planes.push_back(p);
+    };
+    for (std::size_t i = 0; i < node_.views.size(); ++i) {
+      const fulmar_view& v = node_.views[i];
+      const Image& in = inputs_[node_.input_of(v.input)];
+      switch (v.kind) {
+        case FULMAR_VIEW_BANDS:
+          for (std::size_t b = 0; b < node_.bands; ++b) {
+            bands.push_back(inputs_[b].value(x, y));
+            add(&bands.back(), DType::f32, 1, 0);
           }
-          case FULMAR_VIEW_RANKS:
-            moments[i] = window_ranks(in, v, x, y);
-            add(moments[i].data(), DType::f64, 1, 1);
-            break;
-          case FULMAR_VIEW_WITHIN:
-            flags[i] = {set_within(in, x, y, node.halo(node.input_of(v.input), grid), row.dx > 0 ? row.dx : 1,
-                                   row.dy > 0 ? row.dy : 1, v.reach)};
-            add(flags[i].data(), DType::u8, 1, 0);
-            break;
-          default: {
-            const std::int64_t wide = 2 * v.outer_x + 1, centre = v.outer_y * wide + v.outer_x;
-            for (std::int64_t j = -v.outer_y; j <= v.outer_y; ++j)
-              for (std::int64_t k = -v.outer_x; k <= v.outer_x; ++k)
-                if (in.type == DType::f32)
-                  near[i].push_back(in.value(x + k, y + j));
-                else
-                  flags[i].push_back(in.flag(x + k, y + j));
-            if (in.type == DType::f32)
-              add(near[i].data() + centre, DType::f32, wide, 0);
-            else
-              add(flags[i].data() + centre, DType::u8, wide, 0);
-          }
+          break;
+        case FULMAR_VIEW_SERIES:
+          for (std::size_t b = 0; b < node_.bands; ++b) bands.push_back(inputs_[b].value(x, y));
+          add(bands.data(), DType::f32, static_cast<std::int64_t>(node_.bands), static_cast<std::int64_t>(node_.bands));
+          break;
+        case FULMAR_VIEW_BOX:
+        case FULMAR_VIEW_RING: {
+          const auto k = in.at(x, y);
+          moments[i] = {sums_[i].n[k], sums_[i].s1[k], sums_[i].s2[k]};
+          add(moments[i].data(), DType::f64, 1, 1);
+          break;
+        }
+        case FULMAR_VIEW_RANKS:
+          moments[i] = window_ranks(in, v, x, y);
+          add(moments[i].data(), DType::f64, 1, 1);
+          break;
+        case FULMAR_VIEW_WITHIN:
+          flags[i] = {set_within(in, x, y, node_.halo(node_.input_of(v.input), grid_), row.dx > 0 ? row.dx : 1,
+                                 row.dy > 0 ? row.dy : 1, v.reach)};
+          add(flags[i].data(), DType::u8, 1, 0);
+          break;
+        default: {
+          const std::int64_t wide = 2 * v.outer_x + 1, centre = v.outer_y * wide + v.outer_x;
+          for (std::int64_t j = -v.outer_y; j <= v.outer_y; ++j)
+            for (std::int64_t k = -v.outer_x; k <= v.outer_x; ++k)
+              if (in.type == DType::f32)
+                near[i].push_back(in.value(x + k, y + j));
+              else
+                flags[i].push_back(in.flag(x + k, y + j));
+          if (in.type == DType::f32)
+            add(near[i].data() + centre, DType::f32, wide, 0);
+          else
+            add(flags[i].data() + centre, DType::u8, wide, 0);
         }
       }
+    }
+    fulmar_call call{sizeof(fulmar_call),
+                     static_cast<std::uint32_t>(planes.size()),
+                     0,
+                     0,
+                     planes.data(),
+                     nullptr,
+                     node_.table.empty() ? nullptr : node_.table.data(),
+                     ground_row,
+                     node_.times.data(),
+                     node_.times.size(),
+                     scratch_.data()};
+    use(call);
+  }
+
+ private:
+  const Grid& grid_;
+  const Node& node_;
+  const std::vector<Image>& inputs_;
+  std::vector<Sums> sums_;
+  std::vector<double> scratch_;
+};
+
+/// Runs an operator cell by cell.
+std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector<Image>& inputs) {
+  const fulmar_operator& table = node.op->table();
+  std::vector<Image> outputs;
+  for (const Band& b : node.outputs) outputs.push_back(blank(graph.grid, node.labels() ? DType::u8 : b.type));
+  CellCalls calls{graph, node, inputs};
+  for (std::int64_t y = 0; y < graph.grid.height; ++y)
+    for (std::int64_t x = 0; x < graph.grid.width; ++x) {
       std::vector<fulmar_plane> out;
       for (Image& image : outputs) {
         fulmar_plane p{};
@@ -261,21 +292,13 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
         p.dtype = static_cast<std::int32_t>(image.type), p.device = -1;
         out.push_back(p);
       }
-      const fulmar_call call{sizeof(fulmar_call),
-                             static_cast<std::uint32_t>(planes.size()),
-                             static_cast<std::uint32_t>(out.size()),
-                             0,
-                             planes.data(),
-                             out.data(),
-                             node.table.empty() ? nullptr : node.table.data(),
-                             ground_row,
-                             node.times.data(),
-                             node.times.size(),
-                             scratch.data()};
-      fulmar_error error{};
-      check_call(table.run(node.params.data(), &call, &error), error, node, {x, y, 1, 1});
+      calls.at(x, y, [&](fulmar_call& call) {
+        call.outputs = static_cast<std::uint32_t>(out.size());
+        call.output = out.data();
+        fulmar_error error{};
+        check_call(table.run(node.params.data(), &call, &error), error, node, {x, y, 1, 1});
+      });
     }
-  }
   return outputs;
 }
 
@@ -331,42 +354,19 @@ std::vector<Part> objects(const Image& set, const Image* intensity, const Image*
 std::vector<double> reduce(const Graph& graph, const Node& node, const std::vector<Image>& inputs,
                            const std::vector<double>& summary) {
   const Reduction reduction{node, graph.grid, summary};
+  CellCalls calls{graph, node, inputs};
   std::vector<Reduction::State> states;
   for (std::int64_t by = 0; by < graph.grid.height; by += block_height)
     for (std::int64_t bx = 0; bx < graph.grid.width; bx += block_width) {
       Reduction::State state = reduction.begin();
       for (std::int64_t y = by; y < std::min(graph.grid.height, by + block_height); ++y)
         for (std::int64_t x = bx; x < std::min(graph.grid.width, bx + block_width); ++x) {
-          const Ground row = graph.grid.ground(y);
-          const double ground_row[2] = {row.dx, row.dy};
-          std::vector<float> floats;
-          std::vector<std::uint8_t> flags;
-          floats.reserve(inputs.size()), flags.reserve(inputs.size());
-          std::vector<fulmar_plane> planes;
-          const auto add = [&](const Image& in) {
-            fulmar_plane p{};
-            if (in.type == DType::f32)
-              floats.push_back(in.value(x, y)), p.cells = &floats.back();
-            else
-              flags.push_back(in.flag(x, y)), p.cells = &flags.back();
-            p.stride = 1, p.x = x, p.y = y, p.width = p.height = 1;
-            p.dtype = static_cast<std::int32_t>(in.type), p.device = -1;
-            planes.push_back(p);
-          };
-          for (const fulmar_view& v : node.views)
-            if (v.kind == FULMAR_VIEW_BANDS)
-              for (std::size_t b = 0; b < node.bands; ++b) add(inputs[b]);
-            else
-              add(inputs[node.input_of(v.input)]);
           fulmar_plane here{};
           here.stride = 1, here.x = x, here.y = y, here.width = here.height = 1, here.device = -1;
-          fulmar_call call{};
-          call.size = sizeof call;
-          call.inputs = static_cast<std::uint32_t>(planes.size());
-          call.input = planes.data();
-          call.output = &here;
-          call.ground = ground_row;
-          reduction.step(state, call, {x, y, 1, 1});
+          calls.at(x, y, [&](fulmar_call& call) {
+            call.output = &here;
+            reduction.step(state, call, {x, y, 1, 1});
+          });
         }
       states.push_back(std::move(state));
     }

@@ -90,11 +90,14 @@ class Binder {
         o.overwrite = a.value != "false";
       else if (a.name == "stac" && bands == nullptr)
         o.stac = a.value != "false";
+      else if (a.name == "values" && bands == nullptr)
+        continue;
       else if (a.name == "band" && bands != nullptr)
         choose_bands(a, *bands);
       else {
         std::string message = fmt::format("a file has no option --{}", a.name);
-        const auto near = nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite", "stac"});
+        const auto near =
+            nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite", "stac", "values"});
         if (!near.empty()) message += fmt::format("; did you mean --{}?", near);
         wrong(a.name_span, message);
       }
@@ -950,8 +953,31 @@ class Binder {
       const std::size_t dates = flow.times.size(), bands = flow.bands.size();
       for (std::size_t b = 0; b < bands; ++b)
         product.times.push_back(dates > 0 && bands % dates == 0 ? flow.times[b / (bands / dates)] : missing<double>);
+      for (const Argument& a : step.arguments)
+        if (a.name == "values") {
+          product.bands = named_values(a, flow);
+          product.times.assign(product.bands.size(), missing<double>);
+        }
     }
     graph_.products.push_back(std::move(product));
+  }
+
+  /// The bands of a product that are chosen by the names of outputs.
+  std::vector<Edge> named_values(const Argument& a, const Flow& flow) const {
+    std::vector<Edge> bands;
+    for (std::size_t begin = 0; begin <= a.value.size();) {
+      const auto end = std::min(a.value.find(',', begin), a.value.size());
+      const std::string name = a.value.substr(begin, end - begin);
+      bands.push_back(flow.find(name));
+      if (!bands.back().connected()) {
+        std::set<std::string> names;
+        for (const auto& [known, edge] : flow.named) names.insert(known);
+        wrong(a.span, names.empty() ? fmt::format("{} has no value of a name: leave --values out", flow.last)
+                                    : fmt::format("there is no value '{}' here, but {}", name, fmt::join(names, ", ")));
+      }
+      begin = end + 1;
+    }
+    return bands;
   }
 
   std::string_view text_;

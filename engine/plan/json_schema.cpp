@@ -150,6 +150,7 @@ ordered_json write_step() {
        {"co", key_value("GDAL creation options.")},
        {"lco", key_value("GDAL layer creation options.")},
        {"layer", scalar("Name of the layer in a vector file.")},
+       {"values", scalar("Outputs to write as bands, by name, with commas; the first output where this is absent.")},
        {"overwrite", {{"description", "Replace a file that exists."}, {"type", "boolean"}}},
        {"stac", {{"description", "Write a STAC Item beside it, as NAME.stac.json."}, {"type", "boolean"}}}},
       {"write"});

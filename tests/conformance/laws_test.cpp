@@ -404,7 +404,7 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
         if (port.name == a.name && (port.companion == "grid" || !a.pipeline.empty())) {
           const std::string path = a.pipeline.empty() ? a.value : a.pipeline.front().name;
           s.files[path] = {layer_for(port.unit, s.grid, rng)};
-          s.grids[path] = shifted(s.grid);
+          if (each->table().kind == FULMAR_KIND_WARPING) s.grids[path] = shifted(s.grid);
         } else if (port.name == a.name && !port.companion.empty()) {
           const bool flags = port.type == DType::u8;
           s.companions[a.value] = {flags, flags ? blobs(s.grid, rng) : smooth_field(s.grid, 300, 600)};

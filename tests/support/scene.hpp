@@ -293,6 +293,12 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
   else
     for (int b = 0; b < (op.variadic() ? 8 : 1); ++b)
       s.files["in.tif"].push_back(layer_for(op.inputs()[0].unit, s.grid, rng));
+  // Beyond the swath all bands are missing.
+  if (op.variadic() && !dates)
+    for (Layer& l : s.files["in.tif"])
+      for (std::int64_t y = height / 3; y < height / 3 + height / 8; ++y)
+        for (std::int64_t x = width / 2; x < width / 2 + width / 8; ++x)
+          l.valid[static_cast<std::size_t>(y * width + x)] = 0;
 
   s.text = (dates ? "in* ! " : "in.tif ! ") + op.name();
   for (std::size_t i = 1; i < op.inputs().size(); ++i) {
@@ -324,7 +330,15 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
     if (p.required && p.type == ParamType::text && step)
       for (const Argument& a : step->arguments)
         if (a.name == p.name || (a.name.empty() && p.positional)) s.text += " --" + p.name + " '" + a.value + "'";
-    if (p.type == ParamType::length && c.place == Place::unknown && !given(p.name))
+    if (p.type != ParamType::length || given(p.name)) continue;
+    // A length that the example gives in cells is for any raster; a default in metres may be meant for other cells.
+    std::string cells;
+    if (step)
+      for (const Argument& a : step->arguments)
+        if (a.name == p.name && a.value.ends_with("px")) cells = a.value;
+    if (!cells.empty())
+      s.text += " --" + p.name + " " + cells;
+    else if (c.place == Place::unknown)
       s.text += " --" + p.name + " " + length_text(p.fallback, c.place);
   }
   // A grid of its own, somewhat finer than the scene's cells of 100 m.

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fulmar/op.hpp"
+#include "fusion/quality_blocks.hpp"
+
+namespace fulmar::ops {
+
+/// Quality of sharpened bands F_k without a reference, from the bands M_k before (on the panchromatic grid) and the
+/// panchromatic band P, with Q the universal image quality index:
+///   d_lambda  mean over k != l of |Q(F_k, F_l) - Q(M_k, M_l)|: spectral distortion
+///   d_s       mean over k of |Q(F_k, P) - Q(M_k, P_L)|, P_L the mean of P over (2 ratio + 1)^2 cells: spatial
+///   distortion qnr       (1 - d_lambda) (1 - d_s), 1 at best
+/// Q is the mean over blocks of 32 x 32 cells counted from the raster's first cell. The first half
+/// of the bands that flow is before, the second sharpened. Cells that lack a value are left out, as are blocks less
+/// than half of which is left; without any block all is missing. Errors: an odd number of bands, or fewer than four.
+struct Qnr {
+  struct Params {
+    std::int32_t ratio = 2;
+  } params;
+  static Schema schema() {
+    return Schema{"qnr", "Rate a sharpened scene without a reference."}
+        .bands("scene", units::any, "The bands on the panchromatic grid, then the sharpened bands.")
+        .input("pan", units::any, "Panchromatic band.")
+        .summary("d_lambda", units::one, "Spectral distortion.")
+        .summary("d_s", units::one, "Spatial distortion.")
+        .summary("qnr", units::one, "Quality with no reference.")
+        .param("ratio", &Params::ratio, "Cells of the panchromatic band along the side of a cell of the bands.",
+               units::one, between(2, 8))
+        .example("pair_*.tif ! qnr --pan [ pan.tif ] --ratio 4 ! qnr.csv")
+        .cites("Alparone et al. 2008, PE&RS 74, 193-200")
+        .agrees(exactly);
+  }
+  [[nodiscard]] std::int32_t bands() const { return 4; }
+  FULMAR_HD Box box() const { return {params.ratio, params.ratio}; }
+  std::uint64_t table(const Dates& dates, double*) const {
+    if (const std::int64_t all = dates.count * dates.bands; all % 2 != 0)
+      fail(Errc::usage, "qnr rates the two halves of the bands, those before and after sharpening, but gets " +
+                            std::to_string(all) +
+                            " bands: give two files of as many, by one name such as 'pair_*.tif'");
+    return 0;
+  }
+
+  /// Sums of indices: M_k and M_l, F_k and F_l for k > l; then M_k and P_L, F_k and P.
+  using State = quality::Blocks;
+  /// The panchromatic band is counted among the inputs; there are twice as many variables as pairs of a date.
+  static std::int64_t bands_of(const Round& round) { return (static_cast<std::int64_t>(round.inputs) - 1) / 2; }
+  static std::int64_t sums_of(std::int64_t k) { return k * (k - 1) + 2 * k; }
+  [[nodiscard]] std::uint64_t state_bytes(const Round& round) const {
+    return State::bytes(2 * bands_of(round) + 2, sums_of(bands_of(round)));
+  }
+  void begin(State& s, const Round& round) const { s.begin(2 * bands_of(round) + 2, sums_of(bands_of(round))); }
+  void step(State& s, const Round&, Bands<float> in, float pan, Moments around, Here here) const {
+    const std::int32_t k = in.count / 2;
+    if (is_missing(pan)) return;
+    for (std::int32_t b = 0; b < k; ++b)
+      if (is_missing(in[b]) || is_missing(in[k + b])) return;
+    s.at(here.x, here.y).add([&](std::int64_t i) {
+      const auto b = static_cast<std::int32_t>(i);
+      if (b < 2 * k) return static_cast<double>(in[b]);
+      return b == 2 * k ? around.mean() : static_cast<double>(pan);
+    });
+  }
+  static void gather(const moments::Joint& block, double* sum) {
+    const std::int64_t k = (block.k - 2) / 2;
+    for (std::int64_t date = 0; date < 2; ++date)
+      for (std::int64_t i = 0; i < k; ++i)
+        for (std::int64_t j = 0; j < i; ++j) *sum++ += quality::uiqi(block, date * k + i, date * k + j);
+    for (std::int64_t date = 0; date < 2; ++date)
+      for (std::int64_t i = 0; i < k; ++i) *sum++ += quality::uiqi(block, date * k + i, 2 * k + date);
+  }
+  void merge(State& a, const State& b, const Round&) const { quality::merge(a, b, gather); }
+  std::uint64_t finish(const State& s, const Round&, double* numbers) const {
+    if (numbers == nullptr) return 3;
+    std::vector<double> sum(s.sum(), s.sum() + s.sums);
+    const auto blocks =
+        static_cast<double>(s.counted + s.each([&](const moments::Joint& block) { gather(block, sum.data()); }));
+    const std::int64_t k = (s.variables - 2) / 2, pairs = k * (k - 1) / 2;
+    double spectral = 0, spatial = 0;
+    for (std::int64_t p = 0; p < pairs; ++p)
+      spectral += std::abs(sum[static_cast<std::size_t>(pairs + p)] - sum[static_cast<std::size_t>(p)]) / blocks;
+    const double* pan = sum.data() + 2 * pairs;
+    for (std::int64_t b = 0; b < k; ++b) spatial += std::abs(pan[k + b] - pan[b]) / blocks;
+    numbers[0] = spectral / static_cast<double>(pairs);
+    numbers[1] = spatial / static_cast<double>(k);
+    numbers[2] = (1 - numbers[0]) * (1 - numbers[1]);
+    return 3;
+  }
+};
+
+}  // namespace fulmar::ops
