@@ -287,7 +287,7 @@ void Labeller::measure(Part& part) {
   // What tracing an outline takes for each run while it is at work.
   constexpr std::int64_t tracing = 512;
   if (bytes_ + static_cast<std::int64_t>(part.runs.size()) * tracing > most_bytes_) too_many_cells(most_bytes_);
-  Feature feature = object_feature(part, shape, grid_);
+  Feature feature = object_feature(part, shape, grid_, tracer_);
   bytes_ += static_cast<std::int64_t>(sizeof(Found) + feature.values.size() * sizeof(double));
   for (const auto& polygon : feature.polygons)
     for (const auto& ring : polygon) bytes_ += static_cast<std::int64_t>(64 + ring.size() * sizeof(Corner));

@@ -97,6 +97,7 @@ class Labeller {
   bool eight_;
   Keep keep_;
   std::int64_t most_bytes_, bytes_ = 0;
+  OutlineTracer tracer_;
   std::vector<Part> parts_;
   std::vector<int> parent_;
   std::vector<BottomRun> bottom_;  ///< last row of the tile above

@@ -135,7 +135,7 @@ std::vector<Column> object_columns() {
   };
 }
 
-Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& grid) {
+Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& grid, OutlineTracer& tracer) {
   const auto place = [&](double column, double row) -> LonLat {
     if (!grid.locator || !std::isfinite(column)) return {none, none};
     return grid.locator->lonlat(column, row).value_or(LonLat{none, none});
@@ -156,7 +156,7 @@ Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& g
   const LonLat weighted = place(weighted_column, weighted_row);
 
   Feature f;
-  f.polygons = outlines(part.runs);
+  f.polygons = tracer(part.runs);
   f.place = centre;
   f.values = {0,
               static_cast<double>(part.cells),

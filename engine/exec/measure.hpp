@@ -26,6 +26,6 @@ ObjectShape shape_of(const std::vector<Run>& runs, const Grid& grid);
 
 std::vector<Column> object_columns();
 /// A row of object_columns(), without its number (the first value).
-Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& grid);
+Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& grid, OutlineTracer& tracer);
 
 }  // namespace fulmar
