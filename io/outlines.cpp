@@ -122,8 +122,12 @@ class MaskReader : public RasterReader {
   }
 
  private:
+  struct Place {
+    std::int64_t column = 0, row = 0;
+  };
+
   /// The mask's cell that holds a point of its CRS; column -1 outside.
-  [[nodiscard]] Corner cell_at(Point p) const {
+  [[nodiscard]] Place cell_at(Point p) const {
     const auto& grid = mask_->source->grid();
     // A longitude may be counted in another turn than the mask's.
     for (const double turn : {0.0, 360.0, -360.0}) {
@@ -194,7 +198,7 @@ class MaskReader : public RasterReader {
   std::shared_ptr<const Mask> mask_;
   std::unique_ptr<RasterReader> reader_;
   std::optional<LatticeTransformer> lattice_;
-  std::vector<Corner> places_;  // the mask's cell for each cell of the request
+  std::vector<Place> places_;  // the mask's cell for each cell of the request
   std::vector<Point> points_;
   std::vector<double> stored_;
   std::vector<std::uint8_t> valid_;

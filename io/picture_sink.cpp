@@ -95,10 +95,10 @@ class PictureSink : public FeatureSink {
     std::int64_t left = std::numeric_limits<std::int64_t>::max(), top = left;
     std::int64_t right = std::numeric_limits<std::int64_t>::min(), bottom = right;
     void add(const Corner& c) {
-      left = std::min(left, c.column);
-      right = std::max(right, c.column);
-      top = std::min(top, c.row);
-      bottom = std::max(bottom, c.row);
+      left = std::min<std::int64_t>(left, c.column);
+      right = std::max<std::int64_t>(right, c.column);
+      top = std::min<std::int64_t>(top, c.row);
+      bottom = std::max<std::int64_t>(bottom, c.row);
     }
   };
 

@@ -16,9 +16,9 @@
 
 namespace fulmar {
 
-/// A corner of a cell: whole columns and rows.
+/// A corner of a cell: whole columns and rows. Small, since outlines are most of what features take.
 struct Corner {
-  std::int64_t column = 0, row = 0;
+  std::int32_t column = 0, row = 0;
   friend bool operator==(const Corner&, const Corner&) = default;
 };
 

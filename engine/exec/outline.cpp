@@ -16,7 +16,7 @@ std::uint64_t key_of(std::int64_t column, std::int64_t row) {
 }
 
 Corner corner_of(std::uint64_t key) {
-  return {static_cast<std::int64_t>(key & 0xffffffffU), static_cast<std::int64_t>(key >> 32)};
+  return {static_cast<std::int32_t>(key & 0xffffffffU), static_cast<std::int32_t>(key >> 32)};
 }
 
 /// 0 right, 1 down, 2 left, 3 up: clockwise.
@@ -29,7 +29,7 @@ std::int64_t twice_area(const Ring& ring) {
   std::int64_t area = 0;
   for (std::size_t i = 0; i < ring.size(); ++i) {
     const Corner &a = ring[i], &b = ring[i + 1 == ring.size() ? 0 : i + 1];
-    area += a.column * b.row - b.column * a.row;
+    area += std::int64_t{a.column} * b.row - std::int64_t{b.column} * a.row;
   }
   return area;
 }

@@ -17,7 +17,7 @@ struct Run {
   friend bool operator==(const Run&, const Run&) = default;
 };
 
-/// Traces outlines, and keeps its memory from one object to the next. Rows and columns are below 2^32.
+/// Traces outlines, and keeps its memory from one object to the next. Rows and columns are below 2^31.
 class OutlineTracer {
  public:
   /// The outlines of a set of cells given as runs, sorted by row and column, none touching another in its row. Cells

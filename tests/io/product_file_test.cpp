@@ -314,7 +314,7 @@ TEST_F(ProductTest, AFullDiskLeavesNothingBehind) {
   FeatureTable table;
   table.grid = grid;
   table.columns = {{"v", ColumnType::real, {}, ""}};
-  for (std::int64_t i = 0; i < 3000; ++i)
+  for (std::int32_t i = 0; i < 3000; ++i)
     table.rows.push_back(
         {{{{{i % 2000, 0}, {i % 2000 + 1, 0}, {i % 2000 + 1, 1}, {i % 2000, 1}}}}, {static_cast<double>(i) / 7}});
   for (const char* name : {"full.gpkg", "full.fgb", "full.geojson", "full.csv", "full.shp", "full.geojsonl"}) {

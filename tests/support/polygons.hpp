@@ -22,7 +22,7 @@ inline std::int64_t twice_area(const Ring& r) {
   std::int64_t a = 0;
   for (std::size_t i = 0; i < r.size(); ++i) {
     const Corner &p = r[i], &q = r[(i + 1) % r.size()];
-    a += p.column * q.row - q.column * p.row;
+    a += std::int64_t{p.column} * q.row - std::int64_t{q.column} * p.row;
   }
   return a;
 }
