@@ -73,6 +73,7 @@ class Binder {
     o.threads = threads_;
     for (const Argument& a : step.arguments) {
       if (a.name.empty()) wrong(a.span, fmt::format("'{}' is one word too many after {}", a.value, step.name));
+      if (a.name == "with" && bands != nullptr) continue;  // read() sees to it
       if (!a.pipeline.empty()) wrong(a.span, fmt::format("--{} takes a value, not a pipeline", a.name));
       if (a.name == "oo")
         o.open_options.push_back(a.value);
@@ -97,7 +98,7 @@ class Binder {
       else {
         std::string message = fmt::format("a file has no option --{}", a.name);
         const auto near =
-            nearest(a.name, {"band", "unit", "oo", "co", "lco", "of", "layer", "overwrite", "stac", "values"});
+            nearest(a.name, {"band", "with", "unit", "oo", "co", "lco", "of", "layer", "overwrite", "stac", "values"});
         if (!near.empty()) message += fmt::format("; did you mean --{}?", near);
         wrong(a.name_span, message);
       }
@@ -185,15 +186,24 @@ class Binder {
     std::vector<int> chosen;
     const FileOptions options = file_options(step, &chosen);
     std::vector<std::string> names;
-    try {
-      names = io_.expand(step.name);
-    } catch (Error& e) {
-      throw e.within(mark(step.span, "reading " + step.name));
-    }
+    const auto expand = [&](const std::string& name, Span span) {
+      try {
+        const auto more = io_.expand(name);
+        names.insert(names.end(), more.begin(), more.end());
+      } catch (Error& e) {
+        throw e.within(mark(span, "reading " + name));
+      }
+    };
+    expand(step.name, step.span);
+    for (const Argument& a : step.arguments)
+      if (a.name == "with" && a.pipeline.empty()) expand(a.value, a.span);
     Flow flow;
     flow.last = step.name;
     if (names.size() == 1 && io_.holds_features(names.front(), options)) {
       if (!chosen.empty()) wrong(step.span, fmt::format("{} holds features, which have no bands", step.name));
+      for (const Argument& with : step.arguments)
+        if (with.name == "with")
+          wrong(with.span, fmt::format("{} holds features, which have no bands to put beside these", step.name));
       flow.table = read_table(names.front(), options);
       return flow;
     }
@@ -227,6 +237,8 @@ class Binder {
           flow.times.push_back(stored[static_cast<std::size_t>(bands[b] - 1)].time.value_or(missing<double>));
       }
     }
+    for (const Argument& a : step.arguments)
+      if (a.name == "with" && !a.pipeline.empty()) put_beside(flow, chain(a.pipeline, Flow{}), a.span);
     return flow;
   }
 
@@ -286,6 +298,19 @@ class Binder {
     flow.features = -1;
     flow.table = static_cast<int>(graph_.tables.size()) - 1;
     flow.last = op.name();
+  }
+
+  /// Adds the bands of another flow: as further dates where each date has as many, otherwise as bands of one date.
+  void put_beside(Flow& flow, const Flow& other, Span span) const {
+    if (other.features >= 0 || other.table >= 0)
+      wrong(span, fmt::format("--with takes a raster, but {} yields features", other.last));
+    const auto of_a_date = [](const Flow& f) { return f.bands.size() / std::max<std::size_t>(1, f.times.size()); };
+    const bool dates = of_a_date(flow) == of_a_date(other);
+    flow.bands.insert(flow.bands.end(), other.bands.begin(), other.bands.end());
+    if (dates)
+      flow.times.insert(flow.times.end(), other.times.begin(), other.times.end());
+    else
+      flow.times = {missing<double>};
   }
 
   /// The source's place in the graph. A file that is read twice in the same way is opened, and decoded, once.

@@ -139,6 +139,8 @@ ordered_json read_step() {
   return step({{"read", {{"description", "A raster that GDAL opens."}, {"type", "string"}, {"minLength", 1}}},
                {"band", std::move(bands)},
                {"unit", scalar("The unit of the values, where the file does not say it: dB, 1, DN...")},
+               {"with", one_or_more({{"anyOf", {{{"type", "string"}, {"minLength", 1}}, reference("input")}}},
+                                    "Rasters on the same grid whose bands follow: files, or pipelines.")},
                {"oo", key_value("GDAL open options.")}},
               {"read"});
 }

@@ -87,7 +87,7 @@ class JsonSchemaTest : public ::testing::Test {
 
 TEST_F(JsonSchemaTest, AcceptsWhatTheTextSays) {
   for (const char* text :
-       {"a ! b", "a --band 1 ! b", "a --band 1,3 --unit 1 --oo A=1 --oo B=2 ! threshold ! b --co X=1 --overwrite",
+       {"a ! b", "a --band 1 ! b", "a --with b --with [ c --band 2 ! threshold ] ! d", "a --band 1,3 --unit 1 --oo A=1 --oo B=2 ! threshold ! b --co X=1 --overwrite",
         "a ! threshold --level 0.25 --steps 2 --invert --width 7px --sides 2 ! [ c ] ! b --of GTiff",
         "a ! threshold --width 250 ! [ threshold ! c --layer x --lco A=B ] ! b",
         "a ! outline --with coast.gpkg 'b1 < 0' ! b", "a ! outline --with coast.gpkg --oo X=1 --formula 5 ! b",
