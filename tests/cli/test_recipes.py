@@ -8,7 +8,8 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from fulmar_cli import COAST, ROOT, SCENE, call, read, same, table, write
+from fulmar_cli import COAST, ROOT, SCENE, call, read, same, shared, table, write
+from scipy import ndimage
 
 FILES = sorted((ROOT / "cli/recipes").glob("*.json"))
 NAMES = [path.stem for path in FILES]
@@ -226,3 +227,107 @@ def test_ships_are_those_of_the_pipeline(tmp_path):
     assert (tmp_path / "ships.png").stat().st_size > 10000
     cook("ships", scene=SCENE, coast=COAST, out=tmp_path, min_area=10000)
     assert rows(tmp_path / "ships.gpkg") == [dict(row, id=i + 1) for i, row in enumerate(r for r in ships if r["area"] >= 10000)]
+
+
+def cells(path, band=1):
+    return read(path, band).astype(np.float64)
+
+
+def areas(cells_set, cell_area, least):
+    """Cells of each connected object (8 neighbours) of at least that area, in raster order of their first cells."""
+    labels, n = ndimage.label(cells_set, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:]
+    return [int(size) for size in sizes if size * cell_area >= least]
+
+
+def test_burn(tmp_path):
+    before, after = shared("fire_change/burn_top_3661_before.tif"), shared("fire_change/burn_top_3661_after.tif")
+    cook("burn", before=before, after=after, out=tmp_path, min_area=0)
+
+    def nbr(path):
+        nir, swir = (cells(path, band) * 2.75e-5 - 0.2 for band in (4, 6))
+        return (nir - swir) / (nir + swir)
+
+    expected = nbr(before) - nbr(after)
+    dnbr = read(tmp_path / "dnbr.tif")
+    # The scene's cells are f64 and are read as f32, half a unit in the last place of 24 bits each.
+    np.testing.assert_allclose(dnbr, expected, rtol=0, atol=2e-5)
+    # The fire is there: the scene's mean, as of the data's own description.
+    assert 0.24 < dnbr.mean() < 0.68
+    severity = read(tmp_path / "severity.tif")
+    assert same(severity, np.digitize(dnbr.astype(np.float64), [0.1, 0.27, 0.66]).astype(np.float32))
+    burnt = rows(tmp_path / "burnt.gpkg")
+    assert [row["cells"] for row in burnt] == areas(dnbr.astype(np.float64) >= 0.27, 1, 0)
+    # Cells of the ellipsoid: 0.000269495 degrees squared at 34.2 degrees north are 745 m2.
+    assert all(row["area"] / row["cells"] == pytest.approx(743, rel=0.01) for row in burnt)
+    assert all(row["mean"] >= 0.27 for row in burnt)
+    assert (tmp_path / "burnt.png").exists()
+    total = sum(row["area"] for row in burnt)
+    print(f"burnt: {len(burnt)} areas, {total / 1e6:.2f} km2")
+
+
+def test_water_change(tmp_path):
+    before, after = (shared(f"fire_change/naip_nd_wetlands_{day}.tif") for day in ("20100629", "20200831"))
+    cook("water-change", before=before, after=after, out=tmp_path)
+
+    def water(path):
+        green, nir = cells(path, 2), cells(path, 4)
+        with np.errstate(invalid="ignore"):
+            return (green - nir) / (green + nir) > 0.2
+
+    # 0 is what the file calls missing.
+    there = np.all([cells(path, band) != 0 for path in (before, after) for band in (2, 4)], axis=0)
+    expected = water(after).astype(np.float32) - water(before)
+    change = read(tmp_path / "change.tif")
+    assert same(change[there], expected[there].astype(np.float32)) and np.isnan(change[~there]).all()
+    for name, sign in (("gain", 1), ("loss", -1)):
+        found = [row["cells"] for row in rows(tmp_path / f"{name}.gpkg")]
+        assert sorted(found) == sorted(areas(there & (expected == sign), 25, 1000)) and found
+    # 2020 was the wetter year in these potholes: more was gained than lost.
+    assert (change == 1).sum() > 5 * (change == -1).sum()
+
+
+def test_terrain(tmp_path):
+    cook("terrain", dem=shared("terrain/bigtujunga_srtm30_crop400.tif"), out=tmp_path)
+    references = {"slope": "slope_horn_deg", "aspect": "aspect_horn", "tpi": "tpi", "tri": "tri_riley",
+                  "roughness": "roughness"}
+    for name, reference in references.items():
+        expected = cells(shared(f"terrain/bigtujunga_ref_{reference}.tif"))[1:-1, 1:-1]
+        got = cells(tmp_path / f"{name}.tif")[1:-1, 1:-1]
+        flat = expected == -9999  # aspect of level ground
+        # gdaldem computes in f32.
+        off = np.abs(got - expected)
+        off = np.minimum(off, 360 - off) if name == "aspect" else off
+        assert np.nanmax(off[~flat]) < 2e-3, name
+    shade = cells(tmp_path / "hillshade.tif")[1:-1, 1:-1]
+    # gdaldem's is 1 + 254 times the cosine, rounded; it is ours up to that line.
+    expected = cells(shared("terrain/bigtujunga_ref_hillshade_315_45.tif"))[1:-1, 1:-1]
+    assert np.corrcoef(shade.ravel(), expected.ravel())[0, 1] > 0.9999
+    assert (tmp_path / "hillshade.png").exists()
+
+
+def test_flood(tmp_path):
+    radar, optical = shared("flood/spain_7370579_s1.tif"), shared("flood/spain_7370579_s2.tif")
+    label = read(shared("flood/spain_7370579_label.tif"))
+    cook("flood", radar=radar, optical=optical, out=tmp_path)
+    vh, green, swir = cells(radar, 2), cells(optical, 3), cells(optical, 12)
+    smooth = ndimage.median_filter(vh, 5)
+    mndwi = (green - swir) / (green + swir)
+    expected = 1 / (1 + np.exp(-((-22 - smooth) / 2 + mndwi / 0.1)))
+    p = cells(tmp_path / "probability.tif")
+    inside = np.s_[2:-2, 2:-2]  # scipy mirrors at the edges, the operator has fewer cells there
+    # exp() of a sum of f32 values: 1e-6 of the largest exponent.
+    np.testing.assert_allclose(p[inside], expected[inside], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(cells(tmp_path / "deviation.tif"), np.sqrt(p * (1 - p)), atol=1e-6)
+    assert (tmp_path / "flood.png").exists()
+    flooded = rows(tmp_path / "flood.gpkg")
+    assert all(row["area"] >= 5000 and row["mean"] > 0.5 for row in flooded) and len(flooded) > 5
+
+    def f1(water):
+        known = label >= 0
+        hits = (water & (label == 1)).sum()
+        return 2 * hits / ((water & known).sum() + (label == 1).sum())
+
+    fused, by_radar, by_optics = f1(p > 0.5), f1(smooth < -22), f1(mndwi > 0)
+    print(f"flood: F1 {fused:.3f}, by radar alone {by_radar:.3f}, by optics alone {by_optics:.3f}")
+    assert fused > 0.83 and fused > by_radar and fused > by_optics
