@@ -33,7 +33,7 @@ def test_bands_of_files_follow_each_other(files):
 def test_bands_of_a_pipeline_follow(files):
     run("a.tif --with [ b.tif ! expression 'b1 * b2' ] --with [ c.tif ] ! expression 'b1 + b2 - b3 + 3 * b4' ! o.tif")
     made = (files["b"][0].astype(np.float64) * files["b"][1]).astype(np.float32)
-    expected = files["a"][0].astype(np.float64) + files["a"][1] - made + 3.0 * files["c"][0]
+    expected = files["a"][0].astype(np.float64) + files["a"][1] - made + 3.0 * files["c"][0].astype(np.float64)
     assert same(read("o.tif"), expected.astype(np.float32))
 
 

@@ -9,6 +9,7 @@ import jsonschema
 import numpy as np
 import pytest
 from fulmar_cli import COAST, ROOT, SCENE, call, read, same, shared, table, write
+from osgeo import gdal
 from scipy import ndimage
 
 FILES = sorted((ROOT / "cli/recipes").glob("*.json"))
@@ -270,19 +271,24 @@ def test_water_change(tmp_path):
     before, after = (shared(f"fire_change/naip_nd_wetlands_{day}.tif") for day in ("20100629", "20200831"))
     cook("water-change", before=before, after=after, out=tmp_path)
 
+    # gdalwarp brings the later picture, a fifth of a cell off, onto the earlier grid.
+    size = {"outputBounds": [487065, 5208345 - 362 * 5, 487065 + 467 * 5, 5208345], "width": 467, "height": 362}
+    gdal.Warp(str(tmp_path / "warped.tif"), str(after), resampleAlg="bilinear", outputType=gdal.GDT_Float32, **size)
+
     def water(path):
         green, nir = cells(path, 2), cells(path, 4)
-        with np.errstate(invalid="ignore"):
-            return (green - nir) / (green + nir) > 0.2
+        return (green - nir) / (green + nir) > 0.2
 
-    # 0 is what the file calls missing.
-    there = np.all([cells(path, band) != 0 for path in (before, after) for band in (2, 4)], axis=0)
-    expected = water(after).astype(np.float32) - water(before)
     change = read(tmp_path / "change.tif")
-    assert same(change[there], expected[there].astype(np.float32)) and np.isnan(change[~there]).all()
+    inside = np.s_[1:-1, 1:-1]  # gdalwarp takes cells at the border from half a neighbourhood
+    there = ~np.isnan(change[inside])
+    assert there.all()
+    expected = (water(tmp_path / "warped.tif").astype(np.float32) - water(before))[inside]
+    # Interpolated values differ in their last digits, which decides for cells that lie on the threshold.
+    assert (change[inside] != expected).mean() < 1e-4
     for name, sign in (("gain", 1), ("loss", -1)):
         found = [row["cells"] for row in rows(tmp_path / f"{name}.gpkg")]
-        assert sorted(found) == sorted(areas(there & (expected == sign), 25, 1000)) and found
+        assert sorted(found) == sorted(areas(change == sign, 25, 1000)) and found
     # 2020 was the wetter year in these potholes: more was gained than lost.
     assert (change == 1).sum() > 5 * (change == -1).sum()
 
@@ -294,15 +300,12 @@ def test_terrain(tmp_path):
     for name, reference in references.items():
         expected = cells(shared(f"terrain/bigtujunga_ref_{reference}.tif"))[1:-1, 1:-1]
         got = cells(tmp_path / f"{name}.tif")[1:-1, 1:-1]
-        flat = expected == -9999  # aspect of level ground
-        # gdaldem computes in f32.
-        off = np.abs(got - expected)
-        off = np.minimum(off, 360 - off) if name == "aspect" else off
-        assert np.nanmax(off[~flat]) < 2e-3, name
+        level = expected == -9999  # has no aspect
+        assert np.isnan(got[level]).all(), name
+        # gdaldem takes the arc tangent in f32.
+        np.testing.assert_allclose(got[~level], expected[~level], rtol=0, atol=1e-4 if name == "aspect" else 0)
     shade = cells(tmp_path / "hillshade.tif")[1:-1, 1:-1]
-    # gdaldem's is 1 + 254 times the cosine, rounded; it is ours up to that line.
-    expected = cells(shared("terrain/bigtujunga_ref_hillshade_315_45.tif"))[1:-1, 1:-1]
-    assert np.corrcoef(shade.ravel(), expected.ravel())[0, 1] > 0.9999
+    assert same(shade, cells(shared("terrain/bigtujunga_ref_hillshade_315_45.tif"))[1:-1, 1:-1])
     assert (tmp_path / "hillshade.png").exists()
 
 
