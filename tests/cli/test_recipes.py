@@ -3,6 +3,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -334,3 +336,45 @@ def test_flood(tmp_path):
     fused, by_radar, by_optics = f1(p > 0.5), f1(smooth < -22), f1(mndwi > 0)
     print(f"flood: F1 {fused:.3f}, by radar alone {by_radar:.3f}, by optics alone {by_optics:.3f}")
     assert fused > 0.83 and fused > by_radar and fused > by_optics
+
+
+def reports_of(ships, path):
+    """AIS made from detections: of each ship three reports, one before the scene and two after, on a straight course."""
+    rng = np.random.default_rng(3)
+    with open(path, "w") as file:
+        file.write("MMSI,BaseDateTime,LAT,LON,SOG,COG,Heading\n")
+        for ship in ships:
+            knots, course = rng.uniform(0.1, 5), np.radians(ship["heading"] or 0)
+            for minute in (-7, 3, 12):
+                metres = knots * 1852 / 60 * minute
+                lat = ship["lat"] + metres * np.cos(course) / 110940
+                lon = ship["lon"] + metres * np.sin(course) / (111320 * np.cos(np.radians(ship["lat"])))
+                at = f"2021-01-05T{1 + (58 + minute) // 60:02}:{(58 + minute) % 60:02}:00"
+                file.write(f"{366000000 + ship['id']},{at},{lat:.6f},{lon:.6f},{knots:.1f},{np.degrees(course):.1f},511\n")
+
+
+def test_dark_vessels_are_those_that_the_made_ais_leaves_out(tmp_path):
+    given = {"scene": SCENE, "coast": COAST}
+    cook("ships", out=tmp_path, **given)
+    ships = rows(tmp_path / "ships.gpkg")
+    dark = {34, 61, 95, 122, 140, 152, 155}
+    reports_of([ship for ship in ships if ship["id"] not in dark], tmp_path / "ais.csv")
+    cook("dark-vessels", out=tmp_path, ais=tmp_path / "ais.csv", time="2021-01-05T01:58:00", **given)
+    vessels = rows(tmp_path / "vessels.gpkg")
+    assert {v["id"] for v in vessels if v["state"] == "dark"} == dark
+    matched = [v for v in vessels if v["state"] == "matched"]
+    assert len(matched) == len(ships) - len(dark) and all(v["mmsi"] == 366000000 + v["id"] for v in matched)
+    assert {row["id"] for row in rows(tmp_path / "dark.geojson")} == dark
+
+
+def test_alike_finds_the_planted_one(tmp_path):
+    subprocess.run([sys.executable, ROOT / "bench/make_field.py", tmp_path / "field.tif", "--side", "1800", "--objects", "1600"],
+                   check=True)
+    cook("alike", scene=tmp_path / "field.tif", threshold=100, like="length=240~24,width=50~5,heading=37~10,mean=203~12",
+         out=tmp_path, top=3)
+    planted = np.genfromtxt(tmp_path / "field.signature.csv", delimiter=",", names=True)
+    alike = sorted(rows(tmp_path / "alike.gpkg"), key=lambda row: row["rank"])
+    assert [row["rank"] for row in alike] == [1, 2, 3]
+    assert abs(alike[0]["column"] - planted["column"]) < 1.5 and abs(alike[0]["row"] - planted["row"]) < 1.5
+    assert alike[0]["cells"] == planted["cells"] and alike[0]["distance"] < 0.3 < alike[1]["distance"]
+    assert (tmp_path / "alike.csv").exists()
