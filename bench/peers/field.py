@@ -20,7 +20,8 @@ import time
 here = os.path.dirname(os.path.abspath(__file__))
 python = "/usr/bin/python3"
 
-# Run in a process of its own, so that a child's peak memory is not what its parent holds.
+# Run in a process of its own, so that a child's peak memory is not what its parent holds. A bar that lies nearly along
+# the rows covers another row of cells on part of its length, which moves its middle by up to two cells; bars are 44 apart.
 check = """
 import csv, sys
 import numpy as np
@@ -33,7 +34,7 @@ ranked = list(csv.DictReader(open(ranked_file)))
 near, which = cKDTree(np.c_[truth["column"], truth["row"]]).query(np.c_[rows["column"], rows["row"]])
 first = ranked[0]
 off = max(abs(float(first["column"]) - float(planted["column"])), abs(float(first["row"]) - float(planted["row"])))
-print(len(rows), len(set(which)), int((near < 1.5).sum()), int((rows["cells"] == truth["cells"][which]).sum()), int(off < 1.5),
+print(len(rows), len(set(which)), int((near < 2.5).sum()), int((rows["cells"] == truth["cells"][which]).sum()), int(off < 1.5),
       ranked[0]["distance"], ranked[1]["distance"])
 """
 
