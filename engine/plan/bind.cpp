@@ -966,7 +966,8 @@ class Binder {
                             flow.last, step.name, step.name));
         product.kind = ProductKind::picture;
         Edge beneath = flow.find("intensity");
-        if (!beneath.connected()) beneath = {0, 0};
+        if (!beneath.connected())
+          beneath = {origin_of(graph_.nodes[static_cast<std::size_t>(flow.features)].inputs.front()).origin, 0};
         product.bands = {beneath};
       }
     } else {

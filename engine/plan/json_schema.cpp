@@ -135,12 +135,14 @@ ordered_json operator_step(const Operator& op) {
 ordered_json read_step() {
   const ordered_json band{{"type", "integer"}, {"minimum", 1}};
   ordered_json bands = one_or_more(band, "Bands to read, from 1; all of them where this is absent.");
-  bands["anyOf"].push_back({{"type", "string"}, {"pattern", "^[1-9][0-9]*(,[1-9][0-9]*)*$"}});
+  bands["anyOf"].push_back(
+      {{"type", "string"}, {"pattern", "^[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*$"}});
   return step({{"read", {{"description", "A raster that GDAL opens."}, {"type", "string"}, {"minLength", 1}}},
                {"band", std::move(bands)},
                {"unit", scalar("The unit of the values, where the file does not say it: dB, 1, DN...")},
                {"with", one_or_more({{"anyOf", {{{"type", "string"}, {"minLength", 1}}, reference("input")}}},
                                     "Rasters on the same grid whose bands follow: files, or pipelines.")},
+               {"layer", scalar("The variable, where a file holds several.")},
                {"oo", key_value("GDAL open options.")}},
               {"read"});
 }

@@ -294,3 +294,16 @@ def test_overwriting_takes_the_old_description_away(tmp_path):
     (tmp_path / "a.tif.aux.xml").write_text("<PAMDataset/>")
     run(f"{SCENE} ! linear ! expression 'b1 + 1' ! a.tif", cwd=tmp_path)
     assert files(tmp_path) == ["a.tif"]
+
+
+def test_values_are_chosen_by_name(tmp_path):
+    text = f"{SCENE} ! linear ! cfar --guard 210 --background 750"
+    run(f"{text} ! [ {tmp_path}/b.tif --values background ] ! {tmp_path}/both.tif --values detection,background")
+    run(f"{text} ! {tmp_path}/d.tif")
+    both = gdal.Open(str(tmp_path / "both.tif"))
+    assert both.RasterCount == 2
+    assert [both.GetRasterBand(i).GetDescription() for i in (1, 2)] == ["detection", "background"]
+    assert same(read(tmp_path / "both.tif", 2), read(tmp_path / "b.tif"))
+    flags = read(tmp_path / "both.tif", 1)
+    assert (flags[flags < 2] == read(tmp_path / "d.tif")[flags < 2]).all()
+    refused(2, f"{text} ! {tmp_path}/x.tif --values backgruond", names=["there is no value 'backgruond' here, but background", "^"])
