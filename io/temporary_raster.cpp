@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <utility>
@@ -81,7 +82,9 @@ class FileRaster : public TemporaryRaster {
     return ((band * grid_.height + y) * grid_.width + x) * 4;
   }
   static std::filesystem::path folder() {
+    // /tmp may be memory, of which the budget would know nothing.
     std::error_code error;
+    if (std::getenv("TMPDIR") == nullptr && std::filesystem::is_directory("/var/tmp", error)) return "/var/tmp";
     const auto path = std::filesystem::temp_directory_path(error);
     return error ? std::filesystem::path{"/tmp"} : path;
   }

@@ -11,9 +11,9 @@
 
 namespace fulmar {
 
-/// Bands of f32, row by row, in a file of the folder for temporary files (TMPDIR, else /tmp). The file is made by the
-/// first write and has no name, so that nothing stays behind, however the program ends.
-/// Errors: Errc::output where the folder cannot hold it, with the size and the cure.
+/// Bands of f32, row by row, in a file of the folder for temporary files (TMPDIR, else /var/tmp). The file is made by
+/// the first write and has no name, so that nothing stays behind, however the program ends. Errors: Errc::output where
+/// the folder cannot hold it, with the size and the cure.
 std::shared_ptr<TemporaryRaster> make_temporary_raster(const std::string& name, const Grid& grid,
                                                        const std::vector<StoredBand>& bands);
 

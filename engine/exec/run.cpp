@@ -231,10 +231,12 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
   };
   if (plan.passes.empty() && !graph.nodes.empty()) pass(graph, plan);
   for (const Pass& each : plan.passes) {
+    if (!each.wholes.empty()) io.limit_cache(std::int64_t{16} << 20);  // as the plan counts
     for (const int w : each.wholes) {
       stop_if_asked(options.cancel);
       run_whole(graph, graph.wholes[static_cast<std::size_t>(w)]);
     }
+    io.limit_cache(each.plan.cache_bytes);
     Graph its_graph = each.graph;
     hand_summaries(its_graph, products);
     pass(its_graph, each.plan);

@@ -467,6 +467,9 @@ class WarpedSource : public RasterSource {
                              out + (slice.y - window.y) * stride + (slice.x - window.x), stride);
           }
         }
+      // Of a mosaic of many files only those near the window stay open.
+      for (std::size_t i = 0; i < inputs_.size(); ++i)
+        if (intersect(window, source_.inputs_[i].reach).empty()) inputs_[i].reset();
     }
     void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
       fail(Errc::runtime, source_.name_ + " has no mask");

@@ -14,9 +14,6 @@
 namespace fulmar {
 namespace {
 
-/// Rows that are read and widened at a time.
-constexpr std::int64_t strip_rows = 256;
-
 fulmar_plane plane_of(Pool& pool, const Window& all, DType type) {
   fulmar_plane p{};
   p.cells = pool.take(all.cells() * static_cast<std::int64_t>(size_of(type)));
@@ -31,12 +28,13 @@ fulmar_plane plane_of(Pool& pool, const Window& all, DType type) {
 void load(const RasterSource& source, int band, const fulmar_plane& to) {
   const StoredBand& stored = source.bands()[static_cast<std::size_t>(band)];
   auto reader = source.reader();
+  const std::int64_t strip_rows = rows_of_strip(to.width, to.height);
   std::vector<std::byte> cells(static_cast<std::size_t>(to.width * strip_rows) * size_of(stored.dtype));
   std::vector<std::uint8_t> mask(stored.has_mask ? static_cast<std::size_t>(to.width * strip_rows) : 0);
-  std::vector<float> floats(static_cast<std::size_t>(to.width * strip_rows));
+  const bool f32 = to.dtype == FULMAR_F32;
+  std::vector<float> floats(f32 ? 0 : static_cast<std::size_t>(to.width * strip_rows));
   for (std::int64_t y = 0; y < to.height; y += strip_rows) {
     const Window rows{0, y, to.width, std::min(strip_rows, to.height - y)};
-    const bool f32 = to.dtype == FULMAR_F32;
     float* out = f32 ? static_cast<float*>(to.cells) + y * to.stride : floats.data();
     reader->read(band, rows, cells.data(), to.width);
     if (stored.has_mask) reader->read_mask(band, rows, mask.data(), to.width);

@@ -504,6 +504,9 @@ inline int tell(fulmar_error* error) {
   } catch (const std::exception& e) {
     error->code = 1;
     std::snprintf(error->message, sizeof error->message, "%s", e.what());
+  } catch (...) {
+    error->code = 1;
+    std::snprintf(error->message, sizeof error->message, "it threw something that is not an exception");
   }
   return 1;
 }

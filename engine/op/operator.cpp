@@ -113,7 +113,7 @@ void check_table(const fulmar_operator& table) {
   constexpr std::size_t second_version = offsetof(fulmar_operator, whole_bytes) + sizeof table.whole_bytes;
   const bool reducing = table.kind == FULMAR_KIND_REDUCING, whole = table.kind == FULMAR_KIND_WHOLE;
   if ((reducing || whole) && table.size < second_version)
-    fail(Errc::usage, "an operator of this kind needs a table of version 1.1");
+    fail(Errc::usage, "an operator of this kind needs a table of version 1.2");
   if (reducing && (table.rounds == nullptr || table.state_bytes == nullptr || table.begin == nullptr ||
                    table.step == nullptr || table.merge == nullptr || table.finish == nullptr))
     fail(Errc::usage, "a reducing operator's table lacks rounds, state_bytes, begin, step, merge or finish");
@@ -349,6 +349,8 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
   if (per_band_ && (!variadic_ || outputs_.size() != 1)) broken("outputs for each band need bands and one description");
   if (table.kind == FULMAR_KIND_REDUCING && summary_columns_.empty())
     broken("a reducing operator names no column of its summary");
+  if (table.run == nullptr && !outputs_.empty() && table.kind == FULMAR_KIND_REDUCING)
+    broken("a reducing operator with outputs lacks run");
   if (inputs_.empty() || (outputs_.empty() && summary_columns_.empty()))
     broken("the operator lacks an input or an output");
   for (const Port& p : outputs_) {

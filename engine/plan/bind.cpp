@@ -223,12 +223,13 @@ class Binder {
       for (const int band : bands)
         if (static_cast<std::size_t>(band) > stored.size())
           wrong(step.span, fmt::format("{} has {}, not {}", name, count(stored.size()), band), Errc::input);
+      const std::size_t of_date = one_date ? bands.size() : 1;
       if (const std::size_t first = flow.bands.size() / std::max<std::size_t>(1, flow.times.size());
-          one_date && !flow.times.empty() && bands.size() != first)
+          !flow.times.empty() && of_date != first)
         wrong(step.span,
               fmt::format("{} has {}, but those before it, from {} on, have {}: choose the bands that all files have "
                           "with --band",
-                          name, count(bands.size()), names.front(), first),
+                          name, count(of_date), names.front(), first),
               Errc::input);
       inputs_.insert(name);
       for (std::size_t b = 0; b < bands.size(); ++b) {
@@ -525,7 +526,8 @@ class Binder {
       results.resize(1);
     } else {
       const bool maps =
-          op.kind() == "cellwise" || (op.outputs().size() == 1 && (op.kind() == "focal" || op.kind() == "windowed"));
+          op.kind() == "cellwise" ||
+          (op.outputs().size() == 1 && (op.kind() == "focal" || op.kind() == "windowed" || op.kind() == "ranked"));
       if (flow.bands.size() > 1 && !maps) one_band(step, op, flow);
       for (const Edge& in : flow.bands) {
         check_unit(step, op, main, in, flow.last);
@@ -586,7 +588,7 @@ class Binder {
     if (std::all_of(bands.begin(), bands.end(), stored)) return bands;
     std::vector<Band> kept;
     for (const Edge& e : bands) kept.push_back(band(e));
-    return temporary("what is handed to the next pass", node_of(bands.front()).grid, kept, bands, span);
+    return temporary(name_of(bands.front()), node_of(bands.front()).grid, kept, bands, span);
   }
 
   /// A whole operator: its inputs are kept for it, and what it makes is read by the pass that follows.
@@ -757,7 +759,20 @@ class Binder {
     request.kind = port.companion;
     request.options = arguments.files;
     const int grid = flow.bands.empty() ? 0 : node_of(flow.bands.front()).grid;
-    request.scene = graph_.sources.front()->name();
+    const int scene = flow.bands.empty() ? 0 : origin_of(flow.bands.front()).source;
+    request.scene = graph_.sources[static_cast<std::size_t>(scene)]->name();
+    // A calibration table belongs to the lines and samples of one file.
+    if (port.companion == "calibration")
+      for (const Edge& e : flow.bands) {
+        const int source = origin_of(e).source;
+        if (source != scene)
+          wrong(step.span, fmt::format("{} takes one file at a time, because each has a table of its own", op.name()));
+        const auto& file = *graph_.sources[static_cast<std::size_t>(source)];
+        if (file.computed() || file.temporary())
+          wrong(step.span, fmt::format("{} needs the lines and samples of the file itself: put it before what brings "
+                                       "the scene onto another grid",
+                                       op.name()));
+      }
     for (const ParamValue& v : arguments.values) {
       const Param& p = *op.param(v.name);
       // A whole number in digits, however the user wrote it (1e3).
@@ -976,6 +991,7 @@ class Binder {
               fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
                           step.name, flow.last));
       product.bands = flow.bands;
+      same_grid(product.bands);
       const std::size_t dates = flow.times.size(), bands = flow.bands.size();
       for (std::size_t b = 0; b < bands; ++b)
         product.times.push_back(dates > 0 && bands % dates == 0 ? flow.times[b / (bands / dates)] : missing<double>);

@@ -71,8 +71,11 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
     }
   }
   for (const Product& p : graph.products)
-    out += p.temporary >= 0 ? fmt::format("  keep {} for the next pass\n", p.path)
-                            : fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
+    out += p.temporary >= 0
+               ? fmt::format("  keep {} band{} of {} for a later pass, {}\n", p.bands.size(),
+                             p.bands.size() == 1 ? "" : "s", p.path,
+                             mebibytes(graph.grid.window().cells() * 4 * static_cast<std::int64_t>(p.bands.size())))
+               : fmt::format("  write {} ({})\n", p.path, kind_text(p.kind));
   return out;
 }
 

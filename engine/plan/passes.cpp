@@ -3,6 +3,7 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "core/error.hpp"
 #include "plan/graph.hpp"
@@ -97,17 +98,37 @@ class PassBuilder {
   Graph finish() { return std::move(pass_); }
 
  private:
-  Node with_inputs(int n) {
+  /// A copy of a node whose inputs are in this pass already.
+  Node copy_of(int n) {
     Node copy = whole_.nodes[static_cast<std::size_t>(n)];
     copy.grid = 0;
     for (Edge& e : copy.inputs)
-      if (e.connected()) e.node = take(e.node);
+      if (e.connected()) e.node = taken_.at(e.node);
     if (copy.source >= 0) {
       const auto [known, fresh] = sources_.try_emplace(copy.source, static_cast<int>(pass_.sources.size()));
       if (fresh) pass_.sources.push_back(whole_.sources[static_cast<std::size_t>(copy.source)]);
       copy.source = known->second;
     }
     return copy;
+  }
+  /// Takes what a node needs, each node once, in their order: inputs come before their users.
+  void take_inputs(int n) {
+    std::set<int> needed;
+    std::vector<int> ask{n};
+    while (!ask.empty()) {
+      const int each = ask.back();
+      ask.pop_back();
+      for (const Edge& e : whole_.nodes[static_cast<std::size_t>(each)].inputs)
+        if (e.connected() && !taken_.contains(e.node) && needed.insert(e.node).second) ask.push_back(e.node);
+    }
+    for (const int each : needed) {
+      pass_.nodes.push_back(copy_of(each));
+      taken_[each] = static_cast<int>(pass_.nodes.size()) - 1;
+    }
+  }
+  Node with_inputs(int n) {
+    take_inputs(n);
+    return copy_of(n);
   }
   /// The node's place in this pass; it and what it needs are copied once.
   int take(int n) {

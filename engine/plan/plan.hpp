@@ -109,6 +109,8 @@ bool is_used(const Graph& graph, Edge edge);
 
 /// What a whole operator needs: its planes and what it asks for beside them.
 std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step);
+/// Rows that are read and widened at a time for a whole operator: a quarter of a million cells or so.
+std::int64_t rows_of_strip(std::int64_t width, std::int64_t height);
 /// Bytes of one state of a reducing operator in a round.
 std::int64_t state_bytes(const Node& node);
 

@@ -506,6 +506,11 @@ std::int64_t state_bytes(const Node& node) {
   return padded(static_cast<std::int64_t>(node.op->table().state_bytes(node.params.data(), &round)));
 }
 
+std::int64_t rows_of_strip(std::int64_t width, std::int64_t height) {
+  return std::clamp<std::int64_t>((std::int64_t{1} << 18) / std::max<std::int64_t>(1, width), 1,
+                                  std::max<std::int64_t>(1, height));
+}
+
 std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step) {
   const std::int64_t cells = graph.grid_of(step.node.grid).window().cells();
   std::int64_t bytes = 0;
@@ -513,6 +518,9 @@ std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step) {
     if (step.node.inputs[i].connected())
       bytes += padded(cells * static_cast<std::int64_t>(size_of(step.node.op->inputs()[i].type)));
   for (const Band& b : step.node.outputs) bytes += padded(cells * static_cast<std::int64_t>(size_of(b.type)));
+  // One band at a time is read: stored, its mask, and flags on their way.
+  const Window raster = graph.grid_of(step.node.grid).window();
+  bytes += rows_of_strip(raster.width, raster.height) * raster.width * (8 + 1 + 4);
   const auto beside = step.node.op->table().whole_bytes;
   if (beside != nullptr)
     bytes += static_cast<std::int64_t>(beside(step.node.params.data(), static_cast<std::uint64_t>(cells)));
@@ -544,6 +552,15 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     most_whole = std::max(most_whole, pass.whole_bytes);
     pass.plan = plan_pass(pass.graph, budget);
     passes.push_back(std::move(pass));
+  }
+  // Objects found in one pass are kept while the later ones run: they get what those leave.
+  std::int64_t later = 0, labelling = 0;
+  for (const Pass& pass : passes) labelling += pass.plan.feature_bytes > 0 ? 1 : 0;
+  for (auto pass = passes.rbegin(); pass != passes.rend(); ++pass) {
+    if (pass->plan.feature_bytes > 0)
+      pass->plan.feature_bytes =
+          std::max(16 * mebi, std::min(pass->plan.feature_bytes, budget.memory - later) / labelling);
+    later = std::max({later, pass->plan.peak_bytes, pass->whole_bytes});
   }
   const auto heaviest = std::max_element(passes.begin(), passes.end(), [](const Pass& a, const Pass& b) {
     return a.plan.peak_bytes + a.plan.feature_bytes < b.plan.peak_bytes + b.plan.feature_bytes;

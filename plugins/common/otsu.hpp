@@ -39,11 +39,15 @@ struct Otsu : HistogramOf<Otsu> {
     numbers[0] = numbers[1] = missing<double>;
     numbers[2] = static_cast<double>(n);
     if (n == 0 || !(bins.high > bins.low)) return 3;
-    double total = 0, squares = 0;
+    // The variance about the middle of the range, so that it keeps its digits beside a large mean.
+    const double middle = (bins.low + bins.high) / 2;
+    double total = 0, about = 0, squares = 0;
     for (std::int64_t i = 0; i < bins.count; ++i) {
       const double c = static_cast<double>(counts[i]), x = bins.centre(i);
       total += c * x;
-      squares += c * x * x;
+      const double d = x - middle;
+      about += c * d;
+      squares += c * d * d;
     }
     std::int64_t n1 = 0, best = -1;
     double lower = 0, most = -1;
@@ -56,7 +60,7 @@ struct Otsu : HistogramOf<Otsu> {
       if (between > most) most = between, best = t;
     }
     if (best < 0) return 3;
-    const double count = static_cast<double>(n), mean = total / count, variance = squares / count - mean * mean;
+    const double count = static_cast<double>(n), shift = about / count, variance = squares / count - shift * shift;
     numbers[0] = bins.centre(best);
     numbers[1] = most / (count * count) / variance;
     return 3;

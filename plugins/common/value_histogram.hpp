@@ -22,6 +22,7 @@ struct Bins {
   [[nodiscard]] double centre(std::int64_t i) const { return (edge(i) + edge(i + 1)) / 2; }
   /// The bin of a value; -1 outside.
   [[nodiscard]] std::int64_t of(double x) const {
+    if (!(high > low)) return x == low ? 0 : -1;
     if (!(x >= low && x <= high)) return -1;
     auto i = static_cast<std::int64_t>((x - low) * (static_cast<double>(count) / (high - low)));
     i = i >= count ? count - 1 : i;

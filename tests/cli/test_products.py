@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from osgeo import gdal, ogr, osr
 
-from fulmar_cli import COAST, DATA, SCENE, call, files, place, read, run, same, shared, table, write
+from fulmar_cli import COAST, DATA, SCENE, call, files, place, read, refused, run, same, shared, table, write
 
 LAND = f"mask --with {COAST} --buffer 250"
 SHIPS = (f"{SCENE} ! linear ! {LAND} ! [ sea.tif ] ! cfar --pfa 1e-6 --guard 210 --background 750 ! [ det.tif ] ! "
