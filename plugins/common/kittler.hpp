@@ -12,28 +12,12 @@ namespace fulmar::ops {
 /// empty (P < 1e-6) or no wider than one bin (s^2 <= w^2 / 12) are skipped. The threshold is the centre of the bin t of
 /// least J, of several the first; a minimum at the first or last split that counts is none (one class alone). Then, or
 /// where a raster has one value, there is no threshold: its cells are missing, for unknown. Missing cells stay missing.
-struct Kittler : HistogramOf<Kittler> {
-  struct Params {
-    std::int32_t bins = 256;
-    double low = 0, high = 0;
-    bool below = false;
-  } params;
+struct Kittler : ThresholdOf<Kittler> {
   static Schema schema() {
-    return Schema{"kittler", "Threshold a raster between two Gaussians of least error (Kittler-Illingworth)."}
-        .input("value", units::any, "Decibels, an index, or any measurement with two classes.")
-        .output("detection", units::flag, "1 above the threshold (below it with --below), 0 elsewhere.")
-        .summary("threshold", units::any, "Centre of the last bin of the lower class; missing where there is none.")
-        .summary("criterion", units::one, "J at the threshold.")
-        .summary("n", units::cell, "Cells in the histogram.")
-        .param("bins", &Params::bins, "Number of bins.", units::one, between(2, 65536))
-        .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
-        .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",
-               units::any, between(-1e30, 1e30))
-        .param("below", &Params::below, "Detect what is at or below the threshold, such as water in radar.",
-               units::flag, anything())
+    return schema_of("kittler", "Threshold a raster between two Gaussians of least error (Kittler-Illingworth).",
+                     "criterion", "J at the threshold.")
         .example("scene_db.tif ! kittler --below ! water.tif")
-        .cites("Kittler & Illingworth 1986, Pattern Recognition 19(1), 41-47")
-        .agrees(exactly);
+        .cites("Kittler & Illingworth 1986, Pattern Recognition 19(1), 41-47");
   }
   std::uint64_t found(const Bins& bins, const std::int64_t* counts, std::int64_t n, double* numbers) const {
     if (numbers == nullptr) return 3;
@@ -71,11 +55,6 @@ struct Kittler : HistogramOf<Kittler> {
     numbers[0] = bins.centre(best);
     numbers[1] = least;
     return 3;
-  }
-  FULMAR_HD std::uint8_t operator()(float value, Table found) const {
-    const double threshold = found[0];
-    const std::uint8_t set = (static_cast<double>(value) > threshold) != params.below ? 1 : 0;
-    return is_missing(value) | is_missing(threshold) ? missing<std::uint8_t> : set;
   }
 };
 

@@ -11,28 +11,12 @@ namespace fulmar::ops {
 /// threshold is the centre of the bin t that maximises w1 w2 (m1 - m2)^2, w being cells and m the mean of the bins'
 /// centres; of several the first. separability = that maximum over n^2 and the total variance, in [0, 1]. Missing cells
 /// are not counted and stay missing. A raster of one value has no threshold: its cells are missing, for unknown.
-struct Otsu : HistogramOf<Otsu> {
-  struct Params {
-    std::int32_t bins = 256;
-    double low = 0, high = 0;
-    bool below = false;
-  } params;
+struct Otsu : ThresholdOf<Otsu> {
   static Schema schema() {
-    return Schema{"otsu", "Threshold a raster where its histogram falls apart into two classes (Otsu)."}
-        .input("value", units::any, "Decibels, an index, or any measurement with two classes.")
-        .output("detection", units::flag, "1 above the threshold (below it with --below), 0 elsewhere.")
-        .summary("threshold", units::any, "Centre of the last bin of the lower class; missing where there is none.")
-        .summary("separability", units::one, "Variance between the classes over total variance.")
-        .summary("n", units::cell, "Cells in the histogram.")
-        .param("bins", &Params::bins, "Number of bins.", units::one, between(2, 65536))
-        .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
-        .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",
-               units::any, between(-1e30, 1e30))
-        .param("below", &Params::below, "Detect what is at or below the threshold, such as water in radar.",
-               units::flag, anything())
+    return schema_of("otsu", "Threshold a raster where its histogram falls apart into two classes (Otsu).",
+                     "separability", "Variance between the classes over total variance.")
         .example("scene_db.tif ! otsu --below ! water.tif")
-        .cites("Otsu 1979, IEEE Trans. SMC 9(1), 62-66")
-        .agrees(exactly);
+        .cites("Otsu 1979, IEEE Trans. SMC 9(1), 62-66");
   }
   std::uint64_t found(const Bins& bins, const std::int64_t* counts, std::int64_t n, double* numbers) const {
     if (numbers == nullptr) return 3;
@@ -64,11 +48,6 @@ struct Otsu : HistogramOf<Otsu> {
     numbers[0] = bins.centre(best);
     numbers[1] = most / (count * count) / variance;
     return 3;
-  }
-  FULMAR_HD std::uint8_t operator()(float value, Table found) const {
-    const double threshold = found[0];
-    const std::uint8_t set = (static_cast<double>(value) > threshold) != params.below ? 1 : 0;
-    return is_missing(value) | is_missing(threshold) ? missing<std::uint8_t> : set;
   }
 };
 

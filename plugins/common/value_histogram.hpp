@@ -91,4 +91,36 @@ struct HistogramOf {
   [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
 };
 
+/// A threshold that is found in the histogram, as the first of its numbers, and what lies on either side of it.
+template <class Op>
+struct ThresholdOf : HistogramOf<Op> {
+  struct Params {
+    std::int32_t bins = 256;
+    double low = 0, high = 0;
+    bool below = false;
+  } params;
+  /// The second number tells how good the threshold is.
+  static Schema schema_of(std::string_view name, std::string_view summary, std::string_view measure,
+                          std::string_view measure_words) {
+    return Schema{name, summary}
+        .input("value", units::any, "Decibels, an index, or any measurement with two classes.")
+        .output("detection", units::flag, "1 above the threshold (below it with --below), 0 elsewhere.")
+        .summary("threshold", units::any, "Centre of the last bin of the lower class; missing where there is none.")
+        .summary(measure, units::one, measure_words)
+        .summary("n", units::cell, "Cells in the histogram.")
+        .param("bins", &Params::bins, "Number of bins.", units::one, between(2, 65536))
+        .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
+        .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",
+               units::any, between(-1e30, 1e30))
+        .param("below", &Params::below, "Detect what is at or below the threshold, such as water in radar.",
+               units::flag, anything())
+        .agrees(exactly);
+  }
+  FULMAR_HD std::uint8_t operator()(float value, Table found) const {
+    const double threshold = found[0];
+    const std::uint8_t set = (static_cast<double>(value) > threshold) != params.below ? 1 : 0;
+    return is_missing(value) | is_missing(threshold) ? missing<std::uint8_t> : set;
+  }
+};
+
 }  // namespace fulmar::ops
