@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipes: what is listed and asked for, that values stay values, and that each gives the right answer on real data."""
 
+import csv
 import json
 import re
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import jsonschema
+import netCDF4
 import numpy as np
 import pytest
 from fulmar_cli import COAST, ROOT, SCENE, call, read, same, shared, table, write
@@ -378,3 +380,170 @@ def test_alike_finds_the_planted_one(tmp_path):
     assert abs(alike[0]["column"] - planted["column"]) < 1.5 and abs(alike[0]["row"] - planted["row"]) < 1.5
     assert alike[0]["cells"] == planted["cells"] and alike[0]["distance"] < 0.3 < alike[1]["distance"]
     assert (tmp_path / "alike.csv").exists()
+
+
+def gaps(path, missing):
+    found = cells(path)
+    return np.where(found == missing, np.nan, found)
+
+
+def test_sst(tmp_path):
+    """A tenth of the buoys is withheld: the analysis must lie nearer to them than the first guess, and each cell must
+    solve the equations of optimal interpolation."""
+    names = {"satellite": "oi_sat_night_superobs_biascorr_20160117", "ships": "oi_ship_superobs_20160117",
+             "guess": "oi_firstguess_analysis_20160116", "buoys": "oi_buoy_superobs_20160117"}
+    path = {name: shared(f"sst/{file}.nc") for name, file in names.items()}
+    value = {name: gaps(file, -9999) for name, file in path.items()}
+    rng = np.random.default_rng(4)
+    withheld = np.isfinite(value["buoys"]) & (rng.random(value["buoys"].shape) < 0.1)
+    value["buoys"][withheld] = np.nan
+    truth = gaps(path["buoys"], -9999)
+    source = gdal.Open(str(path["buoys"]))
+    fewer = tmp_path / "buoys.nc"
+    fewer.write_bytes(path["buoys"].read_bytes())
+    with netCDF4.Dataset(fewer, "a") as file:
+        buoys = file["sst"][:]
+        north_up = file["lat"][0] > file["lat"][-1]
+        buoys[(withheld if north_up else withheld[::-1]).reshape(buoys.shape)] = np.ma.masked
+        file["sst"][:] = buoys
+    path["buoys"] = fewer
+    cook("sst", out=tmp_path, **path)
+    west = gdal.Open(str(tmp_path / "sst.tif")).GetGeoTransform()[0]
+    shift = round((west - source.GetGeoTransform()[0]) / 0.25)
+    analysis, variance = (np.roll(cells(tmp_path / "sst.tif", band), shift, 1) for band in (1, 2))
+
+    guess = value["guess"]
+    there = withheld & np.isfinite(guess)
+    rms = [np.sqrt(np.mean((truth - field)[there] ** 2)) for field in (guess, analysis)]
+    print(f"sst: {there.sum()} withheld buoys, RMS of the first guess {rms[0]:.3f} K, of the analysis {rms[1]:.3f} K")
+    assert there.sum() > 100 and rms[1] < 0.95 * rms[0]
+    assert np.array_equal(np.isnan(analysis), np.isnan(guess))
+    known = np.isfinite(variance)
+    assert (variance[known] > 0).all() and (variance[known] <= 1).all()
+
+    noise = {"satellite": 1.0, "buoys": 0.5, "ships": 2.0}
+    weight = sum(np.isfinite(value[n]) / r**2 for n, r in noise.items())
+    total = sum(np.nan_to_num(value[n]) / r**2 for n, r in noise.items())
+    compared = 0
+    for y, x in rng.permutation(np.argwhere(np.isfinite(guess) & (weight > 0)))[:60]:
+        if not (20 < (x - shift) % 1440 < 1420 and 20 < y < 700):
+            continue  # boxes do not reach across the seam of the product
+        rows_, columns = np.meshgrid(np.arange(y - 16, y + 17), np.arange(x - 16, x + 17), indexing="ij")
+        at = rows_.ravel(), columns.ravel() % 1440
+        dy, dx = (rows_.ravel() - y) * metres(y)[1] / 150e3, (columns.ravel() - x) * metres(y)[0] / 150e3
+        used = (weight[at] > 0) & np.isfinite(guess[at])
+        order = np.flatnonzero(used)[np.lexsort((dx[used], dy[used], (dx**2 + dy**2)[used]))][:30]
+        w, innovation = weight[at][order], (total[at] / np.maximum(weight[at], 1e-9) - guess[at])[order]
+        dx, dy = dx[order], dy[order]
+        covariance = np.exp(-((dx[:, None] - dx) ** 2) - (dy[:, None] - dy) ** 2) + np.diag(1 / w)
+        b = np.exp(-(dx**2) - dy**2)
+        solved = np.linalg.solve(covariance, b)
+        # f32 products, and f32 superobs.
+        assert analysis[y, x] == pytest.approx(guess[y, x] + solved @ innovation, abs=5e-6)
+        assert variance[y, x] == pytest.approx(1 - solved @ b, abs=5e-7)
+        compared += 1
+    assert compared > 40
+
+    # The Kuroshio has fronts, the middle of the South Pacific has none.
+    fronts = np.roll(cells(tmp_path / "fronts.tif"), shift, 1)
+    latitude, longitude = 89.875 - 0.25 * np.arange(720), 0.125 + 0.25 * np.arange(1440)
+
+    def strong(south, north, west_, east):
+        box = fronts[np.ix_((latitude > south) & (latitude < north), (longitude > west_) & (longitude < east))]
+        return np.nanpercentile(box, 90)
+
+    assert strong(33, 42, 141, 160) > 4 * strong(-30, -20, 220, 240)
+    assert (tmp_path / "fronts.png").exists()
+
+
+def metres(row):
+    """Ground size of a cell of a quarter degree on WGS84."""
+    e2, a, phi = 0.00669437999014, 6378137.0, np.radians(89.875 - row * 0.25)
+    n = 1 - e2 * np.sin(phi) ** 2
+    return a * np.cos(phi) / np.sqrt(n) * np.radians(0.25), a * (1 - e2) / n**1.5 * np.radians(0.25)
+
+
+def numbers(path):
+    return {key: float(value) for key, value in next(csv.DictReader(path.read_text().splitlines())).items()}
+
+
+def test_pansharpen(tmp_path):
+    scene = {name: shared(f"pansharpen/lc08_016037_20170813_{band}.tif")
+             for name, band in (("red", "B4"), ("green", "B3"), ("blue", "B2"), ("pan", "B8"))}
+    rated = {}
+    for method in ("brovey", "mtf_glp"):
+        cook("pansharpen", out=tmp_path, method=method, **scene)
+        rated[method] = numbers(tmp_path / "consistency.csv"), numbers(tmp_path / "qnr.csv")
+    (consistent, qnr) = rated["mtf_glp"]
+    print(f"pansharpen: {consistent}, {qnr}, brovey {rated['brovey']}")
+
+    # The scene averaged back by GDAL, rated by NumPy.
+    was = np.stack([cells(scene[name]) for name in ("red", "green", "blue")])
+    size = {"outputBounds": [471585, 3787515 - 259 * 900, 471585 + 255 * 900, 3787515], "width": 255, "height": 259}
+    gdal.Warp(str(tmp_path / "back.tif"), str(tmp_path / "sharp.tif"), resampleAlg="average", **size)
+    back = np.stack([cells(tmp_path / "back.tif", band) for band in (1, 2, 3)])[:, 1:-1, 1:-1]
+    was = was[:, 1:-1, 1:-1]
+    whole = np.isfinite(back).all(0)
+    rmse = np.sqrt(((back - was)[:, whole] ** 2).mean(1))
+    ergas = 100 / 2 * np.sqrt(np.mean((rmse / was[:, whole].mean(1)) ** 2))
+    # The border is left out here, where GDAL and the operator have half a cell.
+    assert consistent["ergas"] == pytest.approx(ergas, rel=0.01)
+    assert consistent["ergas"] < 0.5 * rated["brovey"][0]["ergas"] and consistent["uiqi"] > 0.9
+    assert qnr["qnr"] == pytest.approx((1 - qnr["d_lambda"]) * (1 - qnr["d_s"]), rel=1e-12)
+    assert qnr["qnr"] > rated["brovey"][1]["qnr"]
+
+    # The detail of the panchromatic band is there: high-pass parts are alike, which those of the coarse bands are not.
+    def detail(field):
+        return (field - ndimage.uniform_filter(field, 3))[50:-50, 50:-50].ravel()
+
+    pan = detail(cells(scene["pan"]))
+    alike = [np.corrcoef(detail(np.nan_to_num(cells(tmp_path / name))), pan)[0, 1] for name in ("bands.tif", "sharp.tif")]
+    print(f"pansharpen: detail alike {alike}")
+    assert alike[1] > 0.9 > alike[0] + 0.1
+    assert (tmp_path / "sharp.png").exists()
+
+
+def test_heatwave(tmp_path):
+    """The cells of the Tasman cube by the definition, from NumPy: days in events of five days and more over the smoothed
+    90th percentile of each day of the year."""
+    path = shared("mhw/oisst_tasman_2015_2016.nc")
+    cook("heatwave", cube=path, out=tmp_path, first=2015, last=2016)
+    with netCDF4.Dataset(path) as file:
+        daily = np.ma.filled(file["sst"][:].astype(np.float64), np.nan)
+        daily = daily if file["lat"][0] > file["lat"][-1] else daily[:, ::-1]
+    # Day of a leap year: 2015 has no day 60.
+    of_year = np.concatenate([np.r_[1:60, 61:367], np.arange(1, 367)])
+    found = {name: cells(tmp_path / "heatwaves.tif", band + 1) for band, name in enumerate(
+        ("events", "days", "max_intensity", "mean_intensity", "cumulative_intensity", "category"))}
+    assert np.array_equal(np.isnan(found["events"]), np.isnan(daily).all(0))
+    whole = np.argwhere(~np.isnan(daily).any(0))
+    assert len(whole) > 500
+    for y, x in whole[:: len(whole) // 40]:
+        series = daily[:, y, x]
+        normal, threshold = np.full(367, np.nan), np.full(367, np.nan)
+        for day in (d for d in range(1, 367) if d != 60):
+            near = np.flatnonzero(of_year == day)[:, None] + np.arange(-5, 6)
+            pool = series[near[(near >= 0) & (near < len(series))]]
+            normal[day], threshold[day] = pool.mean(), np.percentile(pool, 90)
+        for year in (normal, threshold):
+            year[60] = (year[59] + year[61]) / 2
+            year[1:] = ndimage.uniform_filter1d(year[1:], 31, mode="wrap")
+        labels, n = ndimage.label(series > threshold[of_year])
+        events = [list(np.flatnonzero(labels == k)[[0, -1]]) for k in range(1, n + 1) if (labels == k).sum() >= 5]
+        joined = []
+        for start, end in events:
+            if joined and start - joined[-1][1] <= 3:
+                joined[-1][1] = end
+            else:
+                joined.append([start, end])
+        inside = np.concatenate([np.arange(s, e + 1) for s, e in joined]) if joined else np.array([], int)
+        assert found["events"][y, x] == len(joined) and found["days"][y, x] == len(inside)
+        above = (series - normal[of_year])[inside]
+        # The cells are f32 and so are the products.
+        assert found["cumulative_intensity"][y, x] == pytest.approx(above.sum(), rel=1e-5)
+        if joined:
+            assert found["max_intensity"][y, x] == pytest.approx(above.max(), rel=1e-5)
+    print(f"heatwave: up to {np.nanmax(found['days']):.0f} days, {np.nanmax(found['max_intensity']):.2f} K, "
+          f"category {np.nanmax(found['category']):.0f}")
+    assert np.nanmax(found["category"]) >= 2
+    assert (tmp_path / "days.png").exists()
