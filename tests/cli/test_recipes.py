@@ -12,8 +12,8 @@ import jsonschema
 import netCDF4
 import numpy as np
 import pytest
-from fulmar_cli import COAST, ROOT, SCENE, call, read, same, shared, table, write
-from osgeo import gdal
+from fulmar_cli import COAST, ROOT, SCENE, call, features, read, same, shared, table, write
+from osgeo import gdal, ogr, osr
 from scipy import ndimage
 
 FILES = sorted((ROOT / "cli/recipes").glob("*.json"))
@@ -547,3 +547,46 @@ def test_heatwave(tmp_path):
           f"category {np.nanmax(found['category']):.0f}")
     assert np.nanmax(found["category"]) >= 2
     assert (tmp_path / "days.png").exists()
+
+
+def test_vegetation(tmp_path):
+    """Zones made here: a chessboard's squares over the drone's picture, one of them outside of it."""
+    ortho = shared("optical/drone_bali_ortho_rgba.tif")
+    west, cell, _, north, _, _ = gdal.Open(str(ortho)).GetGeoTransform()
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(32750)
+    boxes = [(x, y) for y in range(60, 660, 200) for x in range(60, 600, 200)] + [(700, 0)]
+    source = ogr.GetDriverByName("GPKG").CreateDataSource(str(tmp_path / "made.gpkg"))
+    layer = source.CreateLayer("zones", reference, ogr.wkbPolygon)
+    for x, y in boxes:
+        left, right, top, bottom = west + x * cell, west + (x + 100) * cell, north - y * cell, north - (y + 100) * cell
+        feature = ogr.Feature(layer.GetLayerDefn())
+        feature.SetGeometry(ogr.CreateGeometryFromWkt(
+            f"POLYGON(({left} {top},{right} {top},{right} {bottom},{left} {bottom},{left} {top}))"))
+        layer.CreateFeature(feature)
+    layer = source = None
+    cook("vegetation", ortho=ortho, zones=tmp_path / "made.gpkg", out=tmp_path)
+    red, green, blue, alpha = (cells(ortho, band) for band in (1, 2, 3, 4))
+    with np.errstate(all="ignore"):
+        expected = np.where(alpha > 0, (2 * green - red - blue) / (red + green + blue), np.nan)
+    index = cells(tmp_path / "index.tif")
+    np.testing.assert_allclose(index, expected, rtol=1e-6, atol=1e-7)
+    table_ = list(csv.DictReader((tmp_path / "index.csv").read_text().splitlines()))
+    zones = features(tmp_path / "zones.gpkg")
+    assert len(table_) == len(zones) == len(boxes)
+    shares = []
+    for (x, y), numbers_, zone in zip(boxes, table_, zones):
+        inside = index[y : y + 100, x : x + 100]
+        inside = inside[np.isfinite(inside)]
+        assert int(numbers_["n"]) == zone["n"] == len(inside)
+        if len(inside) == 0:
+            assert numbers_["mean"] == "" and zone["mean"] is None and zone["mean_2"] is None
+            continue
+        for name, value in (("mean", inside.mean()), ("std", inside.std()), ("percentile", np.median(inside))):
+            assert float(numbers_[name]) == pytest.approx(value, rel=1e-9, abs=1e-12)
+            assert zone[name] == pytest.approx(value, rel=1e-9, abs=1e-12)
+        shares.append((inside > 0.1).mean())
+        assert zone["mean_2"] == pytest.approx(shares[-1], rel=1e-12)
+    print(f"vegetation: green share of the made zones {np.round(shares, 2)}")
+    assert max(shares) > 0.3 > min(shares)
+    assert (tmp_path / "index.png").exists()
