@@ -12,8 +12,9 @@ import jsonschema
 import netCDF4
 import numpy as np
 import pytest
-from fulmar_cli import COAST, ROOT, SCENE, call, features, read, same, shared, table, write
+from fulmar_cli import COAST, ROOT, SCENE, call, features, place, read, same, shared, table, write
 from osgeo import gdal, ogr, osr
+from pyproj import Transformer
 from scipy import ndimage
 
 FILES = sorted((ROOT / "cli/recipes").glob("*.json"))
@@ -590,3 +591,53 @@ def test_vegetation(tmp_path):
     print(f"vegetation: green share of the made zones {np.round(shares, 2)}")
     assert max(shares) > 0.3 > min(shares)
     assert (tmp_path / "index.png").exists()
+
+
+def test_four(tmp_path):
+    """The estuary of Paranagua; a map of land cover is the reference and no witness."""
+    radar, optical, dem, cover = (shared(f"optical/terramesh_282D_485L_3_3_{n}.tif") for n in ("s1rtc", "s2l2a", "dem", "lulc"))
+    ocean = shared("sst/oi_landmask_quarter_deg.nc")
+    cook("four", radar=radar, optical=optical, dem=dem, ocean=ocean, out=tmp_path)
+    vh, blue, green, swir = cells(radar, 2), cells(optical, 2), cells(optical, 3), cells(optical, 11)
+    height = cells(dem)
+
+    def sure(odds):
+        return 0.02 + 0.96 / (1 + np.exp(-odds))
+
+    smooth, mndwi = ndimage.median_filter(vh, 5), (green - swir) / (green + swir)
+    slope = np.degrees(np.arctan(np.hypot(ndimage.sobel(height, 1), ndimage.sobel(height, 0)) / 80))
+    (west, dx, _, north, _, dy), crs = place(radar)
+    x, y = np.meshgrid(west + dx * (np.arange(224) + 0.5), north + dy * (np.arange(224) + 0.5))
+    longitude, latitude = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform(x, y)
+    at = [(90 - latitude) / 0.25 - 0.5, (longitude + 360) / 0.25 - 0.5]
+    sea = ndimage.map_coordinates(cells(ocean), at, order=1)
+    assert 0.7 < sea.min() < sea.max() < 0.9
+    cloud = blue > 1000
+    witness = [sure(-18 - smooth), np.where(cloud, 0.5, sure(mndwi / 0.2)), sure(1 - slope), 0.5 + 0.4 * (sea - 0.5)]
+    expected = 1 / (1 + np.exp(-sum(np.log(p / (1 - p)) for p in witness)))
+    p, doubt = cells(tmp_path / "water.tif"), cells(tmp_path / "water.tif", 2)
+    inside = np.s_[2:-2, 2:-2]  # scipy mirrors at the edges, the median has fewer cells there and the slope none
+    # Witnesses are f32: 3e-8 of 0.02 moves log-odds by 1.5e-6, four of them a probability by 1.5e-6; the place of a
+    # cell in the coarse layer is exact to a thousandth of a metre.
+    np.testing.assert_allclose(p[inside], expected[inside], rtol=0, atol=2e-6)
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(doubt, -p * np.log2(p) - (1 - p) * np.log2(1 - p), rtol=0, atol=1e-5)
+
+    water = cells(cover) == 1
+
+    def f1(found, where):
+        return 2 * (found & water & where).sum() / ((found & where).sum() + (water & where).sum())
+
+    votes = {"all": p > 0.5, "radar": smooth < -18, "optics": (mndwi > 0) & ~cloud, "terrain": slope < 1}
+    everywhere = {name: f1(found, True | water) for name, found in votes.items()}
+    # Where the picture is clear, all witnesses speak.
+    clear = {name: f1(found, ~cloud) for name, found in votes.items()}
+    wrong = (p > 0.5) != water
+    print(f"four: F1 {everywhere}, clear sky {clear}, agreement {1 - wrong.mean():.3f}; "
+          f"wrong where sure {wrong[doubt < 0.1].mean():.3f}, where in doubt {wrong[doubt > 0.5].mean():.3f}")
+    assert everywhere["all"] > 0.92 and clear["all"] > 0.98
+    assert all(clear["all"] > clear[name] for name in votes if name != "all")
+    assert wrong[(doubt < 0.1) & ~cloud].mean() < 0.2 * wrong[(doubt > 0.5) & ~cloud].mean()
+    areas_ = rows(tmp_path / "water.gpkg")
+    assert areas_ and all(row["area"] >= 5000 and row["mean"] > 0.5 for row in areas_)
+    assert (tmp_path / "water.png").exists()
