@@ -100,7 +100,7 @@ class FileRaster : public TemporaryRaster {
     file_ = ::open(path.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     if (file_ >= 0) return;
     // Not every file system makes files without a name.
-    std::string name = path + "/fulmar-XXXXXX";
+    std::string name = path + "/fulmar-" + std::string(6, 'X');  // as mkostemp asks
     file_ = ::mkostemp(name.data(), O_CLOEXEC);
     if (file_ < 0) no_room(errno);
     ::unlink(name.c_str());

@@ -63,11 +63,22 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
                          : source->working_bytes() > 0 ? "warp"
                                                        : "companion",
                          node_name(graph, stage.nodes[k]));
+      // Bands that follow one another in a stack take one line.
+      std::size_t last = k;
+      const auto follows = [&](std::size_t next) {
+        const Node &a = graph.nodes[static_cast<std::size_t>(stage.nodes[next - 1])],
+                   &b = graph.nodes[static_cast<std::size_t>(stage.nodes[next])];
+        return b.op == nullptr && b.source == a.source && b.band == a.band + 1 &&
+               stage.margins[next] == stage.margins[next - 1];
+      };
+      while (source != nullptr && last + 1 < stage.nodes.size() && follows(last + 1)) ++last;
+      if (last > k) out += fmt::format(" to {}", node.band + 1 + static_cast<int>(last - k));
       out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
       if (node.round > 0) out += fmt::format(", round {}", node.round + 1);
       if (stage.margins[k] != Halo{})
         out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));
       out += "\n";
+      k = last;
     }
   }
   for (const Product& p : graph.products)
