@@ -470,6 +470,23 @@ class Binder {
     }
   }
 
+  /// What is given by name to the input that flows: an operator on all bands takes it as further bands, others refuse
+  /// it.
+  void add_to_flow(const Operator& op, const Arguments& arguments, Flow& flow) {
+    for (const auto& [port, argument] : arguments.ports) {
+      if (port != &op.inputs().front()) continue;
+      if (!op.variadic())
+        wrong(argument->span,
+              fmt::format("the {} of {} is what {} hands on: leave --{} out, or begin the pipeline with it", port->name,
+                          op.name(), flow.last, port->name));
+      const Flow branch = chain(argument->pipeline, Flow{});
+      if (branch.features >= 0 || branch.bands.empty())
+        wrong(argument->span, fmt::format("{} yields no raster", branch.last));
+      flow.bands.insert(flow.bands.end(), branch.bands.begin(), branch.bands.end());
+      flow.times.insert(flow.times.end(), branch.times.begin(), branch.times.end());
+    }
+  }
+
   void apply(const Step& step, Flow& flow) {
     const Operator& op = find_operator(step);
     if (op.table().kind == FULMAR_KIND_TABULAR) return tabulate(step, op, flow);
@@ -477,6 +494,8 @@ class Binder {
       wrong(step.span, fmt::format("{} takes a raster, but {} yields features", op.name(), flow.last));
     Arguments arguments = read_arguments(step, op);
     if (op.table().kind == FULMAR_KIND_WARPING) return warp(step, op, arguments, flow);
+
+    add_to_flow(op, arguments, flow);
 
     // Companions and inputs of their own, made once and shared by all bands.
     std::vector<Edge> extra(op.inputs().size());

@@ -73,3 +73,11 @@ def test_a_picture_lies_on_the_grid_of_its_objects(tmp_path):
 
     picture = gdal.Open(str(tmp_path / "o.png"))
     assert (picture.RasterXSize, picture.RasterYSize) == (160, 120)
+
+
+def test_the_input_that_flows_may_be_given_more_bands(tmp_path):
+    write(tmp_path / "a.tif", np.full((20, 30), 0.9, np.float32))
+    write(tmp_path / "b.tif", np.full((20, 30), 0.1, np.float32))
+    run(f"{tmp_path}/a.tif ! evidence --probability [ {tmp_path}/b.tif ] ! {tmp_path}/o.tif")
+    assert np.allclose(read(tmp_path / "o.tif"), 0.5)
+    refused(2, f"{tmp_path}/a.tif ! decibel --intensity [ {tmp_path}/b.tif ] ! {tmp_path}/x.tif", names="leave --")
