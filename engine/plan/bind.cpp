@@ -664,6 +664,7 @@ class Binder {
           for (const Edge& e : part)
             if (const int grid = node_of(e).grid; known.insert(grid).second) grids.push_back(&graph_.grid_of(grid));
         target = mosaic_grid(io_, grids, request.grid);
+        check_size(grids, target);
       }
       const std::string name = parts.size() == 1 ? fmt::format("{} on another grid", name_of(parts.front().front()))
                                                  : fmt::format("the {} of {} and {} more", op.name(),
@@ -680,6 +681,23 @@ class Binder {
     flow.named.clear();
     if (flow.times.size() != flow.bands.size() && op.name() == "mosaic") flow.times = {missing<double>};
     flow.last = op.name();
+  }
+
+  /// A grid out of all proportion to what it is made from is a mistake: metres given for degrees, or rasters worlds
+  /// apart.
+  static void check_size(const std::vector<const Grid*>& from, const Grid& target) {
+    double cells = 0;
+    for (const Grid* g : from) cells += static_cast<double>(g->width) * static_cast<double>(g->height);
+    const double made = static_cast<double>(target.width) * static_cast<double>(target.height);
+    if (made > 1e4 * cells && made > 1e8)
+      fail(Errc::usage,
+           fmt::format("the grid would have {} x {} cells, {:.0f} times those it is made from: resolution is in the "
+                       "units of the CRS (degrees or metres); an extent, or the CRS of one zone, keeps it small",
+                       target.width, target.height, made / cells));
+    if (made < 2 && cells > 16)
+      fail(Errc::usage, fmt::format("the grid would be a single cell for {:.0f}: resolution is in the units of the CRS "
+                                    "(degrees or metres)",
+                                    cells));
   }
 
   [[nodiscard]] const std::string& name_of(const Edge& e) const {

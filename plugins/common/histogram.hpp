@@ -25,7 +25,7 @@ struct Histogram : HistogramOf<Histogram> {
         .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
         .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",
                units::any, between(-1e30, 1e30))
-        .example("scene.tif ! histogram --bins 100 --low -30 --high 0 ! histogram.csv")
+        .example("scene_db.tif ! histogram --bins 100 --low -30 --high 0 ! histogram.csv")
         .cites("Freedman & Diaconis 1981, Z. Wahrscheinlichkeitstheorie 57, 453-476")
         .agrees(exactly);
   }

@@ -44,7 +44,7 @@ struct Join {
                between(0, 2e7))
         .param("inside", &Params::inside, "Join to the polygon that holds the row.", units::flag, anything())
         .param("matched", &Params::matched, "Drop rows that belong to none.", units::flag, anything())
-        .example("ships.gpkg ! join --with registry.csv --on mmsi ! named.gpkg")
+        .example("tracks.gpkg ! join --with registry.csv --on mmsi ! named.gpkg")
         .cites("Codd 1970, Commun. ACM 13(6), 377-387 (joins)")
         .agrees(exactly);
   }

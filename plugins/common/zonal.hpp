@@ -45,7 +45,7 @@ struct Zonal {
         .param("all-touched", &Params::all_touched, "Zones hold every cell they touch.", units::flag, anything())
         .param("zones-count", &Params::count, "How many zones there are; the file tells.", units::one,
                between(0, 1000000))
-        .example("scene.tif ! zonal --zones fields.gpkg --percentile 50 ! fields.csv")
+        .example("ndvi.tif ! zonal --zones fields.gpkg --percentile 50 ! fields.csv")
         .cites("Chan, Golub & LeVeque 1983, The American Statistician 37(3), 242-247")
         .cites("Hyndman & Fan 1996, The American Statistician 50(4), 361-365")
         .agrees(exactly);

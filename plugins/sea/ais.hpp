@@ -60,6 +60,10 @@ struct Ais {
     ais::CleanCounts counts;
     fixes = ais::clean(std::move(fixes), params.max_speed, counts);
     if (const std::string words = ais::in_words(counts, count, params.max_speed); !words.empty()) out.note(words);
+    if (fixes.empty() && count > 0)
+      fail(Errc::input, "none of the " + std::to_string(count) +
+                            " positions can be used: " + ais::in_words(counts, count, params.max_speed) +
+                            "; are longitude and latitude in their columns?");
     // After the jumps are gone: the hull's centre is as wrong as the antenna's place.
     for (ais::Fix& f : fixes) ais::centre(f);
     if (params.as == As::positions)

@@ -36,7 +36,7 @@ namespace fulmar::ops {
 /// without one, in the box around the detections. `margin` is by how much the next best choice of a detection would
 /// cost more: near 0 is ambiguous. Times that follow each other by more than scene-gap begin another scene, in which a
 /// ship may be seen again. Detections without place or time stay dark. Errors: no time; an AIS table without MMSI, time
-/// and place.
+/// and place, or without any position within `bracket` seconds of a scene.
 struct Associate {
   enum class Keep { all, matched, dark, unseen };
   enum class Looks { right, left };
@@ -101,6 +101,7 @@ struct Associate {
     std::vector<Area> areas;
     for (std::size_t k = 0; k < seen.scene_times.size(); ++k) areas.emplace_back(in[2], seen, k);
     const Ships ships{in[1]};
+    require_coverage(seen, ships);
 
     // What each ship would look like at the time of each detection nearby; and whether it was there at all.
     std::vector<Prediction> predictions;
@@ -319,6 +320,23 @@ struct Associate {
       p.place = geodesic_place(p.place, params.look + (params.looks == Looks::right ? -90 : 90), p.shift);
     }
     return p;
+  }
+
+  /// AIS without a position near the time of any scene would make every detection dark, and nothing known.
+  void require_coverage(const Detected& seen, const Ships& ships) const {
+    if (seen.scene_times.empty()) return;
+    double first = std::numeric_limits<double>::infinity(), last = -first;
+    for (std::size_t s = 0; s < ships.count(); ++s)
+      for (const ais::Fix& f : ships.fixes(s)) {
+        for (const double time : seen.scene_times)
+          if (std::abs(f.time - time) <= params.bracket) return;
+        first = std::min(first, f.time), last = std::max(last, f.time);
+      }
+    fail(Errc::input, first > last
+                          ? "ais: the table holds no positions, so nothing could be told dark"
+                          : "ais: there is no position near the time of the scene, " +
+                                iso_time(seen.scene_times.front()) + ": they run from " + iso_time(first) + " to " +
+                                iso_time(last) + " (UTC); give the AIS of that time, or the scene's time with --time");
   }
 
   /// All pairs within the gate. Detections are looked up by latitude, so that no ship is compared with all of them.

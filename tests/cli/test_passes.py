@@ -81,3 +81,14 @@ def test_the_input_that_flows_may_be_given_more_bands(tmp_path):
     run(f"{tmp_path}/a.tif ! evidence --probability [ {tmp_path}/b.tif ] ! {tmp_path}/o.tif")
     assert np.allclose(read(tmp_path / "o.tif"), 0.5)
     refused(2, f"{tmp_path}/a.tif ! decibel --intensity [ {tmp_path}/b.tif ] ! {tmp_path}/x.tif", names="leave --")
+
+
+def test_grids_out_of_all_proportion_are_refused(tmp_path):
+    write(tmp_path / "a.tif", field(), crs="EPSG:32633")
+    write(tmp_path / "b.tif", field(), crs="EPSG:32611")
+    for step, words in (
+        ("warp --crs EPSG:4326 --resolution 30", ["a single cell", "units of the CRS"]),
+        ("warp --crs EPSG:4326 --resolution 1e-9", ["times those it is made from"]),
+        (f"mosaic --with [ {tmp_path}/b.tif ]", ["times those it is made from"]),
+    ):
+        refused(2, f"{tmp_path}/a.tif ! {step} ! {tmp_path}/o.tif", names=words)

@@ -275,3 +275,15 @@ def test_from_the_radar_scene_to_the_dark_ships(tmp_path):
             assert r["mmsi"] == 211000000 + r["id"] and r["offset"] < 1
     assert len(features(tmp_path / "dark.geojson")) == sum(r["state"] == "dark" for r in seen) > 10
     assert 211900003 not in [r["mmsi"] for r in rows]
+
+
+def test_ais_of_another_time_makes_no_ship_dark(tmp_path):
+    (tmp_path / "ais.csv").write_text("MMSI,BaseDateTime,LAT,LON,SOG,COG\n412000001,2021-01-05T01:50:00,33.6,-118.1,5,90\n"
+                                      "412000001,2021-01-05T02:00:00,33.6,-118.0,5,90\n")
+    (tmp_path / "d.csv").write_text("id,lon,lat,length\n1,-118.05,33.6,100\n")
+    text = f"{tmp_path}/d.csv ! associate --ais [ {tmp_path}/ais.csv ! ais ] --time {{}} ! {tmp_path}/o.csv"
+    run(text.format("2021-01-05T01:55:00"))
+    refused(3, text.format("2019-01-05T01:55:00").replace("o.csv", "x.csv"),
+            names=["no position near the time of the scene", "2021-01-05T01:50:00", "--time"])
+    (tmp_path / "ais.csv").write_text("MMSI,BaseDateTime,LAT,LON,SOG,COG\n412000001,2021-01-05T01:50:00,-118.1,33.6,5,90\n")
+    refused(3, text.format("2021-01-05T01:50:00").replace("o.csv", "y.csv"), names=["none of the 1 positions", "columns"])
