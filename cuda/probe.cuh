@@ -20,8 +20,9 @@ __global__ void call_bands(F f, const double* bands, double* result) {
   *result = f(Bands<double>{bands, 8});
 }
 
-template <class F, class R, class... A>
-void instantiate(const F& f, R (F::*)(A...) const) {
+/// The function may be that of a base class, C.
+template <class F, class C, class R, class... A>
+void instantiate(const F& f, R (C::*)(A...) const) {
   call_once<F, R, A...><<<1, 1>>>(f, static_cast<const A*>(nullptr)..., nullptr);
 }
 
