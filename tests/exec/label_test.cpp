@@ -271,7 +271,7 @@ TEST(Labels, MoreObjectsThanMemoryIsAnErrorWithACure) {
   MemoryIo io;
   const Graph graph = graph_of(m, "objects", io);
   Budget b = budget_of(0, 0, 1);
-  b.memory = std::int64_t{182} << 20;
+  b.memory = std::int64_t{190} << 20;
   try {
     run(graph, make_plan(graph, b), io, {});
     FAIL() << "225000 objects fitted";
