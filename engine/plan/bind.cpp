@@ -598,23 +598,11 @@ class Binder {
     return edges;
   }
 
-  /// The same bands as nodes that read a stored raster, which bands of stored rasters are already.
-  std::vector<Edge> spooled(const std::vector<Edge>& bands, Span span) {
-    const auto stored = [&](const Edge& e) {
-      const Node& node = node_of(e);
-      return node.op == nullptr && !graph_.sources[static_cast<std::size_t>(node.source)]->computed();
-    };
-    if (std::all_of(bands.begin(), bands.end(), stored)) return bands;
-    std::vector<Band> kept;
-    for (const Edge& e : bands) kept.push_back(band(e));
-    return temporary(name_of(bands.front()), node_of(bands.front()).grid, kept, bands, span);
-  }
-
   /// A whole operator: its inputs are kept for it, and what it makes is read by the pass that follows.
   std::vector<Edge> whole(const Step& step, const Operator& op, const Arguments& arguments, std::vector<Edge> inputs,
                           const Flow& flow) {
     for (Edge& e : inputs)
-      if (e.connected()) e = spooled({e}, step.span).front();
+      if (e.connected()) e = stored_bands({e}, step.span).front();
     WholeStep made;
     made.node = make_node(step, op, arguments, inputs, flow);
     const int grid = made.node.grid;
@@ -757,8 +745,9 @@ class Binder {
         computed[node_of(bands[b]).grid].push_back(b);
     for (const auto& [grid, places] : computed) {
       std::vector<Edge> some;
-      for (const std::size_t b : places) some.push_back(bands[b]);
-      some = spooled(some, span);
+      std::vector<Band> kept;
+      for (const std::size_t b : places) some.push_back(bands[b]), kept.push_back(band(bands[b]));
+      some = temporary(name_of(some.front()), grid, kept, some, span);
       for (std::size_t k = 0; k < places.size(); ++k) out[places[k]] = some[k];
     }
     return out;
