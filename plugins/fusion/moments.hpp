@@ -90,4 +90,32 @@ inline void solve(const double* factor, std::int64_t k, double* b) {
   }
 }
 
+/// Brings a packed symmetric matrix to its eigenvalues, on the diagonal in no order (Jacobi's rotations, row by row,
+/// Golub & Van Loan 2013, 8.5), until nothing beside it counts.
+inline void diagonalise(double* a, std::int64_t k) {
+  const auto cell = [&](std::int64_t i, std::int64_t j) -> double& { return a[i >= j ? at(i, j) : at(j, i)]; };
+  for (int sweep = 0; sweep < 60; ++sweep) {
+    bool done = true;
+    for (std::int64_t p = 1; p < k; ++p)
+      for (std::int64_t q = 0; q < p; ++q) {
+        const double beside = cell(p, q);
+        if (std::abs(beside) <= 1e-18 * std::sqrt(std::abs(cell(p, p)) * std::abs(cell(q, q)))) continue;
+        done = false;
+        const double theta = (cell(q, q) - cell(p, p)) / (2 * beside);
+        const double t = (theta < 0 ? -1 : 1) / (std::abs(theta) + std::sqrt(theta * theta + 1));
+        const double c = 1 / std::sqrt(t * t + 1), s = t * c;
+        cell(p, p) -= t * beside;
+        cell(q, q) += t * beside;
+        cell(p, q) = 0;
+        for (std::int64_t r = 0; r < k; ++r) {
+          if (r == p || r == q) continue;
+          const double at_p = cell(r, p), at_q = cell(r, q);
+          cell(r, p) = c * at_p - s * at_q;
+          cell(r, q) = s * at_p + c * at_q;
+        }
+      }
+    if (done) return;
+  }
+}
+
 }  // namespace fulmar::moments

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <string>
-
-#include "fulmar/op.hpp"
-#include "fusion/moments.hpp"
+#include "fusion/scene_moments.hpp"
 
 namespace fulmar::ops {
 
@@ -13,7 +10,7 @@ namespace fulmar::ops {
 /// clutter it follows chi-squared with as many degrees of freedom as there are bands. A cell that lacks a band is left
 /// out and missing; so are all where no more cells are whole than there are bands. Errors: a covariance that is
 /// singular, by a band that is constant or that others add up to.
-struct Rx {
+struct Rx : SceneMoments<> {
   struct Params {
   } params;
   static Schema schema() {
@@ -27,31 +24,17 @@ struct Rx {
   }
   [[nodiscard]] std::int32_t bands() const { return 2; }
 
-  using State = moments::Joint;
-  [[nodiscard]] std::uint64_t state_bytes(const Round& round) const { return State::bytes(round.inputs); }
-  void begin(State& s, const Round& round) const { s.begin(round.inputs); }
-  void step(State& s, const Round&, Bands<float> in) const {
-    for (std::int32_t b = 0; b < in.count; ++b)
-      if (is_missing(in[b])) return;
-    s.add([&](std::int64_t b) { return static_cast<double>(in[static_cast<std::int32_t>(b)]); });
-  }
-  void merge(State& a, const State& b, const Round&) const { a.merge(b); }
   /// The means, then the factor of the covariance with the inverse of its diagonal.
   std::uint64_t finish(const State& s, const Round&, double* numbers) const {
     const auto count = static_cast<std::uint64_t>(s.k + moments::packed(s.k));
     if (numbers == nullptr) return count;
     if (s.n <= s.k) {
-      for (std::uint64_t i = 0; i < count; ++i) numbers[i] = missing<double>;
+      fill_missing(numbers, count);
       return count;
     }
     double* factor = numbers + s.k;
-    for (std::int64_t i = 0; i < s.k; ++i) {
-      numbers[i] = s.means()[i];
-      for (std::int64_t j = 0; j <= i; ++j) factor[moments::at(i, j)] = s.covariance(i, j, 1);
-    }
-    if (const std::int64_t band = moments::factor(factor, s.k); band >= 0)
-      fail(Errc::input, "the covariance of the bands is singular: band " + std::to_string(band + 1) +
-                            " is constant, or a sum of multiples of the bands before it; leave it out with --band");
+    for (std::int64_t i = 0; i < s.k; ++i) numbers[i] = s.means()[i];
+    factor_of(s, s.k, 1, factor);
     for (std::int64_t i = 0; i < s.k; ++i) factor[moments::at(i, i)] = 1 / factor[moments::at(i, i)];
     return count;
   }

@@ -139,24 +139,67 @@ def test_mtf_glp(pair, ratio, gains, gaps):
     assert np.abs(got - near)[np.isfinite(got)].max() > 100
 
 
+def gsa(near, pan, intensity):
+    """From the paper, over the cells that have everything; the intensity lies on the panchromatic grid."""
+    whole = np.isfinite(pan) & np.isfinite(near).all(0) & np.isfinite(intensity)
+    m, p, i = near[:, whole], pan[whole], intensity[whole]
+    matched = (p - p.mean()) * (i.std() / p.std()) + i.mean()
+    gains = np.array([np.cov(b, i, ddof=0)[0, 1] for b in m]) / i.var()
+    expected = np.full(near.shape, np.nan)
+    expected[:, whole] = m + gains[:, None] * (matched - i)
+    return expected
+
+
 @pytest.mark.parametrize("gaps", [False, True])
-def test_gsa(pair, gaps):
+def test_gsa_substitutes_the_intensity(pair, gaps):
     folder, near, pan = pair
     names = ("near.tif", "pan.tif")
+    intensity = (200 + np.tensordot([0.1, 0.2, 0.3, 0.3], near, 1)).astype(np.float32)
     if gaps:
         near, pan = with_gaps(folder, near, pan)
         names = ("gaps.tif", "gaps_pan.tif")
-    got = sharpened(folder, "gsa PAN", *names)
-    whole = np.isfinite(pan) & np.isfinite(near).all(0)
-    m, p, low = near[:, whole], pan[whole], box_mean(pan, 2)[whole]
-    weights = np.linalg.lstsq(np.vstack([np.ones(m.shape[1]), m]).T, low, rcond=None)[0]
-    intensity = weights[0] + weights[1:] @ m
-    matched = (p - p.mean()) * (intensity.std() / p.std()) + intensity.mean()
-    gains = np.array([np.cov(b, intensity, ddof=0)[0, 1] for b in m]) / intensity.var()
-    expected = np.full(near.shape, np.nan)
-    expected[:, whole] = m + gains[:, None] * (matched - intensity)
-    np.testing.assert_allclose(got, expected, rtol=5e-7)
+    intensity[5:9, 5:9] = np.nan
+    write(folder / "intensity.tif", intensity)
+    got = sharpened(folder, f"gsa PAN --intensity [ {folder}/intensity.tif ]", *names)
+    np.testing.assert_allclose(got, gsa(near, pan, intensity.astype(np.float64)), rtol=5e-7)
     assert np.abs(got - near)[np.isfinite(got)].max() > 100
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_gsa_fits_at_the_scale_of_the_bands(pair, gaps):
+    """The whole of it: weights by least squares on the coarse cells, everything else on the panchromatic grid."""
+    folder, near, pan = pair
+    coarse = near[:, ::RATIO, ::RATIO]
+    if gaps:
+        pan, coarse = pan.copy(), coarse.copy()
+        pan[40:70, 100:140] = np.nan  # whole coarse cells
+        coarse[:, 90:100, 20:30] = np.nan  # in all bands, for the equality below
+    write(folder / "p.tif", pan.astype(np.float32))
+    x, dx, _, y, _, dy = UTM
+    write(folder / "m.tif", coarse.astype(np.float32), transform=(x, RATIO * dx, 0, y, 0, RATIO * dy))
+    ms, p = folder / "m.tif", folder / "p.tif"
+    up = f"align --to {p} --resample cubic"
+    run(f"{ms} ! {up} ! {folder}/up.tif")
+    run(f"{ms} ! {up} ! gsa --pan [ {p} ] --intensity [ {ms} ! regress --target [ {p} ! align --to {ms} --resample "
+        f"average ] ! {up} ] ! {folder}/gsa.tif")
+
+    low = pan.reshape(coarse.shape[1], RATIO, coarse.shape[2], RATIO).mean((1, 3))
+    there = np.isfinite(low) & np.isfinite(coarse).all(0)
+    rows = np.vstack([np.ones(there.sum()), coarse[:, there]]).T
+    weights = np.linalg.lstsq(rows, low[there], rcond=None)[0]
+    upsampled = stack(folder / "up.tif").astype(np.float64)
+    # Cubic convolution is linear and its weights add up to 1: the intensity upsampled is that of the bands upsampled.
+    intensity = weights[0] + np.tensordot(weights[1:], upsampled, 1)
+    got, expected = stack(folder / "gsa.tif"), gsa(upsampled, pan, intensity)
+    np.testing.assert_allclose(got, expected, rtol=2e-6)
+    assert np.isfinite(got).mean() > (0.9 if gaps else 0.999)
+
+    # On the panchromatic grid the weights are others, as is what comes out.
+    there = np.isfinite(pan) & np.isfinite(upsampled).all(0)
+    rows = np.vstack([np.ones(there.sum()), upsampled[:, there]]).T
+    other = np.linalg.lstsq(rows, box_mean(pan, RATIO)[there], rcond=None)[0]
+    intensity = other[0] + np.tensordot(other[1:], upsampled, 1)
+    assert np.nanmax(np.abs(gsa(upsampled, pan, intensity) / expected - 1)) > 1e-3
 
 
 # ---- quality ----
@@ -266,8 +309,12 @@ def test_what_is_wrong_is_said(tmp_path):
     refused(3, f"{ms} ! rx ! {tmp_path}/a.tif", names=["singular", "band 3"])
     run(f"{few} ! rx ! {tmp_path}/few_rx.tif")
     assert np.isnan(read(tmp_path / "few_rx.tif")).all()
-    refused(3, f"{ms} ! gsa --pan [ {pan} ] ! {tmp_path}/a.tif", names=["singular", "band 3"])
-    refused(3, f"{ms} --band 1,2 ! gsa --pan [ {pan} ] ! {tmp_path}/a.tif", names=["panchromatic band is constant"])
+    refused(2, f"{ms} ! gsa --pan [ {pan} ] ! {tmp_path}/a.tif", names=["--intensity ["])
+    band = write(tmp_path / "band.tif", bands[0])
+    refused(3, f"{ms} ! gsa --pan [ {pan} ] --intensity [ {band} ] ! {tmp_path}/a.tif",
+            names=["panchromatic band is constant"])
+    refused(3, f"{ms} ! gsa --pan [ {band} ] --intensity [ {pan} ] ! {tmp_path}/a.tif",
+            names=["intensity is constant"])
     refused(2, f"{ms} ! quality ! {tmp_path}/a.csv", names=["3 bands"])
     refused(2, f"{ms} ! pansharpen ! {tmp_path}/a.tif", names=["--pan ["])
     refused(2, f"{ms} ! pansharpen --pan [ {pan} ] --weights '0 0 0' ! {tmp_path}/a.tif", names=["all 0"])

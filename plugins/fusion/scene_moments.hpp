@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What operators share that look at the covariance of the bands of a whole scene. Host only.
+#pragma once
+
+#include <string>
+
+#include "fulmar/op.hpp"
+#include "fusion/moments.hpp"
+
+namespace fulmar::ops {
+
+/// The first pass: means and sums of products of all bands, and of further inputs beside them, over the cells that have
+/// every one. The variables stand in the order of the inputs.
+template <class... Beside>
+struct SceneMoments {
+  using State = moments::Joint;
+  [[nodiscard]] std::uint64_t state_bytes(const Round& round) const { return State::bytes(round.inputs); }
+  void begin(State& s, const Round& round) const { s.begin(round.inputs); }
+  void step(State& s, const Round&, Bands<float> in, Beside... beside) const {
+    if ((is_missing(beside) || ...)) return;
+    for (std::int32_t b = 0; b < in.count; ++b)
+      if (is_missing(in[b])) return;
+    const double others[] = {static_cast<double>(beside)..., 0};
+    s.add([&](std::int64_t i) {
+      return i < in.count ? static_cast<double>(in[static_cast<std::int32_t>(i)]) : others[i - in.count];
+    });
+  }
+  void merge(State& a, const State& b, const Round&) const { a.merge(b); }
+
+ protected:
+  /// The Cholesky factor of the covariance of the first k variables, packed. Errors: a covariance that is singular.
+  static void factor_of(const State& s, std::int64_t k, double ddof, double* factor) {
+    for (std::int64_t i = 0; i < k; ++i)
+      for (std::int64_t j = 0; j <= i; ++j) factor[moments::at(i, j)] = s.covariance(i, j, ddof);
+    if (const std::int64_t band = moments::factor(factor, k); band >= 0)
+      fail(Errc::input, "the covariance of the bands is singular: band " + std::to_string(band + 1) +
+                            " is constant, or a sum of multiples of the bands before it; leave it out with --band");
+  }
+  static void fill_missing(double* numbers, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) numbers[i] = missing<double>;
+  }
+};
+
+}  // namespace fulmar::ops
