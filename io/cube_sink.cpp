@@ -2,6 +2,7 @@
 #include "io/cube_sink.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -32,6 +33,8 @@ struct Variable {
   std::string name;
   std::vector<int> bands;
   Unit unit;
+  std::vector<double> times;  // of the bands; empty: of two dimensions
+  std::size_t axis = 0;       // its place among the time axes
 };
 
 /// Letters, digits and underscores, the first no digit: the names that CF recommends.
@@ -43,40 +46,84 @@ std::string cf_name(const std::string& text) {
   return std::isdigit(static_cast<unsigned char>(name.front())) != 0 ? "b_" + name : name;
 }
 
-/// The times that all variables share; empty where there is no such axis.
-std::vector<double> stack_by_time(const CubePlan& plan, std::vector<Variable>& variables) {
-  std::vector<Variable> stacks;
-  for (std::size_t b = 0; b < plan.bands.size(); ++b) {
-    const auto& band = plan.bands[b];
-    if (!band.time) return {};
-    const auto name = cf_name(band.name);
-    auto found = std::find_if(stacks.begin(), stacks.end(), [&](const Variable& v) { return v.name == name; });
-    if (found == stacks.end()) found = stacks.insert(stacks.end(), {name, {}, band.unit});
-    if (!(found->unit == band.unit)) return {};
-    found->bands.push_back(static_cast<int>(b));
-  }
-  const auto time = [&](int band) { return *plan.bands[static_cast<std::size_t>(band)].time; };
-  std::vector<double> times;
-  for (auto& stack : stacks) {
-    std::stable_sort(stack.bands.begin(), stack.bands.end(), [&](int a, int b) { return time(a) < time(b); });
-    std::vector<double> own;
-    for (const int band : stack.bands) own.push_back(time(band));
-    if (std::adjacent_find(own.begin(), own.end()) != own.end()) return {};
-    if (!times.empty() && own != times) return {};
-    times = own;
-  }
-  variables = std::move(stacks);
-  return times;
+std::string time_name(std::size_t axis) { return axis == 0 ? "time" : fmt::format("time_{}", axis + 1); }
+
+/// The words of a name that are no numbers.
+std::vector<std::string> words_of(const std::string& name) {
+  std::vector<std::string> words(1);
+  for (const char c : name)
+    if (std::isalnum(static_cast<unsigned char>(c)) == 0)
+      words.emplace_back();
+    else
+      words.back() += c;
+  std::erase_if(words, [](const std::string& w) {
+    return std::all_of(w.begin(), w.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  });
+  return words;
 }
 
-std::vector<Variable> flat_variables(const CubePlan& plan) {
+/// The names of the bands. Those of a stack whose dates name the same band differently ("B4_20200105", "B4_20200210")
+/// are called by the words that all dates share, and by number where all names are nothing but numbers.
+std::vector<std::string> stems_of(const std::vector<ProductBand>& bands) {
+  std::vector<std::string> stems;
+  for (const auto& band : bands) stems.push_back(cf_name(band.name));
+  std::size_t of_date = 0;
+  while (of_date < bands.size() && bands[of_date].time && bands[of_date].time == bands.front().time) ++of_date;
+  if (of_date == 0 || bands.size() % of_date != 0 || bands.size() == of_date) return stems;
+  std::set<double> dates;
+  for (std::size_t b = 0; b < bands.size(); ++b) {
+    const auto& first = bands[b / of_date * of_date].time;
+    if (!first || bands[b].time != first) return stems;
+    if (b % of_date == 0 && !dates.insert(*first).second) return stems;
+  }
+  for (std::size_t k = 0; k < of_date; ++k) {
+    auto shared = words_of(bands[k].name);
+    bool same = true, numbers = true;
+    for (std::size_t b = k; b < bands.size(); b += of_date) {
+      same = same && stems[b] == stems[k];
+      const auto words = words_of(bands[b].name);
+      numbers = numbers && words.empty();
+      std::erase_if(shared, [&](const auto& w) { return std::find(words.begin(), words.end(), w) == words.end(); });
+    }
+    if (same || (shared.empty() && !numbers)) continue;
+    const auto name = !shared.empty() ? cf_name(fmt::format("{}", fmt::join(shared, "_")))
+                      : of_date == 1  ? std::string{"band"}
+                                      : fmt::format("band_{}", k + 1);
+    for (std::size_t b = k; b < bands.size(); b += of_date) stems[b] = name;
+  }
+  return stems;
+}
+
+/// Bands of one name and unit are the steps of one variable; a second one of the same time belongs to a second
+/// variable. Fills `axes` with the times: mostly all variables share them.
+std::vector<Variable> variables_of(const CubePlan& plan, std::vector<std::vector<double>>& axes) {
+  const auto stems = stems_of(plan.bands);
   std::vector<Variable> variables;
-  std::set<std::string> taken{"x", "y", "lon", "lat", "time", "crs", "row", "column"};
   for (std::size_t b = 0; b < plan.bands.size(); ++b) {
-    const auto stem = cf_name(plan.bands[b].name);
-    auto name = stem;
-    for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}_{}", stem, i);
-    variables.push_back({name, {static_cast<int>(b)}, plan.bands[b].unit});
+    const auto& band = plan.bands[b];
+    const auto found =
+        !band.time ? variables.end() : std::find_if(variables.begin(), variables.end(), [&](const Variable& v) {
+          return v.name == stems[b] && v.unit == band.unit && !v.times.empty() &&
+                 std::find(v.times.begin(), v.times.end(), *band.time) == v.times.end();
+        });
+    auto& variable = found != variables.end() ? *found : variables.emplace_back(Variable{stems[b], {}, band.unit, {}});
+    variable.bands.push_back(static_cast<int>(b));
+    if (band.time) variable.times.push_back(*band.time);
+  }
+  for (auto& v : variables) {
+    const auto time = [&](int band) { return *plan.bands[static_cast<std::size_t>(band)].time; };
+    if (v.times.empty()) continue;
+    std::sort(v.bands.begin(), v.bands.end(), [&](int one, int other) { return time(one) < time(other); });
+    std::sort(v.times.begin(), v.times.end());
+    const auto known = std::find(axes.begin(), axes.end(), v.times);
+    v.axis = static_cast<std::size_t>(known - axes.begin());
+    if (known == axes.end()) axes.push_back(v.times);
+  }
+  std::set<std::string> taken{"x", "y", "lon", "lat", "crs", "row", "column"};
+  for (std::size_t a = 0; a < std::max<std::size_t>(1, axes.size()); ++a) taken.insert(time_name(a));
+  for (auto& v : variables) {
+    const auto stem = v.name;
+    for (int i = 2; !taken.insert(v.name).second; ++i) v.name = fmt::format("{}_{}", stem, i);
   }
   return variables;
 }
@@ -225,24 +272,26 @@ class Writer {
       : cells_{cells}, plan_{plan}, cancel_{cancel} {}
 
   bool write(const Group& root) {
-    std::vector<Variable> variables;
-    const auto times = stack_by_time(plan_, variables);
-    if (times.empty()) variables = flat_variables(plan_);
-    std::vector<Dimension> dimensions;
+    std::vector<std::vector<double>> axes;
+    const auto variables = variables_of(plan_, axes);
+    std::vector<Dimension> times, dimensions;
     if (!add_attributes_of_file(root, plan_)) return false;
-    if (!times.empty() &&
-        !add_axis(root, {"time", GDAL_DIM_TYPE_TEMPORAL, "", "seconds since 1970-01-01 00:00:00", "time", "T"}, times,
-                  dimensions))
-      return false;
+    for (std::size_t a = 0; a < axes.size(); ++a) {
+      const auto name = time_name(a);
+      if (!add_axis(root, {name.c_str(), GDAL_DIM_TYPE_TEMPORAL, "", "seconds since 1970-01-01 00:00:00", "time", "T"},
+                    axes[a], times))
+        return false;
+    }
     if (!add_place(root, plan_.grid, dimensions)) return false;
     std::string coordinates;
-    const std::vector<Dimension> place{dimensions.end() - 2, dimensions.end()};
-    if (!add_places_of_cells(root, plan_.grid, place, cancel_, coordinates)) return false;
+    if (!add_places_of_cells(root, plan_.grid, dimensions, cancel_, coordinates)) return false;
     const auto crs = plan_.grid.affine ? spatial_reference(plan_.grid.crs) : std::nullopt;
     const bool zarr = plan_.driver == "Zarr";
     if (zarr && crs && !add_grid_mapping(root, plan_.grid.crs)) return false;
     for (const auto& variable : variables) {
-      const auto array = create(root, variable, dimensions);
+      auto shape = dimensions;
+      if (!variable.times.empty()) shape.insert(shape.begin(), times[variable.axis]);
+      const auto array = create(root, variable, shape);
       if (!array) return false;
       bool ok = true;
       if (const auto name = standard_name(plan_, variable); !name.empty()) ok = put_text(*array, "standard_name", name);
@@ -252,7 +301,7 @@ class Writer {
       // Written by GDAL in netCDF, and there before the first cell.
       if (crs) ok = array->SetSpatialRef(&*crs) && ok;
       if (zarr && crs) ok = put_text(*array, "grid_mapping", "crs") && ok;
-      if (!ok || !copy(*array, variable, !times.empty())) return false;
+      if (!ok || !copy(*array, variable)) return false;
     }
     return true;
   }
@@ -293,7 +342,7 @@ class Writer {
     return ok ? array : nullptr;
   }
 
-  bool copy(GDALMDArray& array, const Variable& variable, bool stacked) {
+  bool copy(GDALMDArray& array, const Variable& variable) {
     const auto type = gdal_type(plan_.dtype);
     const auto size = size_of(plan_.dtype);
     const auto count = static_cast<std::int64_t>(variable.bands.size());
@@ -314,7 +363,7 @@ class Writer {
           }
           std::vector<GUInt64> start{static_cast<GUInt64>(y), static_cast<GUInt64>(x)};
           std::vector<std::size_t> extent{static_cast<std::size_t>(height), static_cast<std::size_t>(width)};
-          if (stacked) {
+          if (!variable.times.empty()) {
             start.insert(start.begin(), static_cast<GUInt64>(step));
             extent.insert(extent.begin(), static_cast<std::size_t>(steps));
           }
@@ -354,6 +403,52 @@ void check_cube_options(const std::string& driver, const std::vector<std::string
                                     name, zarr ? "" : ", ZLEVEL"));
     }
   }
+}
+
+bool escape_zarr(const std::string& folder) {
+  const auto escaped = [](const std::string& text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+      const auto c = static_cast<unsigned char>(text[i]);
+      if (c < 0x80) {
+        out += text[i++];
+        continue;
+      }
+      const std::size_t length = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+      std::uint32_t point = c & (0xffU >> (length + 1));
+      std::size_t n = 1;
+      for (; n < length && i + n < text.size() && (text[i + n] & 0xc0) == 0x80; ++n)
+        point = point << 6 | (static_cast<unsigned char>(text[i + n]) & 0x3fU);
+      i += n;
+      // What is no UTF-8 becomes the mark for it.
+      if (c < 0xc2 || n < length || point > 0x10ffff) point = 0xfffd;
+      if (point >= 0x10000) {
+        out += fmt::format("\\u{:04x}", 0xd800 + ((point - 0x10000) >> 10));
+        point = 0xdc00 + ((point - 0x10000) & 0x3ff);
+      }
+      out += fmt::format("\\u{:04x}", point);
+    }
+    return out;
+  };
+  const CPLStringList files{VSIReadDirRecursive(folder.c_str())};
+  for (int i = 0; i < files.size(); ++i) {
+    const std::string name = files[i];
+    const auto last = name.substr(name.rfind('/') + 1);
+    if (last != ".zattrs" && last != ".zarray" && last != ".zgroup" && last != ".zmetadata") continue;
+    const auto path = folder + "/" + name;
+    GByte* bytes = nullptr;
+    vsi_l_offset size = 0;
+    if (VSIIngestFile(nullptr, path.c_str(), &bytes, &size, -1) == FALSE) return false;
+    const std::string text{reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+    CPLFree(bytes);
+    const auto made = escaped(text);
+    if (made == text) continue;
+    auto* const file = VSIFOpenL(path.c_str(), "wb");
+    if (file == nullptr) return false;
+    const bool written = VSIFWriteL(made.data(), 1, made.size(), file) == made.size();
+    if (VSIFCloseL(file) != 0 || !written) return false;
+  }
+  return true;
 }
 
 DatasetPtr write_cube(const std::string& path, GDALDataset& cells, const CubePlan& plan,

@@ -29,11 +29,18 @@ struct CubePlan {
 /// else reads).
 void check_cube_options(const std::string& driver, const std::vector<std::string>& creation_options);
 
-/// Copies the bands of `cells` into a new cube at `path`. Bands of one name that have times become one variable along a
-/// time axis (seconds since 1970, proleptic_gregorian, in order of time), provided that all variables share it; all
-/// others are variables of two dimensions. Whole chunks are written, in an order of their own. Returns null where GDAL
-/// failed; its words are then with the caller's ErrorTrap.
+/// Copies the bands of `cells` into a new cube at `path`. Bands of one name and unit that have times become one
+/// variable along a time axis (seconds since 1970, proleptic_gregorian, in order of time); a second band of the same
+/// name and time begins a second variable. Where a stack names a band differently from date to date, the words that all
+/// dates share name it. Variables of the same times share an axis; bands without a time are variables of two
+/// dimensions. Whole chunks are written, in an order of their own. Returns null where GDAL failed; its words are then
+/// with the caller's ErrorTrap.
 DatasetPtr write_cube(const std::string& path, GDALDataset& cells, const CubePlan& plan,
                       const std::atomic<bool>* cancel);
+
+/// Writes what is not ASCII in the texts of a closed Zarr as \uXXXX, the same to any reader of JSON: zarr-python 2
+/// takes nothing else, and the names of many coordinate systems have degree signs. False where a file could not be
+/// written.
+bool escape_zarr(const std::string& folder);
 
 }  // namespace fulmar

@@ -247,6 +247,7 @@ struct Opened {
   std::vector<double> missing;  // further values that mean missing
   Window block;
   Metadata metadata;
+  std::string calendar;  // of a climate model
 
   [[nodiscard]] bool mends() const { return std::isfinite(valid_min) || std::isfinite(valid_max) || !missing.empty(); }
 };
@@ -450,6 +451,7 @@ class CubeSource : public RasterSource {
     const auto& layout = cube_->layout;
     return layout.stack < layout.chunk.size() ? static_cast<std::int64_t>(layout.chunk[layout.stack]) : 1;
   }
+  [[nodiscard]] std::string calendar() const override { return cube_->calendar; }
   [[nodiscard]] Metadata metadata() const override { return cube_->metadata; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<CubeReader>(cube_); }
   [[nodiscard]] bool looks_negative(int band) const override { return mostly_negative(*this, band); }
@@ -773,6 +775,7 @@ Metadata metadata_of(const GDALGroup& root, const GDALMDArray& array) {
 struct Times {
   std::vector<std::optional<double>> at;
   bool along_axis = false;
+  std::string calendar;  // of a climate model
 };
 
 Times times_of(const Cube& cube, const GDALMDArray& array, const Opened& raster) {
@@ -795,7 +798,12 @@ Times times_of(const Cube& cube, const GDALMDArray& array, const Opened& raster)
   }
   if (!axis || !counts_since(units_of(*axis))) return times;
   try {
-    times.at = instants(CfTime{units_of(*axis), text_of(*axis, "calendar")}, cube.values_of(*axis));
+    const CfTime time{units_of(*axis), text_of(*axis, "calendar")};
+    times.at = instants(time, cube.values_of(*axis));
+    times.calendar = time.calendar() == Calendar::noleap     ? "noleap"
+                     : time.calendar() == Calendar::all_leap ? "all_leap"
+                     : time.calendar() == Calendar::day360   ? "360_day"
+                                                             : "";
   } catch (const Error& e) {
     fail(e.code(), fmt::format("'{}': time axis {}: {}", raster.path, axis->GetName(), e.message()));
   }
@@ -898,6 +906,7 @@ std::shared_ptr<const RasterSource> open_cube(const std::string& path, const Fil
   set_missing(*array, stored, *raster);
 
   const auto times = times_of(cube, *array, *raster);
+  raster->calendar = times.calendar;
   // A file of one moment may tell it beside the axes, or in its name.
   if (!raster->layout.time && times.at.empty()) {
     stored.time = moment_in_text(text_of(*root, "time_coverage_start"));

@@ -271,6 +271,7 @@ class GdalRasterSink : public RasterSink {
     }
     source.reset();
     file_.close(std::move(result));
+    if (name == "Zarr" && !escape_zarr(file_.temporary())) file_.fail_writing(trap);
   }
 
   DatasetPtr copy_cells(GDALDataset& source, const CPLStringList& list) const {

@@ -14,6 +14,7 @@
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
+#include "io/cube_layers.hpp"
 #include "io/cube_source.hpp"
 #include "io/gdal_support.hpp"
 #include "io/name_pattern.hpp"
@@ -483,6 +484,7 @@ bool mostly_negative(const RasterSource& source, int band) {
 
 std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options) {
   if (path.empty()) fail(Errc::usage, "the name of the raster is empty");
+  if (auto layers = open_layers(path, options)) return layers;
   if (auto cube = open_cube(path, options)) return cube;
   auto raster = std::make_shared<Opened>();
   raster->path = path;

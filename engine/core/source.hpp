@@ -63,6 +63,11 @@ class RasterSource {
   [[nodiscard]] virtual Window block() const = 0;
   /// How many bands are decoded together with one: all of pixel-interleaved files, one where each band is stored apart.
   [[nodiscard]] virtual std::int64_t bands_together() const { return static_cast<std::int64_t>(bands().size()); }
+  /// Bands of one date that stand side by side, where the file tells: variables of a cube that are read together.
+  [[nodiscard]] virtual std::int64_t bands_of_date() const { return 1; }
+  /// The calendar of a climate model whose dates the bands' times stand for (noleap, all_leap, 360_day); empty: real
+  /// days.
+  [[nodiscard]] virtual std::string calendar() const { return {}; }
   /// Readers that may work at once: 1 where the library below holds one lock for all.
   [[nodiscard]] virtual int parallel_readers() const { return 1 << 16; }
   /// True for a source that computes its cells: it is asked block by block, where the cells are used, and never kept.
@@ -95,7 +100,7 @@ struct FileOptions {
   std::vector<std::string> layer_options;     ///< --lco
   std::string format;                         ///< --of: driver name, or empty to go by the file's extension
   std::string unit;                           ///< --unit: what the file should have said
-  std::string layer;                          ///< --layer of a vector file
+  std::string layer;                          ///< --layer of a vector file or cube; of a cube several, with commas
   bool overwrite = false;
   bool stac = false;                          ///< --stac: a STAC Item beside the product
   int threads = 1;                            ///< that an encoder may use

@@ -11,6 +11,7 @@
 #include "core/missing.hpp"
 #include "plan/bind_warp.hpp"
 #include "plan/graph.hpp"
+#include "plan/time_range.hpp"
 
 namespace fulmar {
 namespace {
@@ -95,10 +96,12 @@ class Binder {
         continue;
       else if (a.name == "band" && bands != nullptr)
         choose_bands(a, *bands);
+      else if (a.name == "time-range" && bands != nullptr)
+        continue;
       else {
         std::string message = fmt::format("a file has no option --{}", a.name);
-        const auto near =
-            nearest(a.name, {"band", "with", "unit", "oo", "co", "lco", "of", "layer", "overwrite", "stac", "values"});
+        const auto near = nearest(a.name, {"band", "time-range", "with", "unit", "oo", "co", "lco", "of", "layer",
+                                           "overwrite", "stac", "values"});
         if (!near.empty()) message += fmt::format("; did you mean --{}?", near);
         wrong(a.name_span, message);
       }
@@ -124,6 +127,21 @@ class Binder {
       for (int band = first; band <= last; ++band) bands.push_back(band);
       begin = end + 1;
     }
+  }
+
+  /// The dates that a file is read for; nothing where it is read for all.
+  std::optional<TimeRange> time_range(const Step& step) const {
+    std::optional<TimeRange> range;
+    for (const Argument& a : step.arguments) {
+      if (a.name != "time-range") continue;
+      range = parse_time_range(a.value);
+      if (!range)
+        wrong(a.span, fmt::format("--time-range takes START/END in ISO 8601, such as 2020-01-01/2020-03-31, "
+                                  "2020-06-01T12:00:00Z/.. or 2020-07, not '{}'",
+                                  a.value));
+      if (range->last < range->first) wrong(a.span, fmt::format("--time-range {} runs backwards", a.value));
+    }
+    return range;
   }
 
   /// The place of a grid among those of the graph; a new one is added.
@@ -199,7 +217,11 @@ class Binder {
       if (a.name == "with" && a.pipeline.empty()) expand(a.value, a.span);
     Flow flow;
     flow.last = step.name;
+    const auto range = time_range(step);
     if (names.size() == 1 && io_.holds_features(names.front(), options)) {
+      if (range)
+        wrong(step.span,
+              fmt::format("{} holds features, which --time-range does not choose: put `filter` after it", step.name));
       if (!chosen.empty()) wrong(step.span, fmt::format("{} holds features, which have no bands", step.name));
       for (const Argument& with : step.arguments)
         if (with.name == "with")
@@ -207,23 +229,53 @@ class Binder {
       flow.table = read_table(names.front(), options);
       return flow;
     }
+    std::set<double> dates;
+    std::string calendar, calendar_of;
     for (const std::string& name : names) {
-      const int place = open(step, name, options);
-      const auto& stored = graph_.sources[static_cast<std::size_t>(place)]->bands();
+      const auto source = source_of(step, name, options);
+      const auto& stored = source->bands();
+      const auto time_of = [&](int band) { return stored[static_cast<std::size_t>(band - 1)].time; };
       const auto count = [](std::size_t n) { return fmt::format("{} band{}", n, n == 1 ? "" : "s"); };
       // Several files are a stack: each is a date with the same bands, unless its bands tell dates of their own. In one
-      // file each band is a date.
-      const bool one_date = (names.size() != 1 || name != step.name) &&
-                            std::all_of(stored.begin(), stored.end(), [&](const StoredBand& b) {
-                              return b.time.has_value() == stored.front().time.has_value() &&
-                                     b.time.value_or(0) == stored.front().time.value_or(0);
-                            });
-      std::vector<int> bands = chosen;
+      // file each band is a date, or, of a cube, each step.
+      const bool one_date =
+          (names.size() != 1 || name != step.name) && source->bands_of_date() == 1 &&
+          std::all_of(stored.begin(), stored.end(), [&](const StoredBand& b) { return b.time == stored.front().time; });
+      const auto side_by_side = static_cast<int>(source->bands_of_date());
+      std::vector<int> bands;
+      for (const int band : chosen)
+        if (static_cast<std::size_t>(band) * static_cast<std::size_t>(side_by_side) > stored.size())
+          wrong(step.span,
+                fmt::format("{} has {}{}, not {}", name, count(stored.size() / static_cast<std::size_t>(side_by_side)),
+                            side_by_side == 1 ? "" : " in each variable", band),
+                Errc::input);
+        else
+          for (int k = 1; k <= side_by_side; ++k) bands.push_back((band - 1) * side_by_side + k);
       for (std::size_t b = 1; b <= stored.size() && chosen.empty(); ++b) bands.push_back(static_cast<int>(b));
-      for (const int band : bands)
-        if (static_cast<std::size_t>(band) > stored.size())
-          wrong(step.span, fmt::format("{} has {}, not {}", name, count(stored.size()), band), Errc::input);
-      const std::size_t of_date = one_date ? bands.size() : 1;
+      if (range) {
+        if (std::none_of(bands.begin(), bands.end(), [&](int band) { return time_of(band).has_value(); }))
+          wrong(step.span,
+                fmt::format("{} has no date by which --time-range could choose it: no time axis, none in its metadata, "
+                            "none in its name (20210105, 2021-01-05)",
+                            name),
+                Errc::input);
+        for (const int band : bands)
+          if (const auto time = time_of(band)) dates.insert(*time);
+        std::erase_if(bands, [&](int band) { return !time_of(band) || !range->holds(*time_of(band)); });
+        if (bands.empty()) continue;
+      }
+      if (const auto own = source->calendar(); names.size() > 1 && calendar_of.empty()) {
+        calendar = own;
+        calendar_of = name;
+      } else if (names.size() > 1 && own != calendar) {
+        const auto word = [](const std::string& c) { return c.empty() ? "real days" : "the calendar " + c; };
+        wrong(step.span,
+              fmt::format("{} counts {} and {} {}: their dates do not mean the same days. Convert one of them first, "
+                          "for example with xarray's convert_calendar",
+                          calendar_of, word(calendar), name, word(own)),
+              Errc::input);
+      }
+      const std::size_t of_date = one_date ? bands.size() : static_cast<std::size_t>(side_by_side);
       if (const std::size_t first = flow.bands.size() / std::max<std::size_t>(1, flow.times.size());
           !flow.times.empty() && of_date != first)
         wrong(step.span,
@@ -232,12 +284,13 @@ class Binder {
                           name, count(of_date), names.front(), first),
               Errc::input);
       inputs_.insert(name);
+      const int place = place_of(source);
       for (std::size_t b = 0; b < bands.size(); ++b) {
         flow.bands.push_back(add_source_node(place, bands[b] - 1, step.span));
-        if (!one_date || b == 0)
-          flow.times.push_back(stored[static_cast<std::size_t>(bands[b] - 1)].time.value_or(missing<double>));
+        if (b % of_date == 0) flow.times.push_back(time_of(bands[b]).value_or(missing<double>));
       }
     }
+    if (range) note_dates(step, flow, dates);
     for (const Argument& a : step.arguments)
       if (a.name == "with" && !a.pipeline.empty()) put_beside(flow, chain(a.pipeline, Flow{}), a.span);
     return flow;
@@ -314,20 +367,39 @@ class Binder {
       flow.times = {missing<double>};
   }
 
-  /// The source's place in the graph. A file that is read twice in the same way is opened, and decoded, once.
-  int open(const Step& step, const std::string& name, const FileOptions& options) {
-    const std::string key =
-        fmt::format("{}\n{}\n{}\n{}", name, fmt::join(options.open_options, "\n"), options.unit, options.layer);
-    if (const auto known = opened_.find(key); known != opened_.end()) return known->second;
-    std::shared_ptr<const RasterSource> source;
+  /// Keeps for `explain` which dates --time-range chose, or fails where it chose none.
+  void note_dates(const Step& step, const Flow& flow, const std::set<double>& dates) {
+    if (flow.times.empty())
+      wrong(step.span,
+            fmt::format("no date of {} lies in --time-range: {}", step.name,
+                        dates.size() == 1 ? fmt::format("it is {}", iso_time(*dates.begin()))
+                                          : fmt::format("its {} dates run from {} to {}", dates.size(),
+                                                        iso_time(*dates.begin()), iso_time(*dates.rbegin()))),
+            Errc::input);
+    const std::set<double> chosen(flow.times.begin(), flow.times.end());
+    graph_.dates.push_back({step.name, chosen.size(), dates.size(), *chosen.begin(), *chosen.rbegin()});
+  }
+
+  /// Opens a file; one that is read twice in the same way is opened, and decoded, once.
+  std::shared_ptr<const RasterSource> source_of(const Step& step, const std::string& name, const FileOptions& options) {
+    auto& source = opened_[fmt::format("{}\n{}\n{}\n{}", name, fmt::join(options.open_options, "\n"), options.unit,
+                                       options.layer)];
+    if (source) return source;
     try {
       source = io_.open(name, options);
     } catch (Error& e) {
       throw e.within(mark(step.span, "reading " + name));
     }
+    return source;
+  }
+
+  /// The source's place in the graph.
+  int place_of(const std::shared_ptr<const RasterSource>& source) {
+    const auto known = places_.find(source.get());
+    if (known != places_.end()) return known->second;
     grid_index(source->grid());
-    graph_.sources.push_back(std::move(source));
-    return opened_[key] = static_cast<int>(graph_.sources.size()) - 1;
+    graph_.sources.push_back(source);
+    return places_[source.get()] = static_cast<int>(graph_.sources.size()) - 1;
   }
 
   Edge add_source_node(int source, int band, Span span) {
@@ -1054,7 +1126,9 @@ class Binder {
   int threads_;
   Graph graph_;
   std::set<std::string> inputs_, outputs_;
-  std::map<std::string, int> opened_, warped_;
+  std::map<std::string, std::shared_ptr<const RasterSource>> opened_;
+  std::map<const RasterSource*, int> places_;  // in the graph
+  std::map<std::string, int> warped_;
   std::map<std::pair<int, int>, int> source_nodes_;  ///< by source and band
 };
 

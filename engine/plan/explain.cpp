@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/iso_time.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
@@ -99,6 +100,9 @@ std::string explain(const Graph& graph, const Plan& plan) {
   for (const Grid& g : graph.others)
     out += fmt::format("          {} x {} cells, {}\n", g.width, g.height, ground_text(g));
   out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
+  for (const Dates& d : graph.dates)
+    out += fmt::format("dates     {} of {} in {}, {} to {}\n", d.chosen, d.of, d.name, iso_time(d.first),
+                       iso_time(d.last));
   for (const TableNode& t : graph.tables)
     if (!t.path.empty()) out += fmt::format("read      {}, a table\n", t.path);
   if (plan.passes.empty() && !graph.nodes.empty()) out += explain_pass(graph, plan, 1);
@@ -143,6 +147,12 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   j["threads"] = plan.threads;
   j["tile"] = {
       {"width", plan.tile_width}, {"height", plan.tile_height}, {"count", plan.tiles}, {"in_flight", plan.tokens}};
+  for (const Dates& d : graph.dates)
+    j["dates"].push_back({{"read", d.name},
+                          {"chosen", d.chosen},
+                          {"of", d.of},
+                          {"first", iso_time(d.first)},
+                          {"last", iso_time(d.last)}});
   const auto stages_of = [](const Graph& its_graph, const Plan& its_plan) {
     auto stages = nlohmann::ordered_json::array();
     for (const Stage& stage : its_plan.stages) {

@@ -112,6 +112,13 @@ struct TableNode {
   std::vector<int> inputs;        ///< the tables it is made of, one for each input port; -1: nothing is connected
 };
 
+/// What --time-range chose of a file, or of a stack of files.
+struct Dates {
+  std::string name;
+  std::size_t chosen = 0, of = 0;
+  double first = 0, last = 0;  ///< of those chosen, seconds since 1970-01-01T00:00:00Z
+};
+
 struct Graph {
   std::string text;  ///< canonical text of the pipeline, for provenance
   Grid grid;         ///< of every raster in the graph, but for those of `others`
@@ -121,6 +128,7 @@ struct Graph {
   std::vector<Product> products;
   std::vector<Temporary> temporaries;
   std::vector<Warped> warps;
+  std::vector<Dates> dates;
   std::vector<WholeStep> wholes;  ///< in the order in which they can run
   std::vector<TableNode> tables;  ///< inputs before users
 

@@ -139,10 +139,12 @@ ordered_json read_step() {
       {{"type", "string"}, {"pattern", "^[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*$"}});
   return step({{"read", {{"description", "A raster that GDAL opens."}, {"type", "string"}, {"minLength", 1}}},
                {"band", std::move(bands)},
+               {"time-range",
+                scalar("The dates to read: START/END in ISO 8601, either end a date, a moment or .., or one date.")},
                {"unit", scalar("The unit of the values, where the file does not say it: dB, 1, DN...")},
                {"with", one_or_more({{"anyOf", {{{"type", "string"}, {"minLength", 1}}, reference("input")}}},
                                     "Rasters on the same grid whose bands follow: files, or pipelines.")},
-               {"layer", scalar("The variable, where a file holds several.")},
+               {"layer", scalar("The variable, where a file holds several; or several variables, with commas.")},
                {"oo", key_value("GDAL open options.")}},
               {"read"});
 }
