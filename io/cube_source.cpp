@@ -197,13 +197,20 @@ class Cube {
 
   /// All values in f64, unpacked; missing ones are NaN.
   [[nodiscard]] std::vector<double> values_of(const GDALMDArray& array) const {
-    std::vector<GUInt64> start(array.GetDimensionCount(), 0);
     std::vector<std::size_t> count;
     for (const auto& dimension : array.GetDimensions()) count.push_back(static_cast<std::size_t>(dimension->GetSize()));
     const auto cells = cells_of(array);
     if (cells > (std::uint64_t{1} << 28))
       fail(Errc::input, fmt::format("'{}': coordinate {} has {} values", path_, array.GetName(), cells));
-    std::vector<double> values(static_cast<std::size_t>(cells));
+    return values_at(array, std::vector<GUInt64>(count.size(), 0), count);
+  }
+
+  /// The values of one box, likewise.
+  [[nodiscard]] std::vector<double> values_at(const GDALMDArray& array, const std::vector<GUInt64>& start,
+                                              const std::vector<std::size_t>& count) const {
+    std::size_t cells = 1;
+    for (const auto n : count) cells *= n;
+    std::vector<double> values(cells);
     const ErrorTrap trap;
     if (values.empty() || !array.Read(start.data(), count.data(), nullptr, nullptr,
                                       GDALExtendedDataType::Create(GDT_Float64), values.data()))
@@ -612,24 +619,27 @@ void place_on_axes(const Cube& cube, const GDALMDArray& array, Opened& raster) {
 void place_by_points(const Cube& cube, const GDALMDArray& array, Opened& raster) {
   auto& grid = raster.grid;
   const auto& layout = raster.layout;
-  const auto lon = cube.values_of(*layout.longitudes), lat = cube.values_of(*layout.latitudes);
-  const auto usable = [&](std::size_t i) {
-    return std::isfinite(lon[i]) && std::isfinite(lat[i]) && std::abs(lat[i]) <= 90 && std::abs(lon[i]) <= 720;
-  };
   std::optional<double> reference;
   // Less than 1000 points: all are used.
   constexpr std::int64_t most = 31;
   const auto columns = std::min(most, grid.width), rows = std::min(most, grid.height);
-  for (std::int64_t j = 0; j < rows; ++j)
+  for (std::int64_t j = 0; j < rows; ++j) {
+    // A row at a time: of a large swath that is a thousandth of it.
+    const auto row = rows == 1 ? 0 : j * (grid.height - 1) / (rows - 1);
+    const std::vector<GUInt64> start{static_cast<GUInt64>(row), 0};
+    const std::vector<std::size_t> count{1, static_cast<std::size_t>(grid.width)};
+    const auto lon = cube.values_at(*layout.longitudes, start, count);
+    const auto lat = cube.values_at(*layout.latitudes, start, count);
     for (std::int64_t i = 0; i < columns; ++i) {
       const auto column = columns == 1 ? 0 : i * (grid.width - 1) / (columns - 1);
-      const auto row = rows == 1 ? 0 : j * (grid.height - 1) / (rows - 1);
-      const auto at = static_cast<std::size_t>(row * grid.width + column);
-      if (!usable(at)) continue;
+      const auto at = static_cast<std::size_t>(column);
+      if (!std::isfinite(lon[at]) || !std::isfinite(lat[at]) || std::abs(lat[at]) > 90 || std::abs(lon[at]) > 720)
+        continue;
       if (!reference) reference = lon[at];
       grid.control_points.push_back({static_cast<double>(column) + 0.5, static_cast<double>(row) + 0.5,
                                      nearest_longitude(lon[at], *reference), lat[at], 0});
     }
+  }
   if (grid.control_points.size() < 4)
     fail(Errc::input, fmt::format("'{}': the longitudes and latitudes of {} are missing nearly everywhere", raster.path,
                                   array.GetName()));

@@ -413,19 +413,56 @@ std::optional<double> time_of(GDALDataset& dataset, const std::string& path) {
                                 path, trap.aside()));
 }
 
-[[noreturn]] void list_subdatasets(const std::string& path, GDALDataset& dataset) {
+std::string without_slashes(std::string name) {
+  while (!name.empty() && name.front() == '/') name.erase(0, 1);
+  return name;
+}
+
+/// The name of the raster within a container that --layer means: by its whole path, or by the last part of it where
+/// that is the only one. Fails where there is none, or no layer is named, with the names to choose from.
+std::string subdataset(const std::string& path, GDALDataset& dataset, const std::string& layer) {
   auto** const list = dataset.GetMetadata("SUBDATASETS");
-  if (CSLCount(list) == 0) fail(Errc::input, fmt::format("'{}' holds no raster bands", path));
-  std::string text = fmt::format("'{}' holds several rasters; name one of them:", path);
+  if (CSLCount(list) == 0)
+    fail(Errc::input, fmt::format("'{}' holds no raster bands: nothing in it has rows and columns of numbers; "
+                                  "gdalinfo shows what it holds",
+                                  path));
+  const auto wanted = without_slashes(layer);
+  std::string by_last_part, text;
+  int alike = 0;
   constexpr int most = 40;
-  for (int i = 1; i <= most; ++i) {
+  for (int i = 1;; ++i) {
     const char* name = CSLFetchNameValue(list, fmt::format("SUBDATASET_{}_NAME", i).c_str());
     const char* words = CSLFetchNameValue(list, fmt::format("SUBDATASET_{}_DESC", i).c_str());
     if (name == nullptr) break;
+    const std::string_view whole{name};
+    const auto within = without_slashes(std::string{whole.substr(std::min(whole.size(), whole.rfind(':') + 1))});
+    if (!wanted.empty() && within == wanted) return name;
+    if (!wanted.empty() && within.substr(within.rfind('/') + 1) == wanted) {
+      by_last_part = name;
+      ++alike;
+    }
+    if (i > most) continue;
     text += fmt::format("\n    {}", name);
     if (words != nullptr) text += fmt::format("  {}", words);
   }
-  fail(Errc::input, text);
+  if (alike == 1) return by_last_part;
+  const auto why = layer.empty() ? "holds several rasters"
+                   : alike > 1   ? fmt::format("holds several rasters '{}'", layer)
+                                 : fmt::format("has no raster '{}'", layer);
+  fail(Errc::input, fmt::format("'{}' {}; name one of them, with --layer or as:{}", path, why, text));
+}
+
+/// A file that GDAL opens as its only raster may still be asked for by that raster's name, and for no other.
+void check_layer(const std::string& path, const GDALDataset& dataset, const std::string& layer) {
+  const auto* driver = const_cast<GDALDataset&>(dataset).GetDriver();
+  const std::string name = driver == nullptr ? "" : driver->GetDescription();
+  const auto whole = name == "HDF5Image" ? fmt::format("HDF5:\"{}\"://{}", path, without_slashes(layer))
+                     : name == "netCDF"  ? fmt::format("NETCDF:\"{}\":{}", path, without_slashes(layer))
+                     : name == "Zarr"    ? fmt::format("ZARR:\"{}\":/{}", path, without_slashes(layer))
+                                         : "";
+  const ErrorTrap quiet;
+  if (!whole.empty() && open_dataset(whole, GDAL_OF_RASTER, {})) return;
+  fail(Errc::input, fmt::format("'{}' holds one raster, and none called '{}': leave --layer away", path, layer));
 }
 
 bool reads_one_at_a_time(const GDALDataset& dataset) {
@@ -494,7 +531,13 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   const auto dataset = open_dataset(path, GDAL_OF_RASTER, options.open_options);
   if (!dataset) explain_failure(path, trap);
   const int count = dataset->GetRasterCount();
-  if (count == 0) list_subdatasets(path, *dataset);
+  if (count == 0) {
+    auto own = options;
+    own.layer.clear();
+    return open_raster(subdataset(path, *dataset, options.layer), own);
+  }
+  // A path that names the raster itself needs no layer.
+  if (!options.layer.empty() && file_within(path) == path) check_layer(path, *dataset, options.layer);
   if (dataset->GetRasterXSize() <= 0 || dataset->GetRasterYSize() <= 0)
     fail(Errc::input, fmt::format("'{}' has no cells", path));
 

@@ -474,3 +474,28 @@ def test_the_plan_hash_follows_what_is_read(tmp_path):
     assert one == plan(tmp_path / "c.nc")
     assert one != plan(tmp_path / "c.nc", "o.tif --co TILED=NO")
     assert one != plan(cube_of(tmp_path, RAMP + 1, time=[0, 1]))
+
+
+def test_places_of_a_swath(tmp_path):
+    """The lattice of control points, each where the file's own coordinates put its cell, gaps left out."""
+    lat = 40 - 0.01 * np.arange(70)[:, None] - 0.002 * np.arange(90)
+    lon = 179.5 + 0.01 * np.arange(90) + 0.001 * np.arange(70)[:, None]
+    lon = np.where(lon > 180, lon - 360, lon)
+    lat[:, 0] = np.nan
+    with netCDF4.Dataset(tmp_path / "s.nc", "w") as d:
+        d.createDimension("nj", 70)
+        d.createDimension("ni", 90)
+        for name, values, units in (("lat", lat, "degrees_north"), ("lon", lon, "degrees_east")):
+            v = d.createVariable(name, "f8", ("nj", "ni"), fill_value=-999.0)
+            v.units = units
+            v[:] = np.ma.masked_invalid(values)
+        v = d.createVariable("sst", "f4", ("nj", "ni"))
+        v.coordinates = "lon lat"
+        v[:] = 1
+    points = through(tmp_path / "s.nc", tmp_path).GetGCPs()
+    columns, rows = [[k * (n - 1) // 30 for k in range(31)] for n in (90, 70)]
+    assert [(p.GCPPixel, p.GCPLine) for p in points] == [(c + 0.5, r + 0.5) for r in rows for c in columns if c > 0]
+    for p in points:
+        at = int(p.GCPLine), int(p.GCPPixel)
+        assert p.GCPY == pytest.approx(lat[at], abs=1e-9) and (p.GCPX - lon[at]) % 360 == pytest.approx(0, abs=1e-9)
+    assert max(p.GCPX for p in points) - min(p.GCPX for p in points) < 2  # across the antimeridian in one piece
