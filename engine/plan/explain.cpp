@@ -100,7 +100,7 @@ std::string explain(const Graph& graph, const Plan& plan) {
   for (const Grid& g : graph.others)
     out += fmt::format("          {} x {} cells, {}\n", g.width, g.height, ground_text(g));
   out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
-  for (const Dates& d : graph.dates)
+  for (const ChosenDates& d : graph.dates)
     out += fmt::format("dates     {} of {} in {}, {} to {}\n", d.chosen, d.of, d.name, iso_time(d.first),
                        iso_time(d.last));
   for (const TableNode& t : graph.tables)
@@ -147,7 +147,7 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   j["threads"] = plan.threads;
   j["tile"] = {
       {"width", plan.tile_width}, {"height", plan.tile_height}, {"count", plan.tiles}, {"in_flight", plan.tokens}};
-  for (const Dates& d : graph.dates)
+  for (const ChosenDates& d : graph.dates)
     j["dates"].push_back({{"read", d.name},
                           {"chosen", d.chosen},
                           {"of", d.of},

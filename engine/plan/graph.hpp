@@ -113,7 +113,7 @@ struct TableNode {
 };
 
 /// What --time-range chose of a file, or of a stack of files.
-struct Dates {
+struct ChosenDates {
   std::string name;
   std::size_t chosen = 0, of = 0;
   double first = 0, last = 0;  ///< of those chosen, seconds since 1970-01-01T00:00:00Z
@@ -128,7 +128,7 @@ struct Graph {
   std::vector<Product> products;
   std::vector<Temporary> temporaries;
   std::vector<Warped> warps;
-  std::vector<Dates> dates;
+  std::vector<ChosenDates> dates;
   std::vector<WholeStep> wholes;  ///< in the order in which they can run
   std::vector<TableNode> tables;  ///< inputs before users
 
