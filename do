@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # ./do demo   finds ships in a real scene and shows them
 # ./do test   builds everything and runs every test
-# ./do build | setup | bench | sanitize | docs | format
+# ./do build | setup | bench | sanitize | fuzz | docs | format
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -76,6 +76,11 @@ case "${1:-}" in
   sanitize)
     need $build_packages $test_packages
     for preset in asan tsan; do build "$preset"; run_tests "$preset"; done
+    ;;
+  fuzz)
+    need $build_packages $test_packages clang
+    build fuzz -DFULMAR_FUZZ_SECONDS="${FULMAR_FUZZ_SECONDS:-60}"
+    run_tests fuzz
     ;;
   bench)
     need $build_packages $test_packages $bench_packages
