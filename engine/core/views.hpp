@@ -41,6 +41,10 @@ struct WindowSums {
 struct Moments : WindowSums {};
 /// Sums over the ring between the guard and the background that the operator's ring() returns.
 struct RingMoments : WindowSums {};
+/// Sums over the cells of that ring in the columns before the cell's own.
+struct LeftMoments : WindowSums {};
+/// Sums over the cells of that ring in the columns behind the cell's own.
+struct RightMoments : WindowSums {};
 
 /// Half widths of a box, in cells.
 struct Box {

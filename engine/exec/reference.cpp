@@ -85,6 +85,10 @@ struct Sums {
 Sums window_sums(const Image& image, const fulmar_view& v) {
   const bool ring = v.kind == FULMAR_VIEW_RING;
   const std::int64_t ox = v.outer_x, oy = v.outer_y, gx = v.inner_x, gy = v.inner_y;
+  // The columns of a box of some half width that count: from the first, counted from the box's own, to behind the last.
+  const bool left = ring && (v.rank & FULMAR_RING_LEFT) != 0, right = ring && (v.rank & FULMAR_RING_RIGHT) != 0;
+  const auto first = [&](std::int64_t half) { return right ? half + 1 : 0; };
+  const auto end = [&](std::int64_t half) { return left ? half : 2 * half + 1; };
   enum Power { count, sum, square };
   const auto term = [&](Power p, std::int64_t x, std::int64_t y) {
     const float value = image.value(x, y);
@@ -118,12 +122,12 @@ Sums window_sums(const Image& image, const fulmar_view& v) {
             const auto o = [&](std::int64_t k) { return outer[static_cast<std::size_t>(k)]; };
             const auto g = [&](std::int64_t k) { return inner[static_cast<std::size_t>(k)]; };
             if (x == 0) {
-              for (std::int64_t k = 0; k <= 2 * ox; ++k) running += o(k);
+              for (std::int64_t k = first(ox); k < end(ox); ++k) running += o(k);
               double hole = 0;
-              for (std::int64_t k = 0; ring && k <= 2 * gx; ++k) hole += g(k);
+              for (std::int64_t k = first(gx); ring && k < end(gx); ++k) hole += g(k);
               running -= hole;
             } else if (ring) {
-              running += (o(x + 2 * ox) - o(x - 1)) - (g(x + 2 * gx) - g(x - 1));
+              running += (o(x + end(ox) - 1) - o(x + first(ox) - 1)) - (g(x + end(gx) - 1) - g(x + first(gx) - 1));
             } else {
               running += o(x + 2 * ox) - o(x - 1);
             }

@@ -69,16 +69,17 @@ double sum(const double* values, std::int64_t count) {
   return total;
 }
 
-/// What the horizontal sums change by from each cell to the next; the first is the whole sum.
-FULMAR_WIDE void differences(const double* __restrict o, std::int64_t ox, const double* __restrict g, std::int64_t gx,
+/// What the horizontal sums change by from each cell to the next; the first is the whole sum. o and g are the first
+/// columns of the first cell's window and guard, on and gn how many there are.
+FULMAR_WIDE void differences(const double* __restrict o, std::int64_t on, const double* __restrict g, std::int64_t gn,
                              std::int64_t width, double* __restrict d) {
-  d[0] = sum(o, 2 * ox + 1);
+  d[0] = sum(o, on);
   if (g == nullptr) {
-    for (std::int64_t x = 1; x < width; ++x) d[x] = o[x + 2 * ox] - o[x - 1];
+    for (std::int64_t x = 1; x < width; ++x) d[x] = o[x + on - 1] - o[x - 1];
     return;
   }
-  d[0] -= sum(g, 2 * gx + 1);
-  for (std::int64_t x = 1; x < width; ++x) d[x] = (o[x + 2 * ox] - o[x - 1]) - (g[x + 2 * gx] - g[x - 1]);
+  d[0] -= sum(g, gn);
+  for (std::int64_t x = 1; x < width; ++x) d[x] = (o[x + on - 1] - o[x - 1]) - (g[x + gn - 1] - g[x - 1]);
 }
 
 /// Running sums along several rows at once: each row is a chain of dependent additions, and the chains overlap.
@@ -106,6 +107,8 @@ WindowRows::WindowRows(const fulmar_view& view, const float* cells, std::int64_t
       oy_{view.outer_y},
       gx_{view.inner_x},
       gy_{view.inner_y},
+      left_{view.kind != FULMAR_VIEW_RING || (view.rank & FULMAR_RING_RIGHT) == 0},
+      right_{view.kind != FULMAR_VIEW_RING || (view.rank & FULMAR_RING_LEFT) == 0},
       ring_{view.kind == FULMAR_VIEW_RING} {
   const std::int64_t outer = width + 2 * ox_, inner = width + 2 * gx_;
   o1_ = arena.take<double>(outer);
@@ -115,8 +118,8 @@ WindowRows::WindowRows(const fulmar_view& view, const float* cells, std::int64_t
   g2_ = arena.take<double>(inner);
   gn_ = arena.take<double>(inner);
   out_ = arena.take<double>(3 * window_rows * width);
-  full_ = static_cast<double>((2 * ox_ + 1) * (2 * oy_ + 1));
-  if (ring_) full_ -= static_cast<double>((2 * gx_ + 1) * (2 * gy_ + 1));
+  full_ = static_cast<double>(columns(ox_) * (2 * oy_ + 1));
+  if (ring_) full_ -= static_cast<double>(columns(gx_) * (2 * gy_ + 1));
   gaps_ = any_missing(cells_ - oy_ * stride_ - ox_, stride_, outer, height + 2 * oy_);
   gaps_ ? begin<true>() : begin<false>();
 }
@@ -153,9 +156,12 @@ void WindowRows::step(std::int64_t rows) {
       move(ox_, oy_, o1_, o2_, on_);
       if (ring_) move(gx_, gy_, g1_, g2_, gn_);
     }
-    differences(o1_, ox_, ring_ ? g1_ : nullptr, gx_, width_, sums + r * width_);
-    differences(o2_, ox_, ring_ ? g2_ : nullptr, gx_, width_, squares + r * width_);
-    if constexpr (gaps) differences(on_, ox_, ring_ ? gn_ : nullptr, gx_, width_, counts + r * width_);
+    const auto differ = [&](const double* o, const double* g, double* to) {
+      differences(o + first(ox_), columns(ox_), ring_ ? g + first(gx_) : nullptr, columns(gx_), width_,
+                  to + r * width_);
+    };
+    differ(o1_, g1_, sums), differ(o2_, g2_, squares);
+    if constexpr (gaps) differ(on_, gn_, counts);
   }
   accumulate_rows(sums, width_, width_, rows);
   accumulate_rows(squares, width_, width_, rows);

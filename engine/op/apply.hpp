@@ -3,9 +3,9 @@
 /// From a functor on one cell to the C table of an operator: its signature tells its kind, its views, and the loop.
 ///
 /// A parameter of type float, std::uint8_t, Near, Within, Bands or Series takes the next input port. Moments and
-/// RingMoments are sums over the port before them (or over the first port, where they stand first), Ranks and RingRanks
-/// its order statistics. Here, Table, Scratch and Outputs take no port. A functor whose signature depends on its
-/// parameters has variant(use), which hands the functor to run to `use`.
+/// the other moments are sums over the port before them (or over the first port, where they stand first), Ranks and
+/// RingRanks its order statistics. Here, Table, Scratch and Outputs take no port. A functor whose signature depends on
+/// its parameters has variant(use), which hands the functor to run to `use`.
 ///
 /// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
 /// numbers); its operator(), if it has one, then finds the numbers in its Table. A class with whole(rows, planes...) is
@@ -84,6 +84,15 @@ struct Argument<Moments> : SumsArgument<Moments, FULMAR_VIEW_BOX> {
 };
 template <>
 struct Argument<RingMoments> : SumsArgument<RingMoments, FULMAR_VIEW_RING> {
+  using SumsArgument::SumsArgument;
+};
+
+template <>
+struct Argument<LeftMoments> : SumsArgument<LeftMoments, FULMAR_VIEW_RING> {
+  using SumsArgument::SumsArgument;
+};
+template <>
+struct Argument<RightMoments> : SumsArgument<RightMoments, FULMAR_VIEW_RING> {
   using SumsArgument::SumsArgument;
 };
 
@@ -240,7 +249,7 @@ template <class F, class R, class... A>
 struct Signature<R (F::*)(A...) const> {
   using Output = Result<R>;
   static constexpr bool has_near = ((Argument<A>::viewed && std::is_same_v<A, Near<float>>) || ...);
-  static constexpr bool has_sums = (std::is_same_v<A, Moments> || ...) || (std::is_same_v<A, RingMoments> || ...);
+  static constexpr bool has_sums = (std::is_base_of_v<WindowSums, A> || ...);
   static constexpr bool has_ranks = (std::is_same_v<A, Ranks> || ...) || (std::is_same_v<A, RingRanks> || ...);
   static constexpr bool has_reach = (std::is_same_v<A, Within> || ...);
   static constexpr bool has_series = (std::is_same_v<A, Series<float>> || ...);
@@ -300,7 +309,9 @@ struct Signature<R (F::*)(A...) const> {
       fulmar_view v{};
       v.input = next_port - 1;
       v.kind = Argument<T>::view;
-      if constexpr (std::is_same_v<T, RingMoments>) {
+      if constexpr (Argument<T>::view == FULMAR_VIEW_RING) {
+        if constexpr (std::is_same_v<T, LeftMoments>) v.rank = FULMAR_RING_LEFT;
+        if constexpr (std::is_same_v<T, RightMoments>) v.rank = FULMAR_RING_RIGHT;
         const RingShape ring = f.ring();
         v.inner_x = ring.guard.x, v.inner_y = ring.guard.y;
         v.outer_x = ring.background.x, v.outer_y = ring.background.y;

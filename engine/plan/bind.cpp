@@ -959,6 +959,8 @@ class Binder {
       const bool ring = v.kind == FULMAR_VIEW_RING || (ranks && (v.rank & FULMAR_RANK_RING) != 0);
       if (v.kind > FULMAR_VIEW_SERIES || v.input >= op.inputs().size() || v.outer_x < 0 || v.outer_y < 0 ||
           v.inner_x < 0 || v.inner_y < 0 || (ring && (v.inner_x > v.outer_x || v.inner_y > v.outer_y)) ||
+          (v.kind == FULMAR_VIEW_RING &&
+           (v.rank & (FULMAR_RING_LEFT | FULMAR_RING_RIGHT)) == (FULMAR_RING_LEFT | FULMAR_RING_RIGHT)) ||
           (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0) || (ranks && (v.reach > 1 || v.sampled != 0)))
         wrong(step.span,
               fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));

@@ -51,6 +51,12 @@ enum {
   FULMAR_RANK_RING = 2  /**< of the outer box without the inner box */
 };
 
+/** Which cells of a RING count, in the view's `rank`: all of them, or those of one side. */
+enum {
+  FULMAR_RING_LEFT = 4, /**< of the columns before the cell's own */
+  FULMAR_RING_RIGHT = 8 /**< of the columns behind it */
+};
+
 /** What shape of work an operator is. */
 enum {
   FULMAR_KIND_CELLWISE = 0,
@@ -105,7 +111,7 @@ typedef struct fulmar_view {
   int32_t outer_x, outer_y;  /**< half widths, or the halo (NEAR); BANDS, SERIES: outer_x bands of a date at least */
   double reach;              /**< metres (WITHIN); the fraction p, 0 to 1 (RANKS) */
   uint32_t sampled;          /**< 1: the engine passes the cells through `sample` before it sums them */
-  uint32_t rank;             /**< FULMAR_RANK_... (RANKS) */
+  uint32_t rank;             /**< FULMAR_RANK_... (RANKS), FULMAR_RING_... (RING) */
 } fulmar_view;
 
 /** One call: the same window on every plane. Planes stand in the order of the views. */

@@ -21,11 +21,16 @@ namespace fulmar::ops {
 ///                                     product over i < k of (N - i) / (N - i + a) = pfa. Other targets in the ring do
 ///                                     not hide one, as long as they take less than a quarter of it. Speckle of more
 ///                                     looks alarms less often than pfa.
-/// A cell without a value, or whose ring holds fewer valid cells than min-valid of a whole ring, is missing: unknown,
-/// not "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full widths, odd. `background` is
-/// the ring's mean (for lognormal exp(m' + v' / 2), for os x_(k) over the sum of 1 / (N - i), i < k).
+///   so, go         a(n) min(m1, m2), a(n) max(m1, m2)  m1, m2 of the halves of the ring left and right of the cell,
+///                                     without its own column; n cells in the one that holds fewer, which is exact
+///                                     where both hold as many and alarms less often elsewhere; L = 1 as for os. so
+///                                     sees targets beside others, go is silent along edges of the clutter.
+/// A cell without a value, or whose ring (for so and go either half) holds fewer valid cells than min-valid of a whole
+/// one, is missing: unknown, not "no ship". Cells beyond the raster are not counted (edge: shrink). Windows are full
+/// widths, odd. `background` is the ring's mean (for lognormal exp(m' + v' / 2), for os x_(k) over the sum of 1 / (N -
+/// i), i < k, for so and go that of both halves).
 struct Cfar {
-  enum class Model { ca, two_parameter, lognormal, k, os };
+  enum class Model { ca, two_parameter, lognormal, k, os, so, go };
   struct Params {
     Model model = Model::two_parameter;
     double pfa = 1e-6;
@@ -36,7 +41,7 @@ struct Cfar {
     Width background{800};
     double t = 0;           ///< derived: the Gaussian quantile
     double fewest = 0;      ///< derived: valid cells a ring must hold
-    double ring_cells = 0;  ///< derived
+    double ring_cells = 0;  ///< derived: of a whole ring, or of half of it
   } params;
 
   static Schema schema() {
@@ -44,7 +49,8 @@ struct Cfar {
         .input("intensity", units::one, "Linear backscatter intensity, not decibels.")
         .output("detection", units::flag, "1 target, 0 none, missing where it cannot be told.")
         .output("background", units::one, "Mean of the ring.")
-        .param("model", &Params::model, "Distribution of the clutter.", {"ca", "two_parameter", "lognormal", "k", "os"})
+        .param("model", &Params::model, "How the threshold follows from the ring.",
+               {"ca", "two_parameter", "lognormal", "k", "os", "so", "go"})
         .param("pfa", &Params::pfa, "Probability of false alarm.", units::one, strictly_between(1e-300, 0.5))
         .param("target", &Params::target, "Full width of the target window; 0 for the cell alone.", between(0, 1e5))
         .param("guard", &Params::guard, "Full width of the guard window, which the ring leaves out.", between(0, 1e6))
@@ -57,6 +63,8 @@ struct Cfar {
         .cites("Ward 1981, Electronics Letters 17(16), 561-563 (k)")
         .cites(
             "Rohling 1983, IEEE Trans. AES 19(4), 608-621; Gandhi & Kassam 1988, IEEE Trans. AES 24(4), 427-445 (os)")
+        .cites("Trunk 1978, IEEE Trans. AES 14(5), 750-757 (so)")
+        .cites("Hansen & Sawyers 1980, IEEE Trans. AES 16(1), 115-118 (go)")
         .cites("Crisp 2004, DSTO-RR-0272 (two_parameter; survey)")
         .agrees(exactly);
   }
@@ -67,19 +75,27 @@ struct Cfar {
                             std::to_string(p.background.x) + " cells wide");
     if (p.target.x > p.guard.x || p.target.y > p.guard.y)
       fail(Errc::usage, "target must not be larger than guard, or the target takes part in its own background");
-    p.ring_cells = RingShape{p.guard.half(), p.background.half()}.cells();
+    const RingShape ring{p.guard.half(), p.background.half()};
+    p.ring_cells = ring.cells();
+    if (p.model == Model::so || p.model == Model::go)
+      p.ring_cells =
+          static_cast<double>(ring.background.x) * p.background.y - static_cast<double>(ring.guard.x) * p.guard.y;
     p.fewest = p.min_valid * p.ring_cells < 1 ? 1 : p.min_valid * p.ring_cells;
     p.t = cfar::normal_isf(p.pfa);
   }
 
-  /// Multipliers a(N) of ca or os for N = 0... of the ring; then thresholds T(nu) of k on `nu_nodes` steps of ln nu, or
-  /// for os what makes a mean of x_(k).
+  /// Multipliers a(N) of ca, os, so or go for N = 0... of the ring; then thresholds T(nu) of k on `nu_nodes` steps of
+  /// ln nu, or for os what makes a mean of x_(k).
   static constexpr std::int64_t most_entries = 65536, nu_nodes = 96;
   static constexpr double ln_nu_first = -2.995732273553991 /* ln 0.05 */, ln_nu_last = 4.605170185988092 /* ln 100 */;
   std::uint64_t table(double* values) const {
-    const bool gamma = params.model == Model::ca || params.model == Model::k;
-    if (!gamma && params.model != Model::os) return 0;
+    if (params.model == Model::two_parameter || params.model == Model::lognormal) return 0;
     const auto entries = table_entries();
+    const bool greatest = params.model == Model::go;
+    if (greatest || params.model == Model::so) {
+      if (values != nullptr) cfar::fill_half_multipliers(greatest, params.ring_cells, params.pfa, entries, values);
+      return static_cast<std::uint64_t>(entries);
+    }
     if (values != nullptr && params.model == Model::os) {
       cfar::fill_os_multipliers(params.ring_cells, params.pfa, entries, values, values + entries);
     } else if (values != nullptr) {
@@ -198,6 +214,34 @@ struct Cfar {
       return decide_by_rank(target.mean(), is_missing(intensity), r, table);
     }
   };
+  /// The smaller or the greater of the means of two halves, whatever the target's window.
+  template <Model model>
+  struct Halves : Test<model> {
+    FULMAR_HD Both<std::uint8_t, float> decide_by_half(double s, bool absent, const WindowSums& a, const WindowSums& b,
+                                                       Table table) const {
+      const double n = a.n < b.n ? a.n : b.n;
+      const bool unknown = absent | (n < this->params.fewest);
+      const bool first = (a.s1 * b.n < b.s1 * a.n) == (model == Model::so);
+      const double sum = first ? a.s1 : b.s1, cells = first ? a.n : b.n;
+      const bool resolved = cells * s - sum > resolution * cells * (s < 0 ? -s : s);
+      const std::uint8_t detected = resolved & (cells * s > table[this->entry_of(n)] * sum) ? 1 : 0;
+      const float mean = static_cast<float>((a.s1 + b.s1) / (a.n + b.n));
+      return {unknown ? missing<std::uint8_t> : detected, unknown ? missing<float> : mean};
+    }
+  };
+  template <Model model>
+  struct HalvesCell : Halves<model> {
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, LeftMoments a, RightMoments b, Table table) const {
+      return this->decide_by_half(static_cast<double>(intensity), is_missing(intensity), a, b, table);
+    }
+  };
+  template <Model model>
+  struct HalvesWindow : Halves<model> {
+    FULMAR_HD Both<std::uint8_t, float> operator()(float intensity, Moments target, LeftMoments a, RightMoments b,
+                                                   Table table) const {
+      return this->decide_by_half(target.mean(), is_missing(intensity), a, b, table);
+    }
+  };
   using Variant = CellTarget<Model::two_parameter>;
 
   template <class Use>
@@ -212,6 +256,10 @@ struct Cfar {
       case Model::os:
         if (one_cell()) return use(OrderedCell{{{params}}});
         return use(OrderedWindow{{{params}}});
+      case Model::so:
+        return with_halves<Model::so>(use);
+      case Model::go:
+        return with_halves<Model::go>(use);
       case Model::two_parameter:
         break;
     }
@@ -224,6 +272,11 @@ struct Cfar {
   decltype(auto) with_target(Use& use) const {
     if (one_cell()) return use(CellTarget<model>{{params}});
     return use(WindowTarget<model>{{params}});
+  }
+  template <Model model, class Use>
+  decltype(auto) with_halves(Use& use) const {
+    if (one_cell()) return use(HalvesCell<model>{{{params}}});
+    return use(HalvesWindow<model>{{{params}}});
   }
 };
 

@@ -69,6 +69,47 @@ TEST(CfarMultipliers, ordered_table) {
   }
 }
 
+TEST(CfarMultipliers, goldens_of_the_halves) {
+  // operators.md 2.1, n = 8 on each side.
+  EXPECT_LT(relative(half_multiplier(8, false, 1e-4), 19.55668231), 1e-9);
+  EXPECT_LT(relative(half_multiplier(8, false, 1e-6), 41.05667029), 1e-9);
+  EXPECT_LT(relative(half_multiplier(8, true, 1e-4), 10.87097148), 1e-9);
+  EXPECT_LT(relative(half_multiplier(8, true, 1e-6), 19.35562340), 1e-9);
+}
+
+TEST(CfarMultipliers, multiplier_of_the_halves_makes_the_sums) {
+  for (const double pfa : {0.3, 1e-3, 1e-6, 1e-9})
+    for (const int n : {1, 2, 3, 8, 50, 400})
+      for (const bool greatest : {false, true}) {
+        const long double a = static_cast<long double>(half_multiplier(n, greatest, pfa)) / n;
+        // P_SO term by term; P_GO as the terms behind, which its difference from the whole would drown.
+        long double sum = 0, term = std::pow(2 + a, -static_cast<long double>(n));
+        for (int i = 0; i < 200000; ++i) {
+          if ((i >= n) == greatest) sum += term;
+          term *= static_cast<long double>(n + i) / (i + 1) / (2 + a);
+          if (i >= n && term < 1e-25L * sum) break;
+        }
+        EXPECT_LT(std::fabs(static_cast<double>(2 * sum / static_cast<long double>(pfa) - 1)), 1e-10)
+            << n << " " << pfa << " " << greatest;
+      }
+  // One cell on each side: P_GO = 2 / (1 + a) - 2 / (2 + a), P_SO = 2 / (2 + a).
+  EXPECT_LT(relative(half_multiplier(1, false, 1e-3), 2e3 - 2), 1e-12);
+  const double a = half_multiplier(1, true, 1e-3);
+  EXPECT_LT(relative(2 / (1 + a) / (2 + a), 1e-3), 1e-12);
+  EXPECT_TRUE(std::isnan(half_multiplier(0, true, 1e-3)) && std::isnan(half_multiplier(8, true, 1)));
+}
+
+TEST(CfarMultipliers, table_of_the_halves) {
+  for (const bool greatest : {false, true}) {
+    std::vector<double> table(1981);
+    fill_half_multipliers(greatest, 1980, 1e-6, 1981, table.data());
+    EXPECT_EQ(table[0], std::numeric_limits<double>::infinity());
+    for (std::size_t n = 1; n < table.size(); n += n < 300 ? 7 : 1)
+      ASSERT_LT(relative(table[n], half_multiplier(static_cast<double>(n), greatest, 1e-6)), 1e-6) << n;
+    EXPECT_EQ(table[1980], half_multiplier(1980, greatest, 1e-6));
+  }
+}
+
 TEST(CfarMultipliers, normal_quantile_to_all_digits) {
   // mpmath, 40 digits: findroot(lambda t: log(erfc(t/sqrt(2))/2) - log(p), ...) with p the double nearest the decimal.
   struct Case {

@@ -271,7 +271,122 @@ def test_strong_targets_leave_nothing_behind(tmp_path):
     assert wrong.sum() == 0, (int(wrong.sum()), np.abs(cells / threshold - 1)[wrong][:5])
 
 
-@pytest.mark.parametrize("model", ["ca", "two_parameter", "lognormal", "k", "os"])
+def half_multiplier(pfa, n, greatest):
+    """alpha of the sums of the paper (Trunk; Hansen & Sawyers), in logarithms; P_GO as the terms behind those of P_SO."""
+    i = np.arange(n) if not greatest else np.arange(n, 40 * n + 2000)
+    binomial = special.gammaln(n + i) - special.gammaln(i + 1) - special.gammaln(n)
+
+    def excess(v):
+        return special.logsumexp(binomial - (n + i) * np.log(2 + math.exp(v) / n)) + math.log(2 / pfa)
+
+    return math.exp(optimize.brentq(excess, -2, 40, xtol=1e-13, rtol=1e-14))
+
+
+def test_halves_reference_is_right():
+    assert half_multiplier(1e-4, 8, False) == pytest.approx(19.55668231, rel=1e-9)
+    assert half_multiplier(1e-6, 8, False) == pytest.approx(41.05667029, rel=1e-9)
+    assert half_multiplier(1e-4, 8, True) == pytest.approx(10.87097148, rel=1e-9)
+    assert half_multiplier(1e-6, 8, True) == pytest.approx(19.35562340, rel=1e-9)
+
+
+def half_rings(cells, guard, background):
+    """Counts and sums of the halves left and right of each cell: two boxes each, of valid cells alone."""
+    valid = np.isfinite(cells)
+    x = np.where(valid, cells, 0).astype(np.longdouble)
+
+    def columns(values, first, last, half_height):  # over columns x + first to x + last
+        height, width = values.shape
+        pad = abs(first) + abs(last) + 1
+        table = np.zeros((height + 1, width + 2 * pad + 1), np.longdouble)
+        table[1:, 1:] = np.pad(values, ((0, 0), (pad, pad))).astype(np.longdouble).cumsum(0).cumsum(1)
+        y0, y1 = np.clip(np.arange(height) - half_height, 0, None), np.arange(height) + half_height + 1
+        y1 = np.clip(y1, None, height)
+        x0, x1 = np.arange(width) + pad + first, np.arange(width) + pad + last + 1
+        return table[y1][:, x1] - table[y0][:, x1] - table[y1][:, x0] + table[y0][:, x0]
+
+    (gx, gy), (bx, by) = guard, background
+    halves = []
+    for outer, inner in (((-bx, -1), (-gx, -1)), ((1, bx), (1, gx))):
+        n, s = (columns(v, *outer, by) - columns(v, *inner, gy) for v in (valid, x))
+        halves.append((np.rint(n).astype(int), s))
+    return halves, bx * (2 * by + 1) - gx * (2 * gy + 1)
+
+
+@pytest.mark.parametrize("model,pfa,target", [("so", 1e-6, 0), ("go", 1e-6, 0), ("so", 1e-3, 3), ("go", 1e-3, 3)])
+def test_halves_los_angeles(tmp_path, model, pfa, target):
+    cells, got, g, b = detect(LINEAR, SCENE, 210, 750, tmp_path, f"--model {model} --pfa {pfa} --target {target}px")
+    assert (g, b) == ((3, 3), (12, 12))
+    ((n1, s1), (n2, s2)), whole = half_rings(cells, g, b)
+    fewer = np.minimum(n1, n2)
+    valid = np.isfinite(cells)
+
+    class Halves:
+        unknown = ~valid | (fewer < 0.25 * whole)
+
+    known = ~Halves.unknown
+    assert (n1 != n2)[known].any() and (n1 == n2)[known].any()
+    multiplier = np.full(fewer.max() + 1, np.nan)
+    for count in np.unique(fewer[known]):
+        multiplier[count] = half_multiplier(pfa, int(count), model == "go")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.stack([s1 / n1, s2 / n2])
+    level = means.min(0) if model == "so" else means.max(0)
+    statistic = cells.astype(np.longdouble)
+    if target:
+        within = Ring(cells, (0, 0), (target // 2, target // 2), 0)
+        statistic = (within.s1 + np.where(valid, statistic, 0)) / np.maximum(within.n + valid, 1)
+    assert check(cells, got, Halves, statistic, multiplier[fewer] * level) == 0
+    assert (means[0] < means[1])[known].any() and (means[0] > means[1])[known].any()
+
+
+def test_halves_know_edges_and_neighbours(tmp_path):
+    """Clutter that rises tenfold at a column: go keeps silent along it; a bright neighbour hides nothing from so."""
+    rng = np.random.default_rng(11)
+    cells = rng.exponential(1.0, (400, 400)).astype(np.float32)
+    cells[:, 200:] *= 10
+    cells[50, 100], cells[48:53, 107:112] = 80, 3000
+    write(tmp_path / "scene.tif", cells)
+    alarms, seen = {}, {}
+    for model in ("ca", "so", "go"):
+        run(f"{tmp_path}/scene.tif ! cfar --model {model} --looks 1 --pfa 1e-3 --guard 9px --background 27px ! "
+            f"{tmp_path}/det.tif")
+        got = read(tmp_path / "det.tif")
+        alarms[model] = int((got[100:, 200:206] == 1).sum())  # the bright side of the edge
+        seen[model] = int(got[50, 100])
+    assert alarms["go"] < 8 < 20 < alarms["ca"] < alarms["so"] / 5, alarms  # of 1800 cells
+    assert seen == {"ca": 0, "so": 1, "go": 0}
+
+
+@pytest.mark.parametrize("model", ["two_parameter", "ca", "lognormal", "k", "os", "so", "go"])
+def test_background(tmp_path, model):
+    """What the second output says the clutter is, against whole-image sums and sorted rings."""
+    cells, _, g, b = detect(LINEAR, SCENE, 210, 750, tmp_path, f"--model {model}")
+    run(f"{tmp_path}/linear.tif ! cfar --model {model} --guard 210 --background 750 ! {tmp_path}/background.tif "
+        "--values background")
+    got = read(tmp_path / "background.tif")
+    ring = Ring(cells, g, b)
+    unknown, expected = ring.unknown, ring.mean
+    if model == "lognormal":
+        with np.errstate(invalid="ignore", divide="ignore"):
+            logarithm = Ring(np.log(cells.astype(np.longdouble)), g, b)
+        unknown, expected = logarithm.unknown, np.exp(logarithm.mean + logarithm.variance / 2)
+    elif model == "os":
+        n, level = ring_ranks(cells, g, b)
+        expected_rank = np.array([np.nan] + [sum(1 / (m - i) for i in range(math.ceil(0.75 * m)))
+                                             for m in range(1, n.max() + 1)])
+        expected = level / expected_rank[n]
+    elif model in ("so", "go"):
+        ((n1, s1), (n2, s2)), whole = half_rings(cells, g, b)
+        unknown = ~np.isfinite(cells) | (np.minimum(n1, n2) < 0.25 * whole)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            expected = (s1 + s2) / (n1 + n2)
+    assert got.dtype == np.float32 and np.array_equal(np.isnan(got), unknown)
+    known = ~unknown
+    assert np.abs(got[known] / expected[known] - 1).max() < (1e-5 if model == "lognormal" else 1e-6)
+    assert np.ptp(got[known]) > 0.01
+
+
+@pytest.mark.parametrize("model", ["ca", "two_parameter", "lognormal", "k", "os", "so", "go"])
 def test_plateau_has_no_targets(tmp_path, model):
     write(tmp_path / "flat.tif", np.full((60, 80), 0.1, np.float32))
     run(f"{tmp_path}/flat.tif ! cfar --model {model} --pfa 0.01 --guard 3px --background 9px ! {tmp_path}/det.tif")
@@ -336,7 +451,7 @@ def test_os_sees_a_target_beside_brighter_ones(tmp_path):
     assert found == {"ca": 0, "os": 1}
 
 
-@pytest.mark.parametrize("model,looks", [("ca", 4.4), ("k", 4.4), ("ca", 1), ("os", 1)])
+@pytest.mark.parametrize("model,looks", [("ca", 4.4), ("k", 4.4), ("ca", 1), ("os", 1), ("so", 1), ("go", 1)])
 def test_false_alarms_come_as_often_as_asked(tmp_path, model, looks):
     """Gamma clutter: within 3 sigma of the nominal rate. A ring of 792 cells makes k's moments nearly exact."""
     rng = np.random.default_rng(20260101)
