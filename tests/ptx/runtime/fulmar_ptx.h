@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a test may ask the interpreter's CUDA runtime. The functions are weak: in a program that runs with the real
+ * runtime they are null. */
+#pragma once
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct fulmar_ptx_counts {
+  uint64_t launches;
+  uint64_t host_to_device_copies, host_to_device_bytes;
+  uint64_t device_to_host_copies, device_to_host_bytes;
+  uint64_t device_to_device_copies, device_to_device_bytes;
+  uint64_t pageable_copies; /* of the copies above: those whose host memory is not pinned */
+  uint64_t memsets;
+  uint64_t allocations, frees; /* of device memory */
+  uint64_t pinned_allocations;
+  uint64_t bytes_in_use, bytes_highest; /* of device memory, in units of 256 bytes */
+};
+
+struct fulmar_ptx_traffic {
+  uint64_t launches, blocks, threads;
+  uint64_t instructions;            /* of all threads */
+  uint64_t load_bytes, store_bytes; /* of global memory, what all threads asked for */
+  uint64_t atomics;                 /* on global memory */
+  uint64_t shared_bytes, local_bytes;
+};
+
+#define FULMAR_PTX_API __attribute__((weak, visibility("default")))
+/** Since the start or the last reset; waits for queued work. */
+FULMAR_PTX_API void fulmar_ptx_get_counts(struct fulmar_ptx_counts* counts);
+FULMAR_PTX_API void fulmar_ptx_reset_counts(void);
+/** Sum over the kernels whose readable name contains `part`; 0 if there is none. */
+FULMAR_PTX_API int fulmar_ptx_get_traffic(const char* part, struct fulmar_ptx_traffic* traffic);
+/** Sets an option (SEED, BLOCKS, QUANTUM, .. as in the environment, without FULMAR_PTX_); 0 if there is none so named.
+ */
+FULMAR_PTX_API int fulmar_ptx_set(const char* name, const char* value);
+/** The report of the last fault (STICKY=1), or "". */
+FULMAR_PTX_API const char* fulmar_ptx_report(void);
+/** Forgets the last fault, so that the process can go on. */
+FULMAR_PTX_API void fulmar_ptx_clear_fault(void);
+
+#ifdef __cplusplus
+}
+#endif
