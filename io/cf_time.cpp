@@ -15,6 +15,7 @@ namespace fulmar {
 namespace {
 
 constexpr double day_seconds = 86400;
+constexpr double farthest = 3.2e14;  // seconds from 1970: ten million years
 /// 1582-10-15 in days since 1970: the first Gregorian day of the standard calendar.
 constexpr std::int64_t gregorian_start = -141427;
 constexpr std::array month_days{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -333,8 +334,10 @@ double CfTime::total(double value) const {
   return unit_ < 1 ? seconds : std::round(seconds * 1000) / 1000;
 }
 
+bool CfTime::reaches(double value) const { return std::abs(total(value)) <= farthest; }
+
 CalendarDate CfTime::date(double value) const {
-  const double seconds = total(value);
+  const double seconds = std::clamp(total(value), -farthest, farthest);
   const auto day = static_cast<std::int64_t>(std::floor(seconds / day_seconds));
   CalendarDate date;
   date.second = seconds - static_cast<double>(day) * day_seconds;
@@ -369,6 +372,7 @@ CalendarDate CfTime::date(double value) const {
 }
 
 std::optional<double> CfTime::instant(double value) const {
+  if (!reaches(value)) return std::nullopt;
   switch (calendar_) {
     case Calendar::none:
       return std::nullopt;
@@ -386,8 +390,7 @@ std::optional<double> CfTime::instant(double value) const {
 
 std::vector<std::optional<double>> instants(const CfTime& time, const std::vector<double>& values) {
   for (std::size_t i = 0; i < values.size(); ++i)
-    // Ten million years are beyond every calendar, and beyond what the count of days can hold.
-    if (!std::isfinite(values[i]) || std::abs(values[i]) > 3.2e20)
+    if (!time.reaches(values[i]))
       fail(Errc::input, fmt::format("its step {} has no time; give every step one, or leave the step out", i + 1));
   const bool falls = values.size() > 1 && values[1] < values[0];
   for (std::size_t i = 1; i < values.size(); ++i)

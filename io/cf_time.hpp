@@ -37,9 +37,11 @@ class CfTime {
   CfTime(std::string_view units, std::string_view calendar);
 
   [[nodiscard]] Calendar calendar() const { return calendar_; }
-  /// Seconds since 1970-01-01T00:00:00Z; nothing where the Gregorian calendar has no such date.
+  /// True for what is finite and within ten million years of 1970: beyond that no calendar means anything.
+  [[nodiscard]] bool reaches(double value) const;
+  /// Seconds since 1970-01-01T00:00:00Z; nothing where the Gregorian calendar has no such date, or it is out of reach.
   [[nodiscard]] std::optional<double> instant(double value) const;
-  /// The date in the axis' own calendar. Not for calendar "none".
+  /// The date in the axis' own calendar; out of reach, that of the end. Not for calendar "none", nor for NaN.
   [[nodiscard]] CalendarDate date(double value) const;
 
  private:

@@ -96,6 +96,8 @@ TEST(CfTime, AxesRiseOrFall) {
   EXPECT_TRUE(wrong({0, 1, 0.5}).says("neither rises nor falls"));
   EXPECT_TRUE(wrong({0, std::nan("")}).says("step 2 has no time"));
   EXPECT_TRUE(wrong({0, 1e300}).says("step 2 has no time"));
+  // Days: what f64 holds, but no calendar.
+  EXPECT_TRUE(wrong({0, 1e17}).says("step 2 has no time"));
   EXPECT_TRUE(wrong({-200000, 0}).says("two calendars"));
   EXPECT_EQ(instants(CfTime{"days since 1970-01-01", "proleptic_gregorian"}, {-200000, 0}).size(), 2U);
 }
