@@ -7,6 +7,7 @@
 #include <array>
 #include <cfloat>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <string_view>
 #include <type_traits>
@@ -40,6 +41,7 @@ struct Opened {
   std::vector<bool> rounds_to_limit;
   Window block;
   int parallel_readers = 1 << 16;
+  bool south_up = false;  ///< rows are stored from the south on; they are read from the north on, as the grid says
   bool bands_apart = false;
   Metadata metadata;
 };
@@ -117,12 +119,18 @@ class GdalReader : public RasterReader {
                 std::int64_t stride) const {
     const UnitsAsStated units;
     const ErrorTrap trap;
+    const auto first = raster_->south_up ? raster_->grid.height - w.bottom() : w.y;
     const auto result = source.RasterIO(
-        GF_Read, static_cast<int>(w.x), static_cast<int>(w.y), static_cast<int>(w.width), static_cast<int>(w.height),
+        GF_Read, static_cast<int>(w.x), static_cast<int>(first), static_cast<int>(w.width), static_cast<int>(w.height),
         cells, static_cast<int>(w.width), static_cast<int>(w.height), type, size, size * stride, nullptr);
     if (result != CE_None)
       fail(Errc::input, fmt::format("cannot read {} of band {} of '{}': it is damaged or cut short{}", to_text(w),
                                     band + 1, raster_->path, trap.aside()));
+    if (!raster_->south_up) return;
+    auto* bytes = static_cast<std::byte*>(cells);
+    for (std::int64_t top = 0, bottom = w.height - 1; top < bottom; ++top, --bottom)
+      std::swap_ranges(bytes + top * size * stride, bytes + (top * stride + w.width) * size,
+                       bytes + bottom * size * stride);
   }
 
   static void snap_to_limit(double nodata, const Window& window, void* cells, std::int64_t stride) {
@@ -331,6 +339,7 @@ std::string crs_of_axes(GDALDataset& dataset, const Affine& affine) {
 }
 
 bool is_identity(const Affine& a) { return a == Affine{0, 1, 0, 0, 0, 1}; }
+bool lies_south_up(const Affine& a) { return a[2] == 0 && a[4] == 0 && a[5] > 0 && !is_identity(a); }
 
 /// How much longer a unit of the projection is on the ground than it says, in the middle of the raster: a metre of
 /// EPSG:3857 is half a metre at 60 degrees north. 1 where the two agree to a hundredth, as they do in UTM.
@@ -341,7 +350,10 @@ double scale_on_ground(const Grid& grid, const Locator& locator) {
   return std::isfinite(ratio) && ratio > 0 && std::abs(ratio - 1) > 0.01 ? ratio : 1;
 }
 
-Grid grid_of(GDALDataset& dataset) {
+/// The grid with north up, as cubes have it too: the aspect of a slope, the light on it, the direction of a front or of
+/// water mean the same on every grid then. `south_up` tells whether rows are stored the other way round. Without a CRS
+/// rows go down, whatever the transform says.
+Grid grid_of(GDALDataset& dataset, bool& south_up) {
   Grid grid;
   grid.width = dataset.GetRasterXSize();
   grid.height = dataset.GetRasterYSize();
@@ -361,6 +373,11 @@ Grid grid_of(GDALDataset& dataset) {
   }
   grid.crs = wkt2(crs);
   if (grid.crs.empty() && grid.affine) grid.crs = crs_of_axes(dataset, *grid.affine);
+  if (south_up = grid.affine && !grid.crs.empty() && lies_south_up(*grid.affine); south_up) {
+    auto& a = *grid.affine;
+    a[3] += a[5] * static_cast<double>(grid.height);
+    a[5] = -a[5];
+  }
   finish_grid(grid);
   return grid;
 }
@@ -575,7 +592,7 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   if (const auto time = time_of(*dataset, path))
     for (auto& band : raster->bands)
       if (!band.time) band.time = time;
-  raster->grid = grid_of(*dataset);
+  raster->grid = grid_of(*dataset, raster->south_up);
   int block_width = 0, block_height = 0;
   dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&block_width, &block_height);
   raster->block = {0, 0, std::max(1, block_width), std::max(1, block_height)};

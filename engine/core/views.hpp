@@ -22,6 +22,24 @@ struct Near {
   FULMAR_HD T operator()(std::int64_t dx, std::int64_t dy) const { return centre[dy * stride + dx]; }
 };
 
+/// The same, where a neighbour beyond the raster is the cell of the raster's rim that is nearest to it (edge:
+/// replicate).
+template <class T>
+struct Replicated {
+  Near<T> near;
+  std::int64_t left = 0, up = 0, right = 0, down = 0;  ///< cells of the raster on each side
+
+  FULMAR_HD static Replicated at(Near<T> near, std::int64_t x, std::int64_t y, std::int64_t width,
+                                 std::int64_t height) {
+    return {near, x, y, width - 1 - x, height - 1 - y};
+  }
+  FULMAR_HD T operator()(std::int64_t dx, std::int64_t dy) const {
+    return near(dx < -left ? -left : dx > right ? right : dx, dy < -up ? -up : dy > down ? down : dy);
+  }
+  /// True if a box around the cell lies within the raster.
+  FULMAR_HD bool holds(std::int64_t x, std::int64_t y) const { return x <= left && x <= right && y <= up && y <= down; }
+};
+
 /// Count, sum and sum of squares of the valid cells of a window. Sums are f64; see decision 5 of the architecture.
 struct WindowSums {
   double n = 0;   ///< valid cells

@@ -925,7 +925,8 @@ class Binder {
                           "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
                           v.name, p.unit));
     }
-    const fulmar_ground ground{centre.dx, centre.dy};
+    const fulmar_ground ground{centre.dx, centre.dy, grid != nullptr ? grid->width : 0,
+                               grid != nullptr ? grid->height : 0};
     fulmar_error error{};
     if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, params.data(), &error) != 0)
       wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", op.name(), error.message),

@@ -18,15 +18,19 @@ namespace fulmar::ops {
 ///                varX = (v - m2 s2) / (1 + s2), not below 0; s2 is the mean of the five smallest v / m2 of the nine 3
 ///                x 3 windows that tile the 7 x 7 with their rims shared. Neither radius nor looks matter. Where any of
 ///                the 49 is missing, all valid ones take the place of the half.
-/// Where m or v is not above 0, the result is m. A missing cell stays missing; missing cells and those beyond the
-/// raster (edge: shrink) are not counted. looks is never estimated, so that no tile differs from another.
+/// Where m or v is not above 0, the result is m. A missing cell stays missing; missing cells are not counted. Beyond
+/// the raster no cell counts (edge shrink), or what counts is the nearest cell of its rim (replicate, as in the Orfeo
+/// Toolbox). looks is never estimated, so that no tile differs from another.
 struct Speckle {
   enum class Filter { boxcar, lee, kuan, frost, gamma_map, refined_lee };
+  enum class Edge { shrink, replicate };
   struct Params {
     Filter filter = Filter::lee;
     std::int32_t radius = 2;
     double looks = 4.4;
     double damping = 2;
+    Edge edge = Edge::shrink;
+    std::int64_t width = 0, height = 0;  ///< derived: of the raster
   } params;
 
   static Schema schema() {
@@ -39,6 +43,7 @@ struct Speckle {
         .param("looks", &Params::looks, "Equivalent number of looks (lee, kuan, gamma_map).", units::one,
                between(0.1, 1e4))
         .param("damping", &Params::damping, "How fast weights fall with distance (frost).", units::one, between(0, 100))
+        .param("edge", &Params::edge, "What lies beyond the raster.", {"shrink", "replicate"})
         .example("scene_db.tif ! linear ! speckle --filter refined_lee ! decibel ! smooth_db.tif")
         .cites("Lee 1980, IEEE Trans. PAMI 2(2), 165-168 (lee)")
         .cites("Kuan et al. 1985, IEEE Trans. PAMI 7(2), 165-177 (kuan)")
@@ -47,6 +52,8 @@ struct Speckle {
         .cites("Lee 1981, Computer Graphics and Image Processing 17(1), 24-32 (refined_lee)")
         .agrees(exactly);
   }
+
+  static void check(Params& p, const fulmar_ground& ground) { p.width = ground.width, p.height = ground.height; }
 
   /// Mean and variance (ddof 1) of some cells.
   struct Statistics {
@@ -65,7 +72,12 @@ struct Speckle {
   struct OfSums {
     Params params;
     FULMAR_HD Box box() const { return {params.radius, params.radius}; }
-    FULMAR_HD float operator()(float intensity, Moments around) const {
+    FULMAR_HD float operator()(float intensity, Moments around) const { return of(intensity, around); }
+    template <class Cells>
+    FULMAR_HD float at(const Cells& cells, const WindowSums& around) const {
+      return of(cells(0, 0), around);
+    }
+    FULMAR_HD float of(float intensity, const WindowSums& around) const {
       const auto s = statistics(around);
       const double m = s.mean, own = intensity;
       if constexpr (filter == Filter::boxcar) return result(intensity, m);
@@ -89,7 +101,9 @@ struct Speckle {
     Params params;
     FULMAR_HD Box halo() const { return {params.radius, params.radius}; }
     FULMAR_HD Box box() const { return {params.radius, params.radius}; }
-    FULMAR_HD float operator()(Near<float> near, Moments around) const {
+    FULMAR_HD float operator()(Near<float> near, Moments around) const { return at(near, around); }
+    template <class Cells>
+    FULMAR_HD float at(const Cells& near, const WindowSums& around) const {
       const auto s = statistics(around);
       const double decay = params.damping * s.variance / (s.mean * s.mean);
       double sum = near(0, 0), weights = 1;
@@ -120,7 +134,8 @@ struct Speckle {
       int a, b, c;
     };
 
-    FULMAR_HD static Statistics over(Near<float> near, int x0, int y0, int size, Half half, double& n) {
+    template <class Cells>
+    FULMAR_HD static Statistics over(const Cells& near, int x0, int y0, int size, Half half, double& n) {
       double sum = 0, squares = 0;
       n = 0;
       const auto each = [&](const auto& add) {
@@ -159,7 +174,9 @@ struct Speckle {
       }
     }
 
-    FULMAR_HD float operator()(Near<float> near) const {
+    FULMAR_HD float operator()(Near<float> near) const { return at(near, {}); }
+    template <class Cells>
+    FULMAR_HD float at(const Cells& near, const WindowSums&) const {
       const float own = near(0, 0);
       if (is_missing(own)) return own;
       double mean[3][3], smallest[9], n = 0, all = 0;
@@ -186,25 +203,62 @@ struct Speckle {
       return static_cast<float>(s.mean + b * (static_cast<double>(own) - s.mean));
     }
   };
+
+  /// A filter whose window sees the rim of the raster repeated beyond it.
+  template <class Inner>
+  struct Beyond {
+    Inner inner;
+    FULMAR_HD Box box() const { return {inner.params.radius, inner.params.radius}; }
+    FULMAR_HD Box halo() const {
+      if constexpr (requires { inner.halo(); })
+        return inner.halo();
+      else
+        return box();
+    }
+    FULMAR_HD float operator()(Near<float> near, Moments around, Here here) const {
+      const auto cells = Replicated<float>::at(near, here.x, here.y, inner.params.width, inner.params.height);
+      const int r = inner.params.radius;
+      WindowSums sums = around;
+      if (!cells.holds(r, r)) {
+        sums = {};
+        for (int y = -r; y <= r; ++y)
+          for (int x = -r; x <= r; ++x) {
+            const float v = cells(x, y);
+            const double value = is_missing(v) ? 0.0 : static_cast<double>(v);
+            sums.n += is_missing(v) ? 0.0 : 1.0;
+            sums.s1 += value;
+            sums.s2 += value * value;
+          }
+      }
+      return inner.at(cells, sums);
+    }
+  };
   using Variant = OfSums<Filter::lee>;
 
   template <class Use>
   decltype(auto) variant(Use&& use) const {
     switch (params.filter) {
       case Filter::boxcar:
-        return use(OfSums<Filter::boxcar>{params});
+        return with_edge(use, OfSums<Filter::boxcar>{params});
       case Filter::kuan:
-        return use(OfSums<Filter::kuan>{params});
+        return with_edge(use, OfSums<Filter::kuan>{params});
       case Filter::gamma_map:
-        return use(OfSums<Filter::gamma_map>{params});
+        return with_edge(use, OfSums<Filter::gamma_map>{params});
       case Filter::frost:
-        return use(Frost{params});
+        return with_edge(use, Frost{params});
       case Filter::refined_lee:
-        return use(RefinedLee{params});
+        return with_edge(use, RefinedLee{params});
       case Filter::lee:
         break;
     }
-    return use(OfSums<Filter::lee>{params});
+    return with_edge(use, OfSums<Filter::lee>{params});
+  }
+
+ private:
+  template <class Use, class Inner>
+  decltype(auto) with_edge(Use& use, const Inner& inner) const {
+    if (params.edge == Edge::replicate) return use(Beyond<Inner>{inner});
+    return use(inner);
   }
 };
 

@@ -13,8 +13,13 @@ CHL = "front/modis_chl_peru_201502.nc"
 
 
 def front(path, words, tmp_path):
-    run(f"{path} ! front {words} ! {tmp_path}/out.tif")
+    run(f"{path} ! front {words} ! {tmp_path}/out.tif --values front,direction")
     return read(tmp_path / "out.tif").astype(float)
+
+
+def direction(tmp_path):
+    """The second output of the last run."""
+    return read(tmp_path / "out.tif", 2).astype(float)
 
 
 def field(path):
@@ -70,13 +75,25 @@ def sobel(f):
     return np.where(gap, np.nan, gx), np.where(gap, np.nan, gy)
 
 
-def check(got, gx, gy, dx, dy):
+def check_direction(got, gx, gy, dx, dy):
+    """The azimuth in which the field rises, from its differences to the east and to the north; none where it is flat."""
+    east, north = gx / dx, gy / dy
+    sloping = np.hypot(east, north) > 0
+    assert np.array_equal(np.isnan(got), ~sloping)
+    apart = np.abs(got - np.degrees(np.arctan2(east, north)) % 360)[sloping]
+    assert np.minimum(apart, 360 - apart).max() < 4e-5  # the resolution of f32 at 360
+    assert np.nanmin(got) >= 0 and np.nanmax(got) < 360
+    assert all(((got >= q) & (got < q + 90)).sum() > 1000 for q in (0, 90, 180, 270))
+
+
+def check(got, gx, gy, dx, dy, azimuth):
     expected = 1000 * np.hypot(gx / dx, gy / dy)
     assert np.array_equal(np.isnan(got), np.isnan(expected))
     valid = ~np.isnan(expected)
     assert valid.sum() > 40_000
     # f32 of the result, and of the chord of a parallel for the parallel: 1e-7 both.
     assert np.allclose(got[valid], expected[valid], rtol=3e-7, atol=1e-12)
+    check_direction(azimuth, gx, gy, dx, dy)
     return expected
 
 
@@ -88,7 +105,7 @@ def test_gradient(tmp_path):
     inner[1:-1, 1:-1] = True
     four = inner & ~np.isnan(f) & ~np.isnan(gx) & ~np.isnan(gy)
     check(front(path, "--method gradient", tmp_path), np.where(four, gx, np.nan), np.where(four, -gy, np.nan),
-          *ground(path))
+          *ground(path), direction(tmp_path))
 
 
 def test_one_sided_at_edges_and_coasts(tmp_path):
@@ -102,7 +119,7 @@ def test_one_sided_at_edges_and_coasts(tmp_path):
         return np.where(np.isnan(after), before, np.where(np.isnan(before), after, both))
 
     got = front(path, "--method one_sided", tmp_path)
-    check(got, axis(1, 0), axis(0, -1), *ground(path))
+    check(got, axis(1, 0), axis(0, -1), *ground(path), direction(tmp_path))
     assert (~np.isnan(got)).sum() > (~np.isnan(front(path, "--method gradient", tmp_path))).sum()
     # numpy.gradient takes the same differences at the edge of the raster.
     gx = np.gradient(f, axis=1)[:, 0]
@@ -112,7 +129,8 @@ def test_one_sided_at_edges_and_coasts(tmp_path):
 
 def test_sobel(tmp_path):
     path = shared(SST)
-    check(front(path, "--method sobel", tmp_path), *sobel(field(path)), *ground(path))
+    check(front(path, "--method sobel", tmp_path), *sobel(field(path)), *ground(path),
+          direction(tmp_path))
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 3])
@@ -125,7 +143,7 @@ def test_belkin_oreilly(tmp_path, iterations):
     changed = (filtered != f) & ~np.isnan(f)
     assert changed.sum() > 1000
     expected = check(front(path, f"--method belkin_oreilly --iterations {iterations}", tmp_path), *sobel(filtered),
-                     *ground(path))
+                     *ground(path), direction(tmp_path))
     # The four profiles matter, the north-east one too: with the main diagonal in its place the answer is another.
     global PROFILES
     kept, PROFILES = PROFILES, ((1, 0), (0, 1), (1, 1), (1, 1))
@@ -150,6 +168,9 @@ def test_chlorophyll_in_decades(tmp_path, method):
     assert np.array_equal(np.isnan(got), ~valid) and valid.sum() > 20_000
     # Differences of logarithms that are alike lose digits, in the oracle too.
     assert np.allclose(got[valid], expected[valid], rtol=3e-7, atol=1e-15 * 1000 / 4000 * 8)
+    steep = expected > 1e-6  # elsewhere those digits turn the direction
+    assert steep.sum() > 20_000
+    check_direction(np.where(steep, direction(tmp_path), np.nan), np.where(steep, gx, np.nan), gy, *ground(path))
 
 
 def test_sobel_agrees_with_grec(tmp_path):
@@ -178,6 +199,31 @@ def test_toy_peaks(tmp_path):
     spike[5, 5] += 10  # a peak of five: kept, as a real feature
     got = front(write(tmp_path / "peak.tif", spike, transform=utm), "--method belkin_oreilly", tmp_path)
     assert got[5, 4] == pytest.approx((2 * float(spike[5, 5] - spike[5, 3]) + 2 * 1.0) / 8, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["gradient", "one_sided", "sobel", "belkin_oreilly"])
+@pytest.mark.parametrize("azimuth", [0, 45, 100, 200, 315])
+def test_compass(tmp_path, method, azimuth):
+    """A plane that rises towards an azimuth, on cells of 300 by 200 m; one that is flat has no direction."""
+    y, x = np.mgrid[0:12, 0:15]
+    a = np.radians(azimuth)
+    cells = (20 + 1e-3 * (300 * x * np.sin(a) - 200 * y * np.cos(a))).astype(np.float32)
+    utm = (500000, 300, 0, 4000000, 0, -200)
+    got = front(write(tmp_path / "plane.tif", cells, transform=utm), f"--method {method}", tmp_path)
+    apart = (direction(tmp_path)[1:-1, 1:-1] - azimuth + 180) % 360 - 180
+    assert np.abs(apart).max() < 5e-3  # f32 of the plane
+    assert got[1:-1, 1:-1] == pytest.approx(1, rel=1e-4)
+    front(write(tmp_path / "flat.tif", np.full((9, 9), 20, np.float32), transform=utm), f"--method {method}", tmp_path)
+    assert (read(tmp_path / "out.tif")[1:-1, 1:-1] == 0).all() and np.isnan(direction(tmp_path)).all()
+
+
+def test_rows_from_south_to_north(tmp_path):
+    f = np.random.default_rng(2).normal(290, 1, (40, 50)).astype(np.float32)
+    down = write(tmp_path / "down.tif", f, transform=(500000, 300, 0, 4000000, 0, -200))
+    up = write(tmp_path / "up.tif", f[::-1].copy(), transform=(500000, 300, 0, 4000000 - 200 * 40, 0, 200))
+    expected = front(down, "--method sobel", tmp_path), direction(tmp_path)
+    assert np.array_equal(front(up, "--method sobel", tmp_path), expected[0], equal_nan=True)
+    assert np.array_equal(direction(tmp_path), expected[1], equal_nan=True)
 
 
 def test_units_and_refusals(tmp_path):

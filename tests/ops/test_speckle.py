@@ -15,9 +15,10 @@ def filtered(cells, name, tmp_path, words=""):
     return read(tmp_path / "out.tif").astype(float)
 
 
-def windows(cells, r):
-    """Every cell's window, as rows x columns x (2r+1)2; missing beyond the raster."""
-    padded = np.pad(cells.astype(float), r, constant_values=np.nan)
+def windows(cells, r, edge):
+    """Every cell's window, as rows x columns x (2r+1)2; beyond the raster missing, or its rim repeated."""
+    own = cells.astype(float)
+    padded = np.pad(own, r, mode="edge") if edge == "replicate" else np.pad(own, r, constant_values=np.nan)
     return np.lib.stride_tricks.sliding_window_view(padded, (2 * r + 1, 2 * r + 1))
 
 
@@ -29,11 +30,11 @@ def moments(w):
     return m, np.where(n > 1, v, 0)
 
 
-def oracle(cells, name, r=2, looks=4.4, damping=2.0):
+def oracle(cells, name, r=2, looks=4.4, damping=2.0, edge="shrink"):
     if name == "refined_lee":
-        return refined_lee(cells)
+        return refined_lee(cells, edge)
     own = cells.astype(float)
-    w = windows(cells, r)
+    w = windows(cells, r, edge)
     m, v = moments(w)
     with np.errstate(all="ignore"):
         ci2, cu2 = v / m**2, 1 / looks
@@ -60,13 +61,13 @@ def oracle(cells, name, r=2, looks=4.4, damping=2.0):
     return np.where(np.isnan(own), np.nan, out)
 
 
-def refined_lee(cells):
+def refined_lee(cells, edge):
     """Cell by cell from the text, halves as masks of the 7 x 7."""
     y, x = np.mgrid[0:7, 0:7]
     halves = {0: x >= 3, 1: x >= y, 2: y <= 3, 3: x <= 6 - y, 4: x <= 3, 5: x <= y, 6: y >= 3, 7: y >= 6 - x}
     assert all(h.sum() == 28 for h in halves.values())
     out = np.full(cells.shape, np.nan)
-    all_windows = windows(cells, 3)
+    all_windows = windows(cells, 3, edge)
     for at in np.argwhere(~np.isnan(cells)):
         w = all_windows[tuple(at)]
         noise, mean = [], np.full((3, 3), np.nan)
@@ -117,6 +118,27 @@ def test_against_the_formulas(tmp_path, name):
     check(filtered(cells, name, tmp_path), oracle(cells, name))
 
 
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("shape", [(23, 31), (4, 3), (1, 9)])
+def test_edge_replicate(tmp_path, name, shape):
+    cells = scene()[: shape[0], : shape[1]].copy()
+    if shape[0] > 10:
+        cells[0, 5] = cells[7, -1] = cells[-1, 9] = np.nan  # on the rim: what is repeated is missing, too
+        cells[12:15, 12:15] = np.nan
+    expected = oracle(cells, name, edge="replicate")
+    check(filtered(cells, name, tmp_path, "--edge replicate"), expected)
+    assert not np.array_equal(expected, oracle(cells, name), equal_nan=True)
+
+
+def test_edge_replicate_ends_at_the_raster_and_knows_no_tiles(tmp_path):
+    """What follows sees nothing beyond the raster; seams are not edges."""
+    cells = np.random.default_rng(9).gamma(4.4, 0.02 / 4.4, (530, 1040)).astype(np.float32)
+    path = write(tmp_path / "scene.tif", cells)
+    smooth = oracle(cells, "boxcar", edge="replicate")
+    run(f"{path} ! speckle --filter boxcar --edge replicate ! speckle --filter boxcar ! {tmp_path}/out.tif")
+    check(read(tmp_path / "out.tif").astype(float), oracle(smooth.astype(np.float32), "boxcar"))
+
+
 @pytest.mark.parametrize("name,r,looks,damping", [
     ("lee", 1, 1.0, 2), ("kuan", 3, 12.0, 2), ("frost", 1, 4.4, 0.1), ("frost", 4, 4.4, 1), ("gamma_map", 3, 2.5, 2),
     ("boxcar", 6, 1, 2)])
@@ -138,11 +160,14 @@ def test_camargue(tmp_path, name):
 def test_numbers_of_otb(tmp_path, name, theirs):
     lines = [line for line in (DATA / "otb_despeckle.txt").read_text().splitlines() if not line.startswith("#")]
     start = lines.index(theirs) + 1
-    expected = np.array([line.split() for line in lines[start : start + 14]], float)
+    expected = np.array([line.split() for line in lines[start : start + 18]], float)
     cells = (10.0 ** (read(SCENE)[300:318, 200:218].astype(float) / 10)).astype(np.float32)
-    got = filtered(cells, name, tmp_path)[2:-2, 2:-2]
-    assert expected.shape == (14, 14)
-    assert np.abs(got / expected - 1).max() < 1e-5  # OTB's own arithmetic
+    assert expected.shape == (18, 18)
+    inner = np.s_[2:-2, 2:-2]
+    got = filtered(cells, name, tmp_path)
+    assert np.abs(got[inner] / expected[inner] - 1).max() < 1e-5  # OTB's own arithmetic
+    got = filtered(cells, name, tmp_path, "--edge replicate")
+    assert np.abs(got / expected - 1).max() < 1e-5
 
 
 @pytest.mark.parametrize("name", FILTERS)

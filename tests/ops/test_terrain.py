@@ -173,3 +173,49 @@ def test_no_size_no_slope(tmp_path):
     refused(2, f"{path} ! terrain ! {tmp_path}/out.tif", names=["size of its cells", "CRS"])
     got = terrain(path, "--measure roughness", tmp_path)
     assert (got[1:-1, 1:-1] == 24).all()
+
+
+def flipped(path, out, rows_up):
+    """The raster with its rows from the south to the north, and a transform that says so."""
+    (x, dx, _, y, _, dy), wkt = place(path)
+    cells = read(path)
+    return write(out, cells[::-1].copy(), transform=(x, dx, 0, y + dy * cells.shape[0], 0, -dy if rows_up else dy),
+                 crs=wkt)
+
+
+@pytest.mark.parametrize("words,mode,tolerance", [
+    ("--measure aspect", "aspect", 2e-4), ("--measure hillshade", "hillshade", 0), ("--measure slope", "slope", 2e-4)])
+def test_rows_from_south_to_north(tmp_path, words, mode, tolerance):
+    """gdaldem turns a raster that is stored upside down round, as does reading here: north is up in what comes out."""
+    source = shared(DEM)
+    up = flipped(source, tmp_path / "up.tif", True)
+    got = terrain(up, words, tmp_path)
+    (x, dx, _, y, _, dy), _ = place(tmp_path / "out.tif")
+    assert (x, dx, y, dy) == tuple(place(source)[0][i] for i in (0, 1, 3, 5))
+    north_up = gdaldem(mode, source, tmp_path)
+    valid = same_gaps(got, north_up)
+    assert angle(got, north_up)[valid].max() <= tolerance
+    assert np.array_equal(got, terrain(source, words, tmp_path), equal_nan=True)
+    # gdaldem itself, of the stored rows, where it heeds their direction.
+    theirs = gdaldem(mode, up, tmp_path)
+    if place(tmp_path / "gdaldem.tif")[0][5] > 0:
+        theirs = theirs[::-1]
+    print(mode, "gdaldem upside down differs by", np.nanmax(angle(theirs, north_up)))
+
+
+def test_rows_from_south_to_north_in_windows(tmp_path):
+    """Every window of a tiled file comes from the right place: a copy, and values with gaps and a mask."""
+    rng = np.random.default_rng(3)
+    cells = rng.normal(size=(2, 611, 703)).astype(np.float32)
+    cells[:, 100:140, 200:260] = -9999
+    up = (500000, 10, 0, 4000000, 0, 10)
+    write(tmp_path / "up.tif", cells, transform=up, nodata=-9999, options=["TILED=YES", "BLOCKYSIZE=64", "BLOCKXSIZE=64"])
+    for backend in ("cpu", "reference"):
+        run(f"{tmp_path}/up.tif ! expression 'b1 + 0' ! {tmp_path}/out.tif", "--backend", backend)
+        assert place(tmp_path / "out.tif")[0] == (500000, 10, 0, 4006110, 0, -10)
+        expected = np.where(cells[0] == -9999, np.nan, cells[0])[::-1]
+        assert np.array_equal(read(tmp_path / "out.tif"), expected, equal_nan=True)
+    # Without a CRS nothing says which way is north: rows stay as they are.
+    write(tmp_path / "nowhere.tif", cells, transform=up, crs=None, nodata=-9999)
+    run(f"{tmp_path}/nowhere.tif ! expression 'b1 + 0' ! {tmp_path}/out.tif")
+    assert np.array_equal(read(tmp_path / "out.tif"), expected[::-1], equal_nan=True)
