@@ -138,6 +138,24 @@ def test_geomedian_to_the_last_digit_where_it_is_known(tmp_path):
     np.testing.assert_allclose(got[:, 0, 1], [0, 0], atol=1e-6)
 
 
+def test_ties_go_to_the_first_date(tmp_path):
+    """As green, or as near to all dates: the first counts. Without a sum there is no index."""
+    cells = np.zeros((3, 2, 1, 4), np.float32)
+    cells[:, :, 0, 0] = [[0.1, 0.1], [0.25, 0.75], [0.125, 0.375]]  # the last two as green
+    cells[:, :, 0, 1] = [[0.5, -0.5], [0.75, 0.25], [1, -1]]  # 0 / 0 beside an index below 0
+    cells[:, :, 0, 2] = [[0.5, -0.5], [-0.25, 0.25], [0, 0]]  # 0 / 0 throughout
+    cells[:, :, 0, 3] = [[0.25, 0.75], [0.25, 0.75], [np.nan, 9]]
+    got = composite(write_stack(tmp_path / "green", cells), tmp_path, "max_ndvi", "--red 1", "--nir 2")
+    np.testing.assert_array_equal(got[:, 0].T, [[0.25, 0.75], [0.75, 0.25], [np.nan, np.nan], [0.25, 0.75]])
+    cells = np.zeros((4, 1, 1, 2), np.float32)
+    cells[:, 0, 0, 0] = [8, 2, 4, np.nan]
+    cells[:, 0, 0, 1] = [9, 3, 4, 0]  # 3 and 4 are as near to the others
+    got = composite(write_stack(tmp_path / "near", cells), tmp_path, "medoid")
+    np.testing.assert_array_equal(got[0, 0], [4, 3])
+    got = composite(write_stack(tmp_path / "two", cells[:2]), tmp_path, "medoid")
+    np.testing.assert_array_equal(got[0, 0], [8, 9])
+
+
 def test_bands_of_one_file_are_dates(tmp_path):
     rng = np.random.default_rng(9)
     cells = rng.integers(0, 50, (8, 12, 13)).astype(np.int16)

@@ -146,6 +146,19 @@ def test_degrees_use_the_size_of_their_own_row(tmp_path):
     assert angle(aspect, expected)[sloping].max() < 4e-5  # the resolution of f32 at 360
 
 
+@pytest.mark.parametrize("azimuth", [20, 110, 200, 290])
+def test_gradients_on_oblong_cells(tmp_path, azimuth):
+    """A plane that falls towards an azimuth, on cells of 30 by 20 m, by both gradients."""
+    y, x = np.mgrid[0:12, 0:15]
+    a = np.radians(azimuth)
+    cells = (-0.3 * (30.0 * x * np.sin(a) - 20.0 * y * np.cos(a))).astype(np.float32)
+    path = write(tmp_path / "dem.tif", cells, transform=(500000, 30, 0, 4000000, 0, -20))
+    for gradient in ("horn", "zevenbergen_thorne"):
+        words = f"--gradient {gradient}"
+        assert terrain(path, f"--measure aspect {words}", tmp_path)[1:-1, 1:-1] == pytest.approx(azimuth, abs=1e-4)
+        assert terrain(path, words, tmp_path)[1:-1, 1:-1] == pytest.approx(np.degrees(np.arctan(0.3)), abs=1e-4)
+
+
 def test_compass(tmp_path):
     """A plane that falls to the north-east at 45 degrees of azimuth; cells of 30 by 20 m, where gdaldem's aspect errs."""
     y, x = np.mgrid[0:12, 0:15]
