@@ -42,6 +42,21 @@ class ExactSum {
     pending_ = 2;
   }
 
+  /// Adds another sum, times a whole number of no more than 2^32, exactly.
+  void merge(const ExactSum& other, std::int64_t times) {
+    ExactSum b = other;
+    b.normalise();
+    normalise();
+    Int128 carry = 0;
+    for (std::size_t i = 0; i + 1 < limbs_.size(); ++i) {
+      carry += static_cast<Int128>(b.limbs_[i]) * times;
+      limbs_[i] += static_cast<std::int64_t>(carry & 0xffffffff);
+      carry >>= limb_bits;
+    }
+    limbs_.back() += static_cast<std::int64_t>(carry) + b.limbs_.back() * times;
+    pending_ = 2;
+  }
+
   /// The sum, rounded; the same bits for the same set of terms.
   [[nodiscard]] double value() const {
     ExactSum s = *this;

@@ -53,6 +53,19 @@ struct Grid {
   std::shared_ptr<const Locator> locator;    ///< may be null: a raster that lies nowhere
 
   [[nodiscard]] Window window() const { return {0, 0, width, height}; }
+  /// Columns after which the cells repeat: the width of a grid that wraps, else 0.
+  [[nodiscard]] std::int64_t turn() const { return wraps ? width : 0; }
+  /// What there is of a window. Of a grid that wraps that is every column: a window of less than a turn keeps its
+  /// columns, beyond the seam as they are counted; any other has one whole turn, from the first column.
+  [[nodiscard]] Window there(const Window& w) const {
+    Window all = intersect(w, window());
+    if (!wraps || w.width <= 0) return all;
+    all.x = w.width < width ? w.x : 0;
+    all.width = std::min(w.width, width);
+    return all;
+  }
+  /// Where a neighbour of a cell may be a cell too: beyond the seam of a grid that wraps as well.
+  [[nodiscard]] Window neighbourhood() const { return wraps ? Window{-1, 0, width + 2, height} : window(); }
   /// Ground size of the cells of a row. On a geographic grid the arcs of the WGS84 ellipsoid at the row's centre:
   /// dx = a cos(lat) / sqrt(1 - e2 sin2(lat)) dlon, dy = a (1 - e2) / (1 - e2 sin2(lat))^1.5 dlat; the area is exact
   /// (authalic). On a projected grid the lengths of the transform's columns. Errors: none, zeros where unknown.

@@ -66,5 +66,34 @@ inline Window whole_blocks(Window w, std::int64_t block_width, std::int64_t bloc
   const auto x = floor_to(w.x, block_width), y = floor_to(w.y, block_height);
   return {x, y, ceil_to(w.right(), block_width) - x, ceil_to(w.bottom(), block_height) - y};
 }
+/// The same where cells repeat after `turn` columns: every turn begins a lattice of its own, whose last block is what
+/// is left of the turn. 0: nothing repeats.
+inline Window whole_blocks(Window w, std::int64_t block_width, std::int64_t block_height, std::int64_t turn) {
+  Window all = whole_blocks(w, block_width, block_height);
+  if (turn == 0 || w.empty()) return all;
+  const auto first = floor_to(w.x, turn), last = floor_to(w.right() - 1, turn);
+  all.x = first + floor_to(w.x - first, block_width);
+  all.width = last + std::min(turn, ceil_to(w.right() - last, block_width)) - all.x;
+  return all;
+}
+
+/// Calls use(x, at, count) for each run of the columns [first, end) that lies among the columns [from, from + width):
+/// the columns x, x + 1... are the columns at, at + 1... there, whole turns away. With a turn of 0, just those that
+/// both have.
+template <class Use>
+void each_run(std::int64_t first, std::int64_t end, std::int64_t from, std::int64_t width, std::int64_t turn,
+              Use&& use) {
+  if (turn == 0) {
+    const auto x = std::max(first, from), right = std::min(end, from + width);
+    if (x < right) use(x, x, right - x);
+    return;
+  }
+  for (auto x = first; x < end;) {
+    const auto into = x - from - floor_to(x - from, turn);
+    const auto count = std::min(end - x, (into < width ? width : turn) - into);
+    if (into < width) use(x, from + into, count);
+    x += count;
+  }
+}
 
 }  // namespace fulmar

@@ -35,11 +35,12 @@ void fill_border(const PlaneRef& p, const Window& inside) {
   }
 }
 
-void copy_cells(const PlaneRef& from, const PlaneRef& to, const Window& window) {
+/// `at`: the column of `from` that goes to the window's first.
+void copy_cells(const PlaneRef& from, std::int64_t at, const PlaneRef& to, const Window& window) {
   const auto size = bytes_of(from.type);
   for (std::int64_t y = window.y; y < window.bottom(); ++y)
     std::memcpy(to.cells + ((y - to.window.y) * to.stride + (window.x - to.window.x)) * size,
-                from.cells + ((y - from.window.y) * from.stride + (window.x - from.window.x)) * size,
+                from.cells + ((y - from.window.y) * from.stride + (at - from.window.x)) * size,
                 static_cast<std::size_t>(window.width * size));
 }
 
@@ -67,6 +68,11 @@ void stack(const PlaneRef* bands, std::size_t count, const Window& window, float
     }
     to += window.width * static_cast<std::int64_t>(count);
   }
+}
+
+void move_right(fulmar_plane& plane, std::int64_t columns, std::int64_t values) {
+  if (plane.cells != nullptr)
+    plane.cells = static_cast<std::byte*>(plane.cells) + columns * values * bytes_of(static_cast<DType>(plane.dtype));
 }
 
 void move_down(fulmar_plane& plane, std::int64_t rows) {
@@ -151,7 +157,7 @@ void BlockRunner::run(std::size_t stage, const Window& block, std::size_t index,
   for (const Edge& e : s.results) {
     const PlaneRef to = result_memory(stage, e, tile);
     const PlaneRef& from = planes_[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)];
-    if (from.cells != to.cells) copy_cells(from, to, block);
+    if (from.cells != to.cells) copy_cells(from, block.x, to, block);
   }
 }
 
@@ -160,26 +166,34 @@ void BlockRunner::load(int n, const Window& own, TileContext& tile) {
   const auto s = static_cast<std::size_t>(node.source);
   const RasterSource& source = *graph_.sources[s];
   const PlaneRef to = plane(own, node.outputs[0].type);
-  const Window inside = intersect(own, graph_.grid.window());
+  Window inside = intersect(own, graph_.grid.window());
+  const std::int64_t turn = graph_.grid.turn();
+  if (turn > 0) inside.x = own.x, inside.width = own.width;
   fill_border(to, inside);
   planes_[static_cast<std::size_t>(n)][0] = to;
   if (inside.empty()) return;
   if (source.computed()) {
     if (!readers_[s]) readers_[s] = source.reader();
-    void* cells = to.type == DType::f32 ? static_cast<void*>(to.at<float>(inside.x, inside.y))
-                                        : static_cast<void*>(to.at<std::uint8_t>(inside.x, inside.y));
-    readers_[s]->read(node.band, inside, cells, to.stride);
+    each_run(inside.x, inside.right(), 0, graph_.grid.width, turn,
+             [&](std::int64_t x, std::int64_t at, std::int64_t count) {
+               void* cells = to.type == DType::f32 ? static_cast<void*>(to.at<float>(x, inside.y))
+                                                   : static_cast<void*>(to.at<std::uint8_t>(x, inside.y));
+               readers_[s]->read(node.band, {at, inside.y, count, inside.height}, cells, to.stride);
+             });
     return;
   }
   const auto [use, band] = stored_at_[static_cast<std::size_t>(n)];
-  const auto& stored = tile.sources[use][band];
+  const TileContext::Stored& stored = tile.sources[use][band];
   const StoredBand& description = source.bands()[static_cast<std::size_t>(node.band)];
-  const auto* cells = stored.cells.cells +
-                      ((inside.y - stored.cells.window.y) * stored.cells.stride + (inside.x - stored.cells.window.x)) *
-                          bytes_of(description.dtype);
-  const std::uint8_t* mask = stored.mask.cells == nullptr ? nullptr : stored.mask.at<std::uint8_t>(inside.x, inside.y);
-  widen(description, cells, stored.cells.stride, mask, stored.mask.stride, inside.width, inside.height,
-        to.at<float>(inside.x, inside.y), to.stride);
+  const Window& held = stored.cells.window;
+  each_run(
+      inside.x, inside.right(), held.x, held.width, turn, [&](std::int64_t x, std::int64_t at, std::int64_t count) {
+        const auto* cells = stored.cells.cells +
+                            ((inside.y - held.y) * stored.cells.stride + at - held.x) * bytes_of(description.dtype);
+        const std::uint8_t* mask = stored.mask.cells == nullptr ? nullptr : stored.mask.at<std::uint8_t>(at, inside.y);
+        widen(description, cells, stored.cells.stride, mask, stored.mask.stride, count, inside.height,
+              to.at<float>(x, inside.y), to.stride);
+      });
 }
 
 PlaneRef BlockRunner::fetch(std::size_t stage, Edge edge, const Window& needed, DType type, const TileContext& tile) {
@@ -191,9 +205,14 @@ PlaneRef BlockRunner::fetch(std::size_t stage, Edge edge, const Window& needed, 
     PlaneRef kept;
     for (std::size_t s = stage; s-- > 0 && kept.cells == nullptr;) kept = result_memory(s, edge, tile);
     from = plane(needed, kept.type);
-    const Window inside = intersect(needed, kept.window);
+    Window inside = intersect(needed, kept.window);
+    if (graph_.grid.wraps) inside.x = needed.x, inside.width = needed.width;
     fill_border(from, inside);
-    if (!inside.empty()) copy_cells(kept, from, inside);
+    if (!inside.empty())
+      each_run(inside.x, inside.right(), kept.window.x, kept.window.width, graph_.grid.turn(),
+               [&](std::int64_t x, std::int64_t at, std::int64_t count) {
+                 copy_cells(kept, at, from, {x, inside.y, count, inside.height});
+               });
   }
   if (from.type == type) return from;
   const PlaneRef to = plane(needed, type);
@@ -323,6 +342,33 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
                    node.times.size(),
                    scratch > 0 ? arena_.take<double>(scratch) : nullptr};
   fulmar_error error{};
+  // Beyond the seam a function must hear of the cells' own columns: it is called for each stretch of them.
+  struct Stretch {
+    std::int64_t into, at, count;
+  };
+  std::vector<Stretch> stretches;
+  const bool beyond_seam = graph_.grid.wraps && (own.x < 0 || own.right() > graph_.grid.width);
+  if (beyond_seam)
+    each_run(own.x, own.right(), 0, graph_.grid.width, graph_.grid.turn(),
+             [&](std::int64_t x, std::int64_t at, std::int64_t count) {
+               stretches.push_back({x - own.x, at, count});
+             });
+  const auto call_stretches = [&] {
+    for (const Stretch& r : stretches) {
+      std::vector<fulmar_plane> in = planes, out = outputs;
+      for (std::size_t i = 0; i < in.size(); ++i) {
+        move_right(in[i], r.into, i == stacked ? in[i].layer : 1);
+        in[i].x = r.at, in[i].width = r.count;
+      }
+      for (auto& p : out) {
+        move_right(p, r.into, 1);
+        p.x = r.at, p.width = r.count;
+      }
+      fulmar_call part = call;
+      part.input = in.data(), part.output = out.data();
+      check_call(table.run(node.params.data(), &part, &error), error, node, own);
+    }
+  };
   // A block that an odd tiling cuts is computed whole by several tiles; the one with its first cell reduces it.
   Reduction* reduction = node.round < 0 ? nullptr : &reductions_.at(n);
   if (reduction != nullptr && !tile.tile.contains(own.x, own.y)) return;
@@ -338,6 +384,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     call.ground = ground + 2 * y;
     if (reduction != nullptr)
       reduction->step(state, call, own);
+    else if (beyond_seam)
+      call_stretches();
     else
       check_call(table.run(node.params.data(), &call, &error), error, node, own);
     for (std::size_t i = 0; i < planes.size(); ++i)
@@ -374,7 +422,7 @@ void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContex
     }
   }
   BlockRuns& runs = tile.runs[which][index];
-  collect(mine, graph_.grid.window(), planes, runs);
+  collect(mine, graph_.grid.neighbourhood(), planes, runs);
   // What is left for features is shared: half for the objects, a quarter for the set cells of the tiles in flight, a
   // quarter for labelling them.
   if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 4 / plan_.tokens)

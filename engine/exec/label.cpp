@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <numeric>
 
 #include "core/error.hpp"
@@ -32,6 +33,18 @@ bool beside_gap(const Run& run, const Window& window, const Window& raster, cons
       if (raster.contains(x, y) && is_missing(p.intensity[(y - window.y) * p.intensity_stride + (x - window.x)]))
         return true;
   return false;
+}
+
+/// In raster order, of an object that may run on beyond the seam.
+Run first_cell(const std::vector<Run>& runs, const Grid& grid) {
+  Run first = runs.front();
+  if (!grid.wraps) return first;
+  for (const Run& r : runs) {
+    if (r.y != runs.front().y) break;
+    const bool over = r.x0 < grid.width && r.x1 > grid.width;
+    first.x0 = std::min(first.x0, over ? 0 : r.x0 - floor_to(r.x0, grid.width));
+  }
+  return first;
 }
 
 }  // namespace
@@ -149,7 +162,7 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
     part.cells += run.x1 - run.x0;
     part.at_mask |= piece->at_mask;
     part.looked_around |= piece->looked_around;
-    part.at_edge |= run.y == 0 || run.x0 == 0 || run.y + 1 == raster.bottom() || run.x1 == raster.right();
+    part.at_edge |= run.y == 0 || run.x0 == raster.x || run.y + 1 == raster.bottom() || run.x1 == raster.right();
     for (std::int64_t x = run.x0; x < run.x1; ++x) {
       const std::size_t k = piece->first + static_cast<std::size_t>(x - run.x0);
       if (!block->intensity.empty() && std::isfinite(block->intensity[k])) {
@@ -170,7 +183,11 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
 }
 
 Labeller::Labeller(const Grid& grid, bool eight, Keep keep, std::int64_t most_bytes)
-    : grid_{grid}, eight_{eight}, keep_{std::move(keep)}, most_bytes_{most_bytes} {}
+    : grid_{grid}, eight_{eight}, keep_{std::move(keep)}, most_bytes_{most_bytes} {
+  if (!grid.wraps) return;
+  west_.assign(static_cast<std::size_t>(grid.height), -1);
+  east_ = west_;
+}
 
 std::vector<Column> Labeller::columns() { return object_columns(); }
 
@@ -228,8 +245,69 @@ void Labeller::add(const Window& tile, std::vector<Part> parts) {
     }
   std::sort(bottom.begin(), bottom.end(), [](const BottomRun& a, const BottomRun& b) { return a.x0 < b.x0; });
   bottom_ = std::move(bottom);
+  if (grid_.wraps && (tile.x == 0 || tile.right() == grid_.width))
+    for (int id = first_new; id < static_cast<int>(parts_.size()); ++id)
+      for (const Run& r : parts_[static_cast<std::size_t>(id)].runs) look_over_seam(r, id);
   for (const auto& t : touches) join(t.a, t.b);
   close(tile);
+}
+
+/// Whichever side is seen later finds the other.
+void Labeller::look_over_seam(const Run& r, int part) {
+  const std::int64_t reach = eight_ ? 1 : 0;
+  const auto meet = [&](const std::vector<int>& other) {
+    for (std::int64_t y = std::max<std::int64_t>(0, r.y - reach); y <= std::min(grid_.height - 1, r.y + reach); ++y)
+      if (const int there = other[static_cast<std::size_t>(y)]; there >= 0 && there != part)
+        over_.emplace_back(std::min(part, there), std::max(part, there));
+  };
+  if (r.x0 == 0) {
+    west_[static_cast<std::size_t>(r.y)] = part;
+    meet(east_);
+  }
+  if (r.x1 == grid_.width) {
+    east_[static_cast<std::size_t>(r.y)] = part;
+    meet(west_);
+  }
+}
+
+std::vector<int> Labeller::groups_over_seam() {
+  std::vector<int> group(parts_.size());
+  std::iota(group.begin(), group.end(), 0);
+  const auto first = [&](int i) {
+    while (group[static_cast<std::size_t>(i)] != i) i = group[static_cast<std::size_t>(i)];
+    return i;
+  };
+  for (auto& [a, b] : over_) {
+    a = root(a), b = root(b);
+    const int ga = first(a), gb = first(b);
+    group[static_cast<std::size_t>(std::max(ga, gb))] = std::min(ga, gb);
+  }
+  for (std::size_t i = 0; i < group.size(); ++i) group[i] = first(static_cast<int>(i));
+  return group;
+}
+
+/// The columns that a connected object takes are one stretch of the circle. Where it leaves some free, what lies left
+/// of those is what continues beyond the seam.
+Part Labeller::joined_over_seam(std::span<const int> parts) {
+  std::vector<std::pair<std::int64_t, std::int64_t>> columns;
+  for (const int i : parts)
+    for (const Run& r : parts_[static_cast<std::size_t>(i)].runs) columns.emplace_back(r.x0, r.x1);
+  std::sort(columns.begin(), columns.end());
+  std::int64_t free = 0;
+  for (const auto& [x0, x1] : columns) {
+    if (x0 > free) break;
+    free = std::max(free, x1);
+  }
+  Part all;
+  for (const int i : parts) {
+    Part& part = parts_[static_cast<std::size_t>(i)];
+    if (free < grid_.width && part.runs.front().x0 < free) {
+      for (Run& r : part.runs) r.x0 += grid_.width, r.x1 += grid_.width;
+      part.weighted_x.merge(part.intensity, 2 * grid_.width);
+    }
+    all.merge(std::move(part));
+  }
+  return all;
 }
 
 void Labeller::close(const Window& tile) {
@@ -242,15 +320,44 @@ void Labeller::close(const Window& tile) {
     for (const int id : left_)
       if (id >= 0) open[static_cast<std::size_t>(root(id))] = 1;
 
+  // The first column waits for the last.
+  const bool last_column = tile.right() >= grid_.width;
+  for (std::int64_t y = 0; y < std::ssize(west_); ++y)
+    if (const int id = west_[static_cast<std::size_t>(y)];
+        id >= 0 && (!last_column || (y + 1 >= tile.bottom() && !end_of_column)))
+      open[static_cast<std::size_t>(root(id))] = 1;
+  // Parts that meet over the seam are measured together, when none of them is open any more.
+  std::vector<int> group;
+  if (!over_.empty()) {
+    group = groups_over_seam();
+    std::vector<char> open_groups(parts_.size(), 0);
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      if (open[i] != 0) open_groups[static_cast<std::size_t>(group[i])] = 1;
+    std::map<int, std::vector<int>> done;
+    for (const auto& [a, b] : over_)
+      if (const int g = group[static_cast<std::size_t>(a)]; open_groups[static_cast<std::size_t>(g)] == 0)
+        for (const int i : {a, b}) done[g].push_back(i);
+    for (auto& [g, parts] : done) {
+      std::sort(parts.begin(), parts.end());
+      parts.erase(std::unique(parts.begin(), parts.end()), parts.end());
+      Part whole = joined_over_seam(parts);
+      measure(whole);
+      // Not a part any more.
+      for (const int i : parts) open[static_cast<std::size_t>(i)] = 2;
+    }
+    for (std::size_t i = 0; i < parts_.size(); ++i)
+      if (open[i] == 0) open[i] = open_groups[static_cast<std::size_t>(group[i])];
+  }
+
   // What stays open moves together, so that memory follows the objects that are open and not those that were.
   std::vector<int> moved(parts_.size(), -1);
   std::vector<Part> kept;
   for (std::size_t i = 0; i < parts_.size(); ++i) {
     if (parent_[i] != static_cast<int>(i)) continue;
-    if (open[i] != 0) {
+    if (open[i] == 1) {
       moved[i] = static_cast<int>(kept.size());
       kept.push_back(std::move(parts_[i]));
-    } else {
+    } else if (open[i] == 0) {
       measure(parts_[i]);
     }
   }
@@ -261,6 +368,15 @@ void Labeller::close(const Window& tile) {
   const auto now = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(root(id))]; };
   for (auto& b : bottom_) b.part = now(b.part);
   for (auto& id : right_) id = now(id);
+  for (auto& id : west_) id = now(id);
+  for (auto& id : east_) id = now(id);
+  std::vector<std::pair<int, int>> over;
+  for (const auto& [a, b] : over_)
+    if (const int left = now(a), right = now(b); left >= 0 && left != right)
+      over.emplace_back(std::min(left, right), std::max(left, right));
+  std::sort(over.begin(), over.end());
+  over.erase(std::unique(over.begin(), over.end()), over.end());
+  over_ = std::move(over);
   if (end_of_column)
     std::fill(left_.begin(), left_.end(), -1);
   else
@@ -292,7 +408,7 @@ void Labeller::measure(Part& part) {
   for (const auto& polygon : feature.polygons)
     for (const auto& ring : polygon) bytes_ += static_cast<std::int64_t>(64 + ring.size() * sizeof(Corner));
   if (bytes_ > most_bytes_) too_many_cells(most_bytes_);
-  found_.push_back({part.runs.front(), std::move(feature)});
+  found_.push_back({first_cell(part.runs, grid_), std::move(feature)});
 }
 
 FeatureTable Labeller::finish() {

@@ -50,7 +50,7 @@ struct LabelPlanes {
 };
 
 /// Gathers the set cells of a window; planes start at the window's first cell. `raster` tells a raster's edge from a
-/// gap.
+/// gap: it is Grid::neighbourhood().
 void collect(const Window& window, const Window& raster, const LabelPlanes& planes, BlockRuns& out);
 
 /// An object, or what has been seen of it so far.
@@ -65,18 +65,21 @@ struct Part {
   void merge(Part&& other);
 };
 
-/// Objects within one tile.
+/// Objects within one tile, as if there were nothing beyond it. `raster` is Grid::neighbourhood().
 /// Errors: as too_many_cells() where they need more than `most_bytes`.
 std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
                              std::int64_t most_bytes);
 
-/// Joins the parts of all tiles. Tiles come column of tiles by column of tiles, each from the top. One thread.
+/// Joins the parts of all tiles, on a grid that wraps also those that meet over the seam. Tiles come column of tiles by
+/// column of tiles, each from the top. One thread.
 class Labeller {
  public:
   using Keep = std::function<bool(const fulmar_object&)>;
   Labeller(const Grid& grid, bool eight, Keep keep, std::int64_t most_bytes);
 
   void add(const Window& tile, std::vector<Part> parts);
+  /// A whole object. One that crosses the seam has its columns counted on, beyond the last.
+  void add_whole(Part part) { measure(part); }
   /// All objects kept, in order of their first cells, numbered from 1.
   FeatureTable finish();
   [[nodiscard]] bool eight() const { return eight_; }
@@ -90,7 +93,11 @@ class Labeller {
   };
   int root(int part);
   void join(int a, int b);
+  void look_over_seam(const Run& run, int part);
+  /// The groups in which parts meet over the seam, by part.
+  std::vector<int> groups_over_seam();
   void close(const Window& tile);
+  Part joined_over_seam(std::span<const int> parts);
   void measure(Part& part);
 
   Grid grid_;
@@ -102,6 +109,10 @@ class Labeller {
   std::vector<int> parent_;
   std::vector<BottomRun> bottom_;  ///< last row of the tile above
   std::vector<int> left_, right_;  ///< last column of the tiles to the left, and of this column of tiles; -1 none
+  /// Of a grid that wraps. Parts that meet over the seam stay apart until none of them can grow: each lies on one side,
+  /// so that what lies beyond the seam can be moved a turn on.
+  std::vector<int> west_, east_;           ///< by row: what lies in the first and last column; -1 nothing
+  std::vector<std::pair<int, int>> over_;  ///< parts that meet over the seam
   struct Found {
     Run first;
     Feature feature;

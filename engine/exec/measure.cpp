@@ -33,6 +33,23 @@ Metric metric_at(const Grid& grid, double row) {
   return {g.dx, 0, 0, g.dy};
 }
 
+/// A column, counted within the raster.
+double within_turn(double column, const Grid& grid) {
+  const auto width = static_cast<double>(grid.width);
+  return grid.wraps && column >= width ? column - width : column;
+}
+
+/// The runs of an object as they lie in the raster: none crosses the seam.
+std::vector<Run> cut_at_seam(const std::vector<Run>& runs, std::int64_t width) {
+  std::vector<Run> cut;
+  for (const Run& r : runs)
+    each_run(r.x0, r.x1, 0, width, width, [&](std::int64_t, std::int64_t at, std::int64_t count) {
+      cut.push_back({r.y, at, at + count});
+    });
+  std::sort(cut.begin(), cut.end(), [](const Run& a, const Run& b) { return a.y != b.y ? a.y < b.y : a.x0 < b.x0; });
+  return cut;
+}
+
 /// Bearing of a short step on the ellipsoid, in degrees clockwise from north, as an axis: [0, 180).
 double axis_bearing(const LonLat& from, const LonLat& to) {
   constexpr double radian = std::numbers::pi / 180, e2 = 0.00669437999014;
@@ -76,7 +93,7 @@ ObjectShape shape_of(const std::vector<Run>& runs, const Grid& grid) {
   }
   const auto count = static_cast<double>(n);
   shape.area = area;
-  shape.column = static_cast<double>(sx) / count + 0.5;
+  shape.column = within_turn(static_cast<double>(sx) / count + 0.5, grid);
   shape.row = static_cast<double>(sy) / count + 0.5;
 
   const double n2 = count * count;
@@ -125,7 +142,9 @@ std::vector<Column> object_columns() {
       {"weighted_lat", real, unit(units::degree), "Latitude of the intensity-weighted centroid"},
       {"weighted_column", real, unit(units::cell), "Column of the intensity-weighted centroid"},
       {"weighted_row", real, unit(units::cell), "Row of the intensity-weighted centroid"},
-      {"box_column", integer, unit(units::cell), "First column of the bounding box"},
+      {"box_column", integer, unit(units::cell),
+       "First column of the bounding box; of a box over the seam of a raster that goes round the earth, its western "
+       "end"},
       {"box_row", integer, unit(units::cell), "First row of the bounding box"},
       {"box_width", integer, unit(units::cell), "Columns of the bounding box"},
       {"box_height", integer, unit(units::cell), "Rows of the bounding box"},
@@ -151,12 +170,13 @@ Feature object_feature(const Part& part, const ObjectShape& shape, const Grid& g
       part.with_background > 0 ? part.background.value() / static_cast<double>(part.with_background) : none;
   const double contrast = mean > 0 && background > 0 ? 10 * math::log10(mean / background) : none;
   // Weights were 2 column + 1, twice the centre of the cell.
-  const double weighted_column = total > 0 ? part.weighted_x.value() / total / 2 : none;
+  const double weighted_column = total > 0 ? within_turn(part.weighted_x.value() / total / 2, grid) : none;
   const double weighted_row = total > 0 ? part.weighted_y.value() / total / 2 : none;
   const LonLat weighted = place(weighted_column, weighted_row);
 
   Feature f;
-  f.polygons = tracer(part.runs);
+  const bool over = grid.wraps && shape.box.right() > grid.width;
+  f.polygons = tracer(over ? cut_at_seam(part.runs, grid.width) : part.runs);
   f.place = centre;
   f.values = {0,
               static_cast<double>(part.cells),

@@ -12,17 +12,22 @@
 namespace fulmar {
 namespace {
 
-/// A whole raster of one band; beyond it everything is missing.
+/// A whole raster of one band; beyond it everything is missing, but for the columns of one that wraps.
 struct Image {
   std::int64_t width = 0, height = 0;
+  bool wraps = false;
   DType type = DType::f32;
   std::vector<float> floats;
   std::vector<std::uint8_t> flags;
 
   [[nodiscard]] bool inside(std::int64_t x, std::int64_t y) const {
-    return x >= 0 && x < width && y >= 0 && y < height;
+    return (wraps || (x >= 0 && x < width)) && y >= 0 && y < height;
   }
-  [[nodiscard]] std::size_t at(std::int64_t x, std::int64_t y) const { return static_cast<std::size_t>(y * width + x); }
+  /// The column of the raster that a column beyond it is.
+  [[nodiscard]] std::int64_t column(std::int64_t x) const { return wraps ? x - floor_to(x, width) : x; }
+  [[nodiscard]] std::size_t at(std::int64_t x, std::int64_t y) const {
+    return static_cast<std::size_t>(y * width + column(x));
+  }
   [[nodiscard]] float value(std::int64_t x, std::int64_t y) const {
     return inside(x, y) ? floats[at(x, y)] : missing<float>;
   }
@@ -32,7 +37,7 @@ struct Image {
 };
 
 Image blank(const Grid& grid, DType type) {
-  Image image{grid.width, grid.height, type, {}, {}};
+  Image image{grid.width, grid.height, grid.wraps, type, {}, {}};
   const auto cells = static_cast<std::size_t>(grid.width * grid.height);
   if (type == DType::f32)
     image.floats.resize(cells);
@@ -66,7 +71,7 @@ Image load(const Graph& graph, const Node& node) {
 
 Image converted(const Image& from, DType type) {
   if (from.type == type) return from;
-  Image to{from.width, from.height, type, {}, {}};
+  Image to{from.width, from.height, from.wraps, type, {}, {}};
   to.floats.resize(type == DType::f32 ? from.flags.size() : 0);
   to.flags.resize(type == DType::f32 ? 0 : from.floats.size());
   if (type == DType::f32)
@@ -306,6 +311,17 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
   return outputs;
 }
 
+/// Where an object lies that crosses the seam of a raster that wraps: its cells left of the first column without any
+/// count as those of the next turn. One that goes all the way round stays as it is.
+void unroll(std::vector<std::pair<std::int64_t, std::int64_t>>& cells, std::int64_t width) {
+  std::vector<char> taken(static_cast<std::size_t>(width), 0);
+  for (const auto& [x, y] : cells) taken[static_cast<std::size_t>(x)] = 1;
+  if (taken.front() == 0 || taken.back() == 0) return;
+  const auto free = std::find(taken.begin(), taken.end(), 0) - taken.begin();
+  if (free == width) return;
+  for (auto& [x, y] : cells) x += x < free ? width : 0;
+}
+
 /// Objects by filling each from its first cell, in raster order.
 std::vector<Part> objects(const Image& set, const Image* intensity, const Image* background, bool eight) {
   std::vector<Part> parts;
@@ -317,12 +333,27 @@ std::vector<Part> objects(const Image& set, const Image* intensity, const Image*
       part.looked_around = intensity != nullptr;
       std::vector<std::pair<std::int64_t, std::int64_t>> front{{x, y}};
       seen[set.at(x, y)] = 1;
+      std::vector<std::pair<std::int64_t, std::int64_t>> cells;
       while (!front.empty()) {
         const auto [cx, cy] = front.back();
         front.pop_back();
+        cells.emplace_back(cx, cy);
+        part.at_edge |= cy == 0 || cy + 1 == set.height || (!set.wraps && (cx == 0 || cx + 1 == set.width));
+        for (std::int64_t j = -1; j <= 1; ++j)
+          for (std::int64_t i = -1; i <= 1; ++i) {
+            const std::int64_t nx = set.column(cx + i), ny = cy + j;
+            if (!set.inside(nx, ny)) continue;
+            part.at_mask |= intensity != nullptr && is_missing(intensity->value(nx, ny));
+            if (!eight && i != 0 && j != 0) continue;
+            if (set.flag(nx, ny) != 1 || seen[set.at(nx, ny)] != 0) continue;
+            seen[set.at(nx, ny)] = 1;
+            front.emplace_back(nx, ny);
+          }
+      }
+      if (set.wraps) unroll(cells, set.width);
+      for (const auto& [cx, cy] : cells) {
         part.runs.push_back({cy, cx, cx + 1});
         ++part.cells;
-        part.at_edge |= cx == 0 || cy == 0 || cx + 1 == set.width || cy + 1 == set.height;
         if (intensity != nullptr) {
           const float v = intensity->value(cx, cy);
           if (std::isfinite(v)) {
@@ -337,16 +368,6 @@ std::vector<Part> objects(const Image& set, const Image* intensity, const Image*
           part.background.add(background->value(cx, cy));
           ++part.with_background;
         }
-        for (std::int64_t j = -1; j <= 1; ++j)
-          for (std::int64_t i = -1; i <= 1; ++i) {
-            const std::int64_t nx = cx + i, ny = cy + j;
-            if (!set.inside(nx, ny)) continue;
-            part.at_mask |= intensity != nullptr && is_missing(intensity->value(nx, ny));
-            if (!eight && i != 0 && j != 0) continue;
-            if (set.flag(nx, ny) != 1 || seen[set.at(nx, ny)] != 0) continue;
-            seen[set.at(nx, ny)] = 1;
-            front.emplace_back(nx, ny);
-          }
       }
       parts.push_back(std::move(part));
     }
@@ -409,7 +430,8 @@ void run_reference(const Graph& graph, Products& products, const std::atomic<boo
       if (node.port(i).name == "background") background = &inputs[i];
     }
     Labeller& labeller = products.labeller(node.origin);
-    labeller.add(graph.grid.window(), objects(images[n][0], intensity, background, labeller.eight()));
+    for (Part& part : objects(images[n][0], intensity, background, labeller.eight()))
+      labeller.add_whole(std::move(part));
   }
   for (std::int64_t y = 0; y < graph.grid.height; y += RasterSink::strip)
     for (std::size_t p = 0; p < graph.products.size(); ++p)

@@ -37,13 +37,18 @@ std::vector<double> ground_of_rows(const Grid& grid) {
   return rows;
 }
 
-/// The blocks of the lattice that a stage computes for a tile: whole ones where the stage is anchored.
-std::vector<Window> blocks_of(const Stage& stage, const Window& window) {
+/// The blocks of the lattice that a stage computes for a tile: whole ones where the stage is anchored. On a grid that
+/// wraps, a block ends at the seam.
+std::vector<Window> blocks_of(const Stage& stage, const Window& window, std::int64_t turn) {
   std::vector<Window> blocks;
-  const Window all = whole_blocks(window, stage.across, stage.down);
+  const Window all = whole_blocks(window, stage.across, stage.down, turn);
   for (std::int64_t y = all.y; y < all.bottom(); y += stage.down)
-    for (std::int64_t x = all.x; x < all.right(); x += stage.across)
-      blocks.push_back(intersect({x, y, stage.across, stage.down}, window));
+    for (std::int64_t x = all.x; x < all.right();) {
+      const std::int64_t seam = turn > 0 ? floor_to(x, turn) + turn - x : stage.across;
+      const std::int64_t across = std::min(stage.across, seam);
+      blocks.push_back(intersect({x, y, across, stage.down}, window));
+      x += across;
+    }
   return blocks;
 }
 
@@ -123,13 +128,12 @@ class Executor {
   }
 
   TileContext* compute(TileContext* tile) {
-    const Window raster = graph_.grid.window();
     tile->label_bytes = 0;
     for (auto& blocks : tile->runs)
       for (auto& block : blocks) block.clear();
     for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
       const Stage& stage = plan_.stages[s];
-      const Window window = stage_window(stage, tile->tile, raster);
+      const Window window = stage_window(stage, tile->tile, graph_.grid);
       auto& results = tile->results[s];
       results.clear();
       for (const Edge& e : stage.results) {
@@ -138,7 +142,7 @@ class Executor {
         auto* memory = tile->memory.take<std::byte>(window.cells() * static_cast<std::int64_t>(size_of(type)));
         results.push_back({memory, window.width, window, type});
       }
-      const auto blocks = blocks_of(plan_.stages[s], window);
+      const auto blocks = blocks_of(stage, window, graph_.grid.turn());
       for (auto& runs : tile->runs)
         if (runs.size() < blocks.size()) runs.resize(blocks.size());
       tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
@@ -147,7 +151,8 @@ class Executor {
       });
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
-      tile->parts[l] = label_tile(tile->runs[l], raster, labeller(l).eight(), plan_.feature_bytes / 4 / plan_.tokens);
+      tile->parts[l] = label_tile(tile->runs[l], graph_.grid.neighbourhood(), labeller(l).eight(),
+                                  plan_.feature_bytes / 4 / plan_.tokens);
     return tile;
   }
 

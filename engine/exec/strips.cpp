@@ -88,16 +88,26 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
   const std::int64_t across =
       bw >= graph_.grid.width ? graph_.grid.width : std::max(bw, floor_to(piece_cells / bh, bw));
   const std::int64_t down = std::max(bh, floor_to(piece_cells / std::min(across, fresh.width), bh));
-  std::vector<Window> pieces;
-  for (std::int64_t y = floor_to(fresh.y, bh); y < fresh.bottom(); y += down)
-    for (std::int64_t x = floor_to(fresh.x, bw); x < fresh.right(); x += across)
-      if (const Window piece = intersect({x, y, across, down}, fresh); !piece.empty()) pieces.push_back(piece);
+  struct Piece {
+    Window window;   // of the raster
+    std::int64_t x;  // its first column as the tile counts it: beyond the seam, a turn away
+  };
+  std::vector<Piece> pieces;
+  each_run(fresh.x, fresh.right(), 0, graph_.grid.width, graph_.grid.turn(),
+           [&](std::int64_t column, std::int64_t at, std::int64_t count) {
+             const Window part{at, fresh.y, count, fresh.height};
+             for (std::int64_t y = floor_to(part.y, bh); y < part.bottom(); y += down)
+               for (std::int64_t x = floor_to(part.x, bw); x < part.right(); x += across)
+                 if (const Window piece = intersect({x, y, across, down}, part); !piece.empty())
+                   pieces.push_back({piece, piece.x + column - at});
+           });
 
-  const auto read_piece = [&](const Window& piece) {
+  const auto read_piece = [&](const Piece& of) {
+    const Window& piece = of.window;
     auto reader = pools_[u]->take();
     std::vector<void*> places;
     for (const auto& stored : tile.sources[u]) {
-      const auto offset = (piece.y - stored.cells.window.y) * stored.cells.stride + (piece.x - stored.cells.window.x);
+      const auto offset = (piece.y - stored.cells.window.y) * stored.cells.stride + (of.x - stored.cells.window.x);
       places.push_back(stored.cells.cells + offset * static_cast<std::int64_t>(size_of(stored.cells.type)));
     }
     // All bands of a source are held for the same window, with the same stride.
@@ -105,12 +115,12 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
     for (std::size_t b = 0; b < use.bands.size(); ++b) {
       const auto& stored = tile.sources[u][b];
       if (stored.mask.cells != nullptr)
-        reader->read_mask(use.bands[b], piece, stored.mask.at<std::uint8_t>(piece.x, piece.y), stored.mask.stride);
+        reader->read_mask(use.bands[b], piece, stored.mask.at<std::uint8_t>(of.x, piece.y), stored.mask.stride);
     }
     pools_[u]->give(std::move(reader));
   };
   if (source.parallel_readers() <= 1) {
-    for (const Window& piece : pieces) read_piece(piece);
+    for (const Piece& piece : pieces) read_piece(piece);
     return;
   }
   tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t i) { read_piece(pieces[i]); });

@@ -965,6 +965,12 @@ class Binder {
           (v.sampled != 0 && table.sample == nullptr) || !(v.reach >= 0) || (ranks && (v.reach > 1 || v.sampled != 0)))
         wrong(step.span,
               fmt::format("{} asks for a view that it cannot have: its plugin {} is broken", op.name(), op.plugin()));
+      if (v.kind != FULMAR_VIEW_BANDS && v.kind != FULMAR_VIEW_SERIES && 2 * std::int64_t{v.outer_x} + 1 > grid.width &&
+          grid.wraps)
+        wrong(step.span,
+              fmt::format("{} looks at {} columns around a cell, and the raster goes round the earth with {}: "
+                          "it would see the same cells twice; take a smaller window",
+                          op.name(), 2 * std::int64_t{v.outer_x} + 1, grid.width));
       if (!ring && !ranks && v.kind != FULMAR_VIEW_BOX) continue;
       // Beyond the raster there is nothing to sum or to rank: a window larger than the scene ends where the scene does.
       const auto most_x = static_cast<std::int32_t>(grid.width), most_y = static_cast<std::int32_t>(grid.height);

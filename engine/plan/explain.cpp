@@ -25,13 +25,18 @@ std::string look(const Graph& graph, const Node& node) {
   Halo halo;
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     if (node.inputs[i].connected()) halo = widest(halo, node.halo(i, graph.grid));
-  return halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo));
+  const bool over = graph.grid.wraps && (halo.x > 0 || node.labels());
+  return (halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo))) +
+         (over ? " over the seam" : "");
 }
 
 std::string ground_text(const Grid& grid) {
   const Ground g = grid.ground();
   return g.dx > 0 ? fmt::format("cells of {:.4g} x {:.4g} m at the centre", g.dx, g.dy) : "ground size unknown";
 }
+
+/// Where the first column borders on the last.
+const char* round_text(const Grid& grid) { return grid.wraps ? ", round the earth" : ""; }
 
 const char* kind_text(ProductKind kind) {
   return kind == ProductKind::raster ? "raster" : kind == ProductKind::features ? "features" : "picture";
@@ -96,9 +101,10 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
 std::string explain(const Graph& graph, const Plan& plan) {
   std::string out = fmt::format("pipeline  {}\n", graph.text);
   if (!graph.nodes.empty())
-    out += fmt::format("grid      {} x {} cells, {}\n", graph.grid.width, graph.grid.height, ground_text(graph.grid));
+    out += fmt::format("grid      {} x {} cells, {}{}\n", graph.grid.width, graph.grid.height, ground_text(graph.grid),
+                       round_text(graph.grid));
   for (const Grid& g : graph.others)
-    out += fmt::format("          {} x {} cells, {}\n", g.width, g.height, ground_text(g));
+    out += fmt::format("          {} x {} cells, {}{}\n", g.width, g.height, ground_text(g), round_text(g));
   out += fmt::format("backend   {}, {} thread{}\n", name_of(plan.backend), plan.threads, plan.threads == 1 ? "" : "s");
   for (const ChosenDates& d : graph.dates)
     out += fmt::format("dates     {} of {} in {}, {} to {}\n", d.chosen, d.of, d.name, iso_time(d.first),
@@ -142,7 +148,8 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   j["grid"] = {{"width", graph.grid.width},
                {"height", graph.grid.height},
                {"dx", graph.grid.ground().dx},
-               {"dy", graph.grid.ground().dy}};
+               {"dy", graph.grid.ground().dy},
+               {"wraps", graph.grid.wraps}};
   j["backend"] = name_of(plan.backend);
   j["threads"] = plan.threads;
   j["tile"] = {

@@ -98,9 +98,10 @@ struct Pass {
   Plan plan;
 };
 
-/// The window that a stage computes for a tile; whole blocks of the lattice where the stage is anchored.
-Window stage_window(const Stage& stage, const Window& tile, const Window& raster);
-/// The window of a stored source that the stages need for a tile, within the raster.
+/// The window that a stage computes for a tile, as Grid::there() counts columns; whole blocks of the lattice where the
+/// stage is anchored.
+Window stage_window(const Stage& stage, const Window& tile, const Grid& grid);
+/// The window of a stored source that the stages need for a tile, likewise.
 Window source_window(const Graph& graph, const Plan& plan, int source, const Window& tile);
 /// The tile in place (column, row) of the pass's tiling.
 Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, std::int64_t row);

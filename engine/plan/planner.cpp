@@ -314,20 +314,18 @@ bool is_used(const Graph& graph, Edge edge) {
   });
 }
 
-Window stage_window(const Stage& stage, const Window& tile, const Window& raster) {
-  Window w = intersect(grow(tile, stage.beyond), raster);
-  if (stage.anchored) w = intersect(whole_blocks(w, block_width, block_height), raster);
-  return w;
+Window stage_window(const Stage& stage, const Window& tile, const Grid& grid) {
+  const Window w = grid.there(grow(tile, stage.beyond));
+  return stage.anchored ? grid.there(whole_blocks(w, block_width, block_height, grid.turn())) : w;
 }
 
 Window source_window(const Graph& graph, const Plan& plan, int source, const Window& tile) {
-  const Window raster = graph.grid.window();
   Window needed;
   for (const Stage& stage : plan.stages)
     for (std::size_t k = 0; k < stage.nodes.size(); ++k)
       if (graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == source)
-        needed = hull(needed, intersect(grow(stage_window(stage, tile, raster), stage.margins[k]), raster));
-  return needed;
+        needed = hull(needed, graph.grid.there(grow(stage_window(stage, tile, graph.grid), stage.margins[k])));
+  return graph.grid.there(needed);
 }
 
 Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, std::int64_t row) {
