@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,7 +33,8 @@ struct AffineLocator : Locator {
   std::array<double, 6> a;
 };
 
-enum class Place { metric, geographic, unknown };
+/// `global`: geographic, and round the earth.
+enum class Place { metric, geographic, unknown, global };
 
 inline Grid make_grid(Place place, std::int64_t width, std::int64_t height) {
   Grid g;
@@ -45,6 +47,11 @@ inline Grid make_grid(Place place, std::int64_t width, std::int64_t height) {
     g.affine = {10, 0.0015, 0, 60.2, 0, -0.001};
     g.crs = "a geographic CRS";
     g.geographic = true;
+    g.locator = std::make_shared<AffineLocator>(*g.affine);
+  } else if (place == Place::global) {
+    g.affine = {-180, 360 / static_cast<double>(width), 0, 80, 0, -150 / static_cast<double>(height)};
+    g.crs = "a geographic CRS";
+    g.geographic = g.wraps = true;
     g.locator = std::make_shared<AffineLocator>(*g.affine);
   }
   return g;
@@ -205,7 +212,8 @@ struct Case {
   [[nodiscard]] std::string label() const {
     std::string l = op;
     for (const auto& [name, value] : values) l += "_" + name + "_" + value;
-    if (place != Place::metric) l += place == Place::geographic ? "_geographic" : "_nowhere";
+    if (place != Place::metric)
+      l += place == Place::geographic ? "_geographic" : place == Place::global ? "_global" : "_nowhere";
     for (char& c : l)
       if (std::isalnum(static_cast<unsigned char>(c)) == 0) c = '_';
     return l;
@@ -272,9 +280,9 @@ inline Grid shifted(Grid g) {
   return g;
 }
 
-/// Where the ground is unknown, lengths are told in cells of what would be 100 m.
+/// Where the ground is unknown, or a cell is a country, lengths are told in cells of what would be 100 m.
 inline std::string length_text(const std::string& metres, Place place) {
-  if (place != Place::unknown || metres.ends_with("px")) return metres;
+  if (place == Place::metric || place == Place::geographic || metres.ends_with("px")) return metres;
   std::ostringstream out;
   out << std::stod(metres) / 100 << "px";
   return out.str();
@@ -338,7 +346,7 @@ inline Scene make_scene(const Registry& registry, const Case& c, std::int64_t wi
         if (a.name == p.name && a.value.ends_with("px")) cells = a.value;
     if (!cells.empty())
       s.text += " --" + p.name + " " + cells;
-    else if (c.place == Place::unknown)
+    else if (c.place == Place::unknown || c.place == Place::global)
       s.text += " --" + p.name + " " + length_text(p.fallback, c.place);
   }
   // A grid of its own, somewhat finer than the scene's cells of 100 m.
@@ -467,6 +475,85 @@ inline std::string difference(const Results& a, const Results& b, std::int64_t w
   if (a.summaries.size() != b.summaries.size()) return "not the same summaries";
   for (std::size_t t = 0; t < a.summaries.size(); ++t)
     if (const auto d = difference(a.summaries[t], b.summaries[t]); !d.empty()) return "summary: " + d;
+  return {};
+}
+
+// ---- round the earth ----
+
+/// The same scene, every column `k` further on.
+inline Scene rolled(const Scene& scene, std::int64_t k) {
+  Scene out = scene;
+  const auto roll = [&](auto& cells) {
+    const auto old = cells;
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      const auto x = static_cast<std::int64_t>(i) % scene.grid.width;
+      cells[i - static_cast<std::size_t>(x) + static_cast<std::size_t>((x + k) % scene.grid.width)] = old[i];
+    }
+  };
+  for (auto& [path, layers] : out.files)
+    for (Layer& l : layers) roll(l.values), roll(l.valid);
+  for (auto& [path, c] : out.companions) roll(c.values);
+  return out;
+}
+
+/// What an object is, wherever the first column lies: what the columns tell of, in the raster turned `k` columns on.
+/// One that takes every column has no beginning, and is told by the rest.
+inline std::map<std::vector<std::int64_t>, std::vector<double>> objects_on(const FeatureTable& table, const Grid& grid,
+                                                                           std::int64_t k) {
+  std::map<std::vector<std::int64_t>, std::vector<double>> all;
+  for (const Feature& f : table.rows) {
+    std::map<std::string, double> v;
+    for (std::size_t i = 0; i < table.columns.size(); ++i) v[table.columns[i].name] = f.values[i];
+    const bool all_columns = v["box_width"] == static_cast<double>(grid.width);
+    const auto turned = [&](double column) {
+      return std::fmod(column + static_cast<double>(k), static_cast<double>(grid.width));
+    };
+    const std::vector<std::int64_t> key{
+        static_cast<std::int64_t>(v["box_row"]),   all_columns ? 0 : static_cast<std::int64_t>(turned(v["box_column"])),
+        static_cast<std::int64_t>(v["box_width"]), static_cast<std::int64_t>(v["box_height"]),
+        static_cast<std::int64_t>(v["cells"]),     static_cast<std::int64_t>(std::llround(v["row"] * 1e6))};
+    std::vector<double> values{v["area"], v["contrast"], v["mean"],    v["maximum"], v["background"],
+                               v["row"],  v["lat"],      v["at_edge"], v["at_mask"], v["weighted_row"]};
+    if (!all_columns)
+      for (const double more :
+           {v["length"], v["width"], turned(v["column"]), turned(v["weighted_column"]), v["heading"]})
+        values.push_back(more);
+    if (!all.emplace(key, values).second) fail(Errc::runtime, "two objects that this test cannot tell apart");
+  }
+  return all;
+}
+
+/// Empty if a run of the rolled scene left the rolled products of the other: rasters to the bit, objects to the
+/// rounding of places that are counted from another column.
+inline std::string rolled_difference(const Results& a, const Results& b, const Grid& grid, std::int64_t k) {
+  std::ostringstream out;
+  out.precision(17);
+  for (const auto& [path, bands] : a.rasters)
+    for (std::size_t n = 0; n < bands.size(); ++n)
+      for (std::int64_t y = 0; y < grid.height; ++y)
+        for (std::int64_t x = 0; x < grid.width; ++x) {
+          const float one = bands[n][static_cast<std::size_t>(y * grid.width + x)],
+                      other = b.rasters.at(path).at(n)[static_cast<std::size_t>(y * grid.width + (x + k) % grid.width)];
+          if (same_bits(one, other)) continue;
+          out << path << " band " << n + 1 << ", column " << x << ", row " << y << ": " << one << " against " << other;
+          return out.str();
+        }
+  for (std::size_t t = 0; t < a.tables.size(); ++t) {
+    const auto one = objects_on(a.tables[t], grid, k), other = objects_on(b.tables[t], grid, 0);
+    if (one.size() != other.size()) return (out << one.size() << " objects against " << other.size(), out.str());
+    for (const auto& [key, values] : one) {
+      const auto same = other.find(key);
+      if (same == other.end())
+        return (out << "no object in row " << key[0] << ", column " << key[1] << " of " << key[4] << " cells",
+                out.str());
+      for (std::size_t i = 0; i < values.size(); ++i)
+        if (!same_bits(values[i], same->second[i]) &&
+            !(std::abs(values[i] - same->second[i]) <= 1e-9 * (1 + std::abs(values[i]))))
+          return (out << "row " << key[0] << ", column " << key[1] << ", value " << i << ": " << values[i]
+                      << " against " << same->second[i],
+                  out.str());
+    }
+  }
   return {};
 }
 
