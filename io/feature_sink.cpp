@@ -24,7 +24,7 @@ namespace {
 /// Turns corners of cells, and the table's coordinates, into coordinates of the product.
 class Placer {
  public:
-  Placer(const FeatureTable& table, bool wants_longitudes) {
+  Placer(const FeatureTable& table, bool wants_longitudes) : within_turn_{wants_longitudes} {
     const auto wgs84 = spatial_reference("EPSG:4326");
     if (table.geometry == Geometry::point) crs_ = wgs84;
     if (table.geometry == Geometry::line || table.geometry == Geometry::polygon) {
@@ -44,6 +44,13 @@ class Placer {
   }
 
   [[nodiscard]] const std::optional<OGRSpatialReference>& crs() const { return crs_; }
+  /// True if longitudes are to end at 180 degrees. What crosses it the driver cuts there.
+  [[nodiscard]] bool within_turn() const { return within_turn_; }
+
+  /// True if places are reckoned from a transform that runs on past any longitude: none must be turned to the one
+  /// before it, and an edge may be longer than half the earth.
+  [[nodiscard]] bool runs_on(const Corner&) const { return affine_ && !transformation_ && !locator_; }
+  [[nodiscard]] bool runs_on(const Coordinate&) const { return false; }
 
   [[nodiscard]] std::optional<Point> operator()(const Corner& corner) const {
     const auto column = static_cast<double>(corner.column), row = static_cast<double>(corner.row);
@@ -69,6 +76,7 @@ class Placer {
     crs_ = wgs84;
   }
 
+  bool within_turn_;
   std::optional<Affine> affine_;
   std::shared_ptr<const Locator> locator_;
   Transformation transformation_;
@@ -84,7 +92,8 @@ bool place_points(OGRSimpleCurve& curve, const Points& points, const Placer& pla
     auto point = place(points[i]);
     if (!point) return false;
     // Found one by one, longitudes must not jump within a ring.
-    if (place.crs() && place.crs()->IsGeographic() && i > 0) point->x = nearest_longitude(point->x, longitude);
+    if (place.crs() && place.crs()->IsGeographic() && i > 0 && !place.runs_on(points[i]))
+      point->x = nearest_longitude(point->x, longitude);
     longitude = point->x;
     curve.setPoint(static_cast<int>(i), point->x, point->y);
   }
@@ -102,6 +111,15 @@ std::unique_ptr<OGRLinearRing> make_ring(const Points& corners, const Placer& pl
   return ring;
 }
 
+/// Brings a polygon that lies beyond 180 degrees of longitude to where it is counted from -180.
+void turn_back(OGRPolygon& polygon) {
+  OGREnvelope envelope;
+  polygon.getEnvelope(&envelope);
+  if (envelope.MinX < 180) return;
+  for (auto* ring : polygon)
+    for (auto& point : *ring) point.setX(point.getX() - 360);
+}
+
 template <class Polygons>
 std::unique_ptr<OGRGeometry> make_polygons(const Polygons& polygons, const Placer& place) {
   auto all = std::make_unique<OGRMultiPolygon>();
@@ -114,7 +132,9 @@ std::unique_ptr<OGRGeometry> make_polygons(const Polygons& polygons, const Place
       else if (i == 0)
         break;
     }
-    if (!polygon->IsEmpty()) all->addGeometryDirectly(polygon.release());
+    if (polygon->IsEmpty()) continue;
+    if (place.within_turn() && place.crs() && place.crs()->IsGeographic()) turn_back(*polygon);
+    all->addGeometryDirectly(polygon.release());
   }
   return all->IsEmpty() ? nullptr : std::move(all);
 }

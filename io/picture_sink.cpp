@@ -58,10 +58,15 @@ class PictureSink : public FeatureSink {
 
   void write(const FeatureTable& table) override {
     for (const auto& row : table.rows) {
-      Box box;
-      for (const auto& polygon : row.polygons)
+      std::vector<Box> parts;
+      for (const auto& polygon : row.polygons) {
+        parts.emplace_back();
         for (const auto& ring : polygon)
-          for (const auto& corner : ring) box.add(corner);
+          for (const auto& corner : ring) parts.back().add(corner);
+      }
+      if (grid_.wraps) bring_together(parts);
+      Box box;
+      for (const auto& part : parts) box.add(part);
       if (box.left <= box.right) boxes_.push_back(box);
     }
   }
@@ -100,7 +105,27 @@ class PictureSink : public FeatureSink {
       top = std::min<std::int64_t>(top, c.row);
       bottom = std::max<std::int64_t>(bottom, c.row);
     }
+    void add(const Box& b) {
+      left = std::min(left, b.left);
+      right = std::max(right, b.right);
+      top = std::min(top, b.top);
+      bottom = std::max(bottom, b.bottom);
+    }
   };
+
+  /// Of an object that was cut at the seam of a raster that goes round, what lies left of the first free column goes on
+  /// beyond the last.
+  void bring_together(std::vector<Box>& parts) const {
+    std::sort(parts.begin(), parts.end(), [](const Box& a, const Box& b) { return a.left < b.left; });
+    std::int64_t free = 0, right = 0;
+    for (const auto& part : parts) {
+      if (part.left <= free) free = std::max(free, part.right);
+      right = std::max(right, part.right);
+    }
+    if (right < grid_.width || free >= grid_.width) return;
+    for (auto& part : parts)
+      if (part.left < free) part.left += grid_.width, part.right += grid_.width;
+  }
 
   /// Values as they are shown: decibels where a linear scale would leave nearly everything black.
   [[nodiscard]] std::vector<float> shown() const {
@@ -149,6 +174,7 @@ class PictureSink : public FeatureSink {
     const auto left = box.left / factor_ - box_margin, right = (box.right - 1) / factor_ + box_margin;
     const auto top = box.top / factor_ - box_margin, bottom = (box.bottom - 1) / factor_ + box_margin;
     const auto dot = [&](std::int64_t x, std::int64_t y) {
+      if (grid_.wraps) x -= floor_to(x, width_);
       if (x >= 0 && x < width_ && y >= 0 && y < height_) set(static_cast<std::size_t>(y * width_ + x), box_colour);
     };
     for (auto x = left; x <= right; ++x) {

@@ -27,7 +27,7 @@ std::string look(const Graph& graph, const Node& node) {
     if (node.inputs[i].connected()) halo = widest(halo, node.halo(i, graph.grid));
   const bool over = graph.grid.wraps && (halo.x > 0 || node.labels());
   return (halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo))) +
-         (over ? " over the seam" : "");
+         (over ? ", over the seam too" : "");
 }
 
 std::string ground_text(const Grid& grid) {
