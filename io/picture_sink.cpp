@@ -171,7 +171,10 @@ class PictureSink : public FeatureSink {
 
   template <class Set>
   void draw(const Box& box, const Set& set) const {
-    const auto left = box.left / factor_ - box_margin, right = (box.right - 1) / factor_ + box_margin;
+    const auto across = [&](std::int64_t column) {  // beyond the seam pixels are counted anew
+      return column < grid_.width ? column / factor_ : width_ + (column - grid_.width) / factor_;
+    };
+    const auto left = across(box.left) - box_margin, right = across(box.right - 1) + box_margin;
     const auto top = box.top / factor_ - box_margin, bottom = (box.bottom - 1) / factor_ + box_margin;
     const auto dot = [&](std::int64_t x, std::int64_t y) {
       if (grid_.wraps) x -= floor_to(x, width_);

@@ -13,7 +13,8 @@
 
 namespace fulmar {
 
-/// A cell and its neighbours: near(dx, dy), within the halo the operator declares. Beyond the raster: missing.
+/// A cell and its neighbours: near(dx, dy), within the halo the operator declares. Beyond the raster: missing; of one
+/// that goes round the earth the columns go on.
 template <class T>
 struct Near {
   const T* centre = nullptr;

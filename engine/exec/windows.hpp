@@ -17,7 +17,8 @@ namespace fulmar {
 ///            R(x, y) = R(x-1, y) + ((O(x+ox) - O(x-ox-1)) - (G(x+gx) - G(x-gx-1)))
 /// and the same for v^2 and for the count of valid cells. A box is a ring without a guard. One side of a ring is the
 /// same with -ox..-1 and -gx..-1, or 1..ox and 1..gx, in place of -ox..ox and -gx..gx. Blocks are anchored at the
-/// raster's first cell, so nothing depends on tiles; rounding never travels further than one block.
+/// raster's first cell, so nothing depends on tiles; rounding never travels further than one block. Where the raster
+/// wraps, v runs on over the seam, and a block ends there.
 /// Cost: O(1) per cell, plus the rows above the block.
 class WindowRows {
  public:

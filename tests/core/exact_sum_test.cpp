@@ -142,6 +142,21 @@ TEST(ExactSum, Negative) {
   EXPECT_EQ(bits(sum_of(t)), bits(-sum));
 }
 
+TEST(ExactSum, ATimesASumIsTheSumOfItsTermsTimes) {
+  std::mt19937 rng(6);
+  for (const std::int64_t times : {std::int64_t{0}, std::int64_t{1}, std::int64_t{2880}, std::int64_t{1} << 32})
+    for (const int terms : {1, 3, 2000}) {
+      ExactSum once, all, expected;
+      all.add(-7.25f, 3), expected.add(-7.25f, 3);
+      for (const auto& [value, weight] : random_terms(rng, terms, -60, 60, 16)) {
+        once.add(value, weight);
+        expected.add(value, weight * times);
+      }
+      all.merge(once, times);
+      EXPECT_EQ(bits(all.value()), bits(expected.value())) << times << " times, " << terms << " terms";
+    }
+}
+
 TEST(ExactSum, LargestWeights) {
   const std::int64_t w = (std::int64_t{1} << 37) - 1;
   ExactSum s;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <vector>
+
 namespace fulmar {
 namespace {
 
@@ -59,6 +62,37 @@ TEST(Window, WholeBlocksAreAnchoredAtTheFirstCell) {
   EXPECT_EQ(whole_blocks({511, 255, 2, 2}, 512, 256), (Window{0, 0, 1024, 512}));
   EXPECT_EQ(whole_blocks({-1, -1, 1, 1}, 512, 256), (Window{-512, -256, 512, 256}));
   EXPECT_EQ(whole_blocks({512, 256, 512, 256}, 512, 256), (Window{512, 256, 512, 256}));
+}
+
+TEST(Window, EveryTurnHasTheSameBlocks) {
+  // Blocks of 512 and 188 columns, turn after turn.
+  EXPECT_EQ(whole_blocks({-1, 0, 2, 1}, 512, 256, 700), (Window{-188, 0, 700, 256}));
+  EXPECT_EQ(whole_blocks({-189, 0, 2, 1}, 512, 256, 700), (Window{-700, 0, 700, 256}));
+  EXPECT_EQ(whole_blocks({600, 0, 101, 1}, 512, 256, 700), (Window{512, 0, 700, 256}));
+  EXPECT_EQ(whole_blocks({600, 0, 100, 1}, 512, 256, 700), (Window{512, 0, 188, 256}));
+  EXPECT_EQ(whole_blocks({710, 0, 1, 1}, 512, 256, 700), (Window{700, 0, 512, 256}));
+  EXPECT_EQ(whole_blocks({5, 0, 1, 1}, 512, 256, 10), (Window{0, 0, 10, 256}));
+  EXPECT_EQ(whole_blocks({700, 0, 1, 1}, 512, 256, 0), (Window{512, 0, 512, 256}));
+}
+
+TEST(Window, RunsOfColumnsAroundTheEarth) {
+  using Runs = std::vector<std::array<std::int64_t, 3>>;
+  const auto runs = [](std::int64_t first, std::int64_t end, std::int64_t from, std::int64_t width, std::int64_t turn) {
+    Runs all;
+    each_run(first, end, from, width, turn, [&](std::int64_t x, std::int64_t at, std::int64_t count) {
+      all.push_back({x, at, count});
+    });
+    return all;
+  };
+  EXPECT_EQ(runs(-3, 12, 0, 10, 0), (Runs{{0, 0, 10}}));
+  EXPECT_EQ(runs(20, 30, 0, 10, 0), Runs{});
+  EXPECT_EQ(runs(-3, 12, 0, 10, 10), (Runs{{-3, 7, 3}, {0, 0, 10}, {10, 0, 2}}));
+  EXPECT_EQ(runs(2, 5, 0, 10, 10), (Runs{{2, 2, 3}}));
+  EXPECT_EQ(runs(12, 15, 0, 10, 10), (Runs{{12, 2, 3}}));
+  EXPECT_EQ(runs(-25, 1, 0, 10, 10), (Runs{{-25, 5, 5}, {-20, 0, 10}, {-10, 0, 10}, {0, 0, 1}}));
+  // Among the columns 8 to 12 of a turn of 10 only.
+  EXPECT_EQ(runs(-2, 4, 8, 5, 10), (Runs{{-2, 8, 5}}));
+  EXPECT_EQ(runs(0, 10, 8, 5, 10), (Runs{{0, 10, 3}, {8, 8, 2}}));
 }
 
 }  // namespace

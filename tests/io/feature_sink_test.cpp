@@ -190,6 +190,37 @@ TEST_F(FeatureSinkTest, ControlPointsGiveLongitudes) {
   }
 }
 
+/// A belt has edges longer than half the earth; GeoJSON counts longitudes to 180 degrees, whatever the raster does.
+TEST_F(FeatureSinkTest, RoundTheEarth) {
+  for (const double west : {-180.0, 0.0}) {
+    auto grid = grid_at(360, 180, west, 90, 1, "EPSG:4326");
+    grid.wraps = true;
+    FeatureTable table;
+    table.grid = grid;
+    table.columns = columns;
+    table.rows.push_back({{{{{0, 20}, {360, 20}, {360, 30}, {0, 30}}}}, {1, 1, 1}});
+    table.rows.push_back(
+        {{{{{350, 40}, {360, 40}, {360, 50}, {350, 50}}}, {{{0, 40}, {3, 40}, {3, 50}, {0, 50}}}}, {2, 1, 1}});
+    for (const char* name : {"o.gpkg", "o.geojson"}) {
+      const auto path = scratch / (std::to_string(west) + name);
+      const auto sink = io.create_features(path, {}, grid, columns, {});
+      sink->write(table);
+      sink->commit();
+      const auto d = open(path, GDAL_OF_VECTOR);
+      const double most = west == 0 && std::string{name} == "o.gpkg" ? 360 : 180;
+      for (const double area : {3600.0, 130.0}) {
+        const OGRFeatureUniquePtr f{d->GetLayer(0)->GetNextFeature()};
+        OGREnvelope e;
+        f->GetGeometryRef()->getEnvelope(&e);
+        EXPECT_LE(e.MaxX, most) << path;
+        EXPECT_GE(e.MinX, most - 360) << path;
+        EXPECT_NEAR(f->GetGeometryRef()->toMultiPolygon()->get_Area(), area, 1e-6) << path;
+        for (const auto* polygon : *f->GetGeometryRef()->toMultiPolygon()) EXPECT_FALSE(polygon->IsEmpty()) << path;
+      }
+    }
+  }
+}
+
 TEST_F(FeatureSinkTest, TheUsersLayerOptions) {
   FileOptions options;
   options.layer = "ships";

@@ -56,6 +56,28 @@ TEST(PictureSink, ShowsTheLargestOfTheCellsBeneathAndBoxes) {
   for (int x = 0; x < 1367; x += 3) ASSERT_EQ(pixel(*a, x, 60), pixel(*b, x, 60));
 }
 
+TEST(PictureSink, ABoxGoesRoundTheEarth) {
+  const GdalIo io;
+  const Scratch scratch;
+  auto grid = grid_at(4100, 300, -180, 90, 360.0 / 4100, "EPSG:4326");  // 3 cells to one
+  grid.wraps = true;
+  FeatureTable table;
+  table.grid = grid;
+  table.rows.push_back(
+      {{{{{0, 150}, {6, 150}, {6, 153}, {0, 153}}}, {{{4094, 150}, {4100, 150}, {4100, 153}, {4094, 153}}}}, {}});
+  const auto sink = io.create_features(scratch / "p.png", {}, grid, {}, {});
+  sink->write(table);
+  sink->commit();
+  const auto d = open(scratch / "p.png");
+  const std::array yellow{255, 196, 0};
+  // 1367 pixels, the last of them two cells wide: 1364 to 1 and a margin of 3 on either side.
+  for (int x = 0; x < 1367; ++x) {
+    const bool within = x <= 4 || x >= 1361;
+    EXPECT_EQ(pixel(*d, x, 47) == yellow, within) << x;
+    EXPECT_EQ(pixel(*d, x, 50) == yellow, x == 4 || x == 1361) << x;
+  }
+}
+
 TEST(PictureSink, LinearBackscatterIsShownInDecibels) {
   const GdalIo io;
   const Scratch scratch;
