@@ -30,8 +30,11 @@ struct Replicated {
   Near<T> near;
   std::int64_t left = 0, up = 0, right = 0, down = 0;  ///< cells of the raster on each side
 
+  /// A width of 0: rows have no rim, since the raster goes round the earth.
   FULMAR_HD static Replicated at(Near<T> near, std::int64_t x, std::int64_t y, std::int64_t width,
                                  std::int64_t height) {
+    constexpr std::int64_t endless = std::int64_t{1} << 40;
+    if (width == 0) return {near, endless, y, endless, height - 1 - y};
     return {near, x, y, width - 1 - x, height - 1 - y};
   }
   FULMAR_HD T operator()(std::int64_t dx, std::int64_t dy) const {

@@ -925,7 +925,7 @@ class Binder {
                           "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
                           v.name, p.unit));
     }
-    const fulmar_ground ground{centre.dx, centre.dy, grid != nullptr ? grid->width : 0,
+    const fulmar_ground ground{centre.dx, centre.dy, grid != nullptr && !grid->wraps ? grid->width : 0,
                                grid != nullptr ? grid->height : 0};
     fulmar_error error{};
     if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, params.data(), &error) != 0)

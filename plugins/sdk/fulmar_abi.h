@@ -90,7 +90,8 @@ typedef struct fulmar_value {
 /** Ground size of a cell in metres at the centre of the raster; 0 where it is unknown. */
 typedef struct fulmar_ground {
   double dx, dy;
-  int64_t width, height; /**< cells of the raster; 0 where it is not known yet */
+  int64_t width, height; /**< cells of the raster; 0 where it is not known yet, a width of 0 also where it goes round the
+                              earth */
 } fulmar_ground;
 
 /** One band over one window, in host or device memory. Never owns. */
