@@ -12,6 +12,7 @@
 
 #include "core/error.hpp"
 #include "core/features.hpp"
+#include "core/nearest.hpp"
 #include "fulmar_abi.h"
 
 namespace fulmar {
@@ -61,6 +62,23 @@ class TableView {
     for (const std::string_view name : names)
       if (const int at = find(name); at != absent) return at;
     return absent;
+  }
+  /// The column of that name. Errors: Errc::usage, with the nearest name and all others; `who` asks for it.
+  [[nodiscard]] int must_find(std::string_view name, std::string_view who) const {
+    const int at = find(name);
+    if (at != absent) return at;
+    std::vector<std::string> names;
+    for (int i = 0; i < columns(); ++i) names.emplace_back(this->name(i));
+    fail(Errc::usage, std::string{who} + " has " + no_column(name, names));
+  }
+  /// "no column 'lenght'; did you mean 'length'? It has mmsi, length".
+  static std::string no_column(std::string_view name, const std::vector<std::string>& names) {
+    std::string all;
+    for (const std::string& each : names) all += (all.empty() ? "" : ", ") + each;
+    if (all.empty()) all = "none";
+    const std::string near = nearest(name, names);
+    return "no column '" + std::string{name} + "'; " +
+           (near.empty() ? "it has " + all : "did you mean '" + near + "'? It has " + all);
   }
   /// All names, for messages: "mmsi, lon, lat".
   [[nodiscard]] std::string all_names() const {

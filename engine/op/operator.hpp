@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/dtype.hpp"
+#include "core/nearest.hpp"
 #include "core/unit.hpp"
 #include "fulmar_abi.h"
 
@@ -27,6 +28,7 @@ struct Port {
   std::string unit_by;      ///< not empty: the choice that the unit follows
   std::vector<Unit> units;  ///< one for each word of that choice
   bool table = false;       ///< a table flows here, no raster
+  std::string each;         ///< of a summary's column: the parameter that tells how often it is there
 };
 
 enum class ParamType : std::uint8_t { number, integer, boolean, length, choice, text, file };
@@ -111,8 +113,5 @@ class Registry {
  private:
   std::map<std::string, Operator, std::less<>> operators_;
 };
-
-/// The word nearest to `word` by edit distance, or empty if none is near enough to be meant.
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 }  // namespace fulmar

@@ -104,9 +104,7 @@ struct Filter {
       return result;
     }
     std::string column(std::string_view name) {
-      const int at = table_.find(name);
-      if (at == TableView::absent)
-        fail(Errc::usage, "where: the table has no column '" + std::string{name} + "'; it has " + table_.all_names());
+      const int at = table_.must_find(name, "where: the table");
       std::size_t place = 0;
       while (place < columns_.size() && columns_[place] != at) ++place;
       if (place == columns_.size()) columns_.push_back(at);

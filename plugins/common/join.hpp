@@ -86,12 +86,7 @@ struct Join {
   static constexpr int row_number = -2;
 
   static int column_of(const TableView& t, std::string_view name, const char* which) {
-    if (name == "#") return row_number;
-    const int at = t.find(name);
-    if (at == TableView::absent)
-      fail(Errc::usage, "on: the " + std::string{which} + " table has no column '" + std::string{name} + "'; it has " +
-                            t.all_names());
-    return at;
+    return name == "#" ? row_number : t.must_find(name, "on: the " + std::string{which} + " table");
   }
   /// What is compared: the text, or the number in all its digits; empty where missing.
   static std::string key_of(const TableView& t, std::size_t row, int column) {

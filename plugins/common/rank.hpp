@@ -108,9 +108,7 @@ struct Rank {
       if (equals == std::string_view::npos)
         fail(Errc::usage, "like: '" + std::string{item} + "' is not column=value or column=value~scale");
       const std::string_view name = trimmed(item.substr(0, equals)), value = trimmed(item.substr(equals + 1));
-      const int column = table.find(name);
-      if (column == TableView::absent)
-        fail(Errc::usage, "like: the table has no column '" + std::string{name} + "'; it has " + table.all_names());
+      const int column = table.must_find(name, "like: the table");
       if (table.type(column) == ColumnType::text)
         fail(Errc::usage, "like: the column '" + std::string{name} + "' holds texts, which have no distance");
       const auto wave = value.find('~');

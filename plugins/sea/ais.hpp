@@ -2,12 +2,15 @@
 #pragma once
 
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "common/words.hpp"
+#include "core/iso_time.hpp"
 #include "fulmar/op.hpp"
 #include "sea/ais_clean.hpp"
 #include "sea/ais_message.hpp"
@@ -152,9 +155,6 @@ struct Ais {
     const int mmsi = must("identity", {"mmsi", "ssvid", "userid", "user_id", "source_mmsi"});
     const int time = must("time", {"basedatetime", "base_date_time", "timestamp", "time", "datetime", "date_time",
                                    "date_time_utc", "dt_pos_utc", "# timestamp", "tagblock_timestamp", "received"});
-    if (table.type(time) == ColumnType::text)
-      fail(Errc::input, "the times in '" + std::string{table.name(time)} +
-                            "' are not written as in ISO 8601, such as 2021-01-05T13:44:00");
     const int lon = must("longitude", {"lon", "longitude", "long", "lng", "x"}),
               lat = must("latitude", {"lat", "latitude", "y"});
     const int sog = table.find_any(Names{"sog", "speed", "speed_over_ground", "speedoverground"}),
@@ -171,9 +171,17 @@ struct Ais {
               stern = table.find_any(Names{"b", "to_stern", "stern", "dim_b", "dimension_b"}),
               port = table.find_any(Names{"c", "to_port", "port", "dim_c", "dimension_c"}),
               starboard = table.find_any(Names{"d", "to_starboard", "starboard", "dim_d", "dimension_d"});
+    // One word among a column's numbers makes texts of them all.
     const auto number = [&](std::size_t row, int column) {
-      return column == TableView::absent ? ais::none : table.number(row, column);
+      if (column == TableView::absent) return ais::none;
+      if (table.type(column) != ColumnType::text) return table.number(row, column);
+      const std::string_view text = trimmed(table.text(row, column));
+      double x = 0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), x);
+      return error == std::errc{} && end == text.data() + text.size() && std::isfinite(x) ? x : ais::none;
     };
+    const bool words = table.type(time) == ColumnType::text;
+    std::size_t read = 0;
     const auto word = [&](std::size_t row, int column) {
       if (column == TableView::absent) return std::string{};
       if (table.type(column) == ColumnType::text) return std::string{table.text(row, column)};
@@ -186,7 +194,14 @@ struct Ais {
       ais::Fix f;
       f.mmsi = number(row, mmsi);
       if (std::isnan(f.mmsi)) f.mmsi = 0;
-      f.time = number(row, time);
+      if (words) {
+        const std::string_view text = trimmed(table.text(row, time));
+        f.time = parse_iso_time(text).value_or(ais::none);
+        f.unread = std::isnan(f.time) && !text.empty();
+        if (!std::isnan(f.time)) ++read;
+      } else {
+        f.time = number(row, time);
+      }
       f.place = {number(row, lon), number(row, lat)};
       f.sog = number(row, sog), f.cog = number(row, cog), f.heading = number(row, heading);
       f.status = number(row, status);
@@ -213,6 +228,9 @@ struct Ais {
       if (f.port + f.starboard > 0) s.width = f.port + f.starboard;
       fixes.push_back(f);
     }
+    if (words && read == 0)
+      fail(Errc::input, "the times in '" + std::string{table.name(time)} +
+                            "' are not written as in ISO 8601, such as 2021-01-05T13:44:00");
   }
 
   static Column column(const char* name, ColumnType type, std::string_view unit, const char* words) {

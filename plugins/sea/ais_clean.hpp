@@ -27,15 +27,17 @@ struct Fix {
   std::size_t row = 0;                                 ///< where it comes from
   bool centred = false;                                ///< the place is the hull's centre
   bool begins = false;                                 ///< does not follow from the fix before it
+  bool unread = false;                                 ///< there was a time, but none that can be read
 };
 
 struct CleanCounts {
   std::int64_t mmsi = 0;        ///< no ship's identity
   std::int64_t place = 0;       ///< no position, or one that is none (latitude 91, longitude 181)
   std::int64_t time = 0;        ///< no time
+  std::int64_t unread = 0;      ///< a time that cannot be read
   std::int64_t duplicates = 0;  ///< said before
   std::int64_t jumps = 0;       ///< a speed beyond the limit since the last position
-  [[nodiscard]] std::int64_t all() const { return mmsi + place + time + duplicates + jumps; }
+  [[nodiscard]] std::int64_t all() const { return mmsi + place + time + unread + duplicates + jumps; }
 };
 
 /// True for nine digits that begin with a country's number (201 to 775): a ship, not a coast station, an aid to
@@ -78,7 +80,7 @@ inline std::vector<Fix> clean(std::vector<Fix> fixes, double most_knots, CleanCo
     else if (std::isnan(f.place.lat))
       ++counts.place;
     else if (std::isnan(f.time))
-      ++counts.time;
+      ++(f.unread ? counts.unread : counts.time);
     else
       good.push_back(f);
   }
@@ -157,6 +159,7 @@ inline std::string in_words(const CleanCounts& c, std::int64_t of, double most_k
   add(c.mmsi, "whose MMSI is no ship's");
   add(c.place, "without a valid position");
   add(c.time, "without a time");
+  add(c.unread, "whose time cannot be read");
   add(c.duplicates, "said twice");
   std::string knots = std::to_string(most_knots);
   knots.erase(knots.find_last_not_of('0') + 1);

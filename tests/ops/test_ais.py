@@ -54,6 +54,21 @@ def test_cleaning_drops_and_counts(tmp_path):
     assert rows[0]["time"].startswith("2021/01/05 00:00:00") and rows[0]["name"] == "A"
 
 
+def test_one_word_among_times_and_numbers_costs_one_row(tmp_path):
+    rows = [f"211000001,2021-01-05T00:{k:02d}:00,54.0,{10 + 0.004 * k},10,90,90,A,,,," for k in range(8)]
+    rows[2] = rows[2].replace("2021-01-05T00:02:00", "yesterday")
+    rows[4] = rows[4].replace(",54.0,", ",N/A,")
+    rows[5] = rows[5].replace("2021-01-05T00:05:00", "")
+    rows[6] = rows[6].replace(",10,90,90,", ",fast,90,90,")
+    source = log(tmp_path / "a.csv", rows)
+    said = notes(f"{source} ! ais ! {tmp_path}/out.csv")
+    assert said == ["ais: dropped 3 of 8 positions: 1 without a valid position, 1 without a time, "
+                    "1 whose time cannot be read"]
+    got = rows_of(tmp_path / "out.csv")
+    assert [r["time"][14:16] for r in got] == ["00", "01", "03", "06", "07"]
+    assert [r["sog"] for r in got] == ["10", "10", "10", "", "10"]
+
+
 def test_a_wrong_first_position_does_not_cost_the_rest(tmp_path):
     good = [f"211000001,2021-01-05T00:{k:02d}:00,54.0,{10 + 0.004 * k},10,90,90,A,,,," for k in range(1, 9)]
     source = log(tmp_path / "a.csv", ["211000001,2021-01-05T00:00:00,10.0,100.0,10,90,90,A,,,,", *good])
