@@ -568,6 +568,12 @@ struct FaceOf<Op> {
   using type = typename Op::Variant;
 };
 
+/// Leaves a sentence for the user where an error would stand; the call has succeeded.
+inline void say(fulmar_error* error, const std::string& sentence) {
+  error->code = 0;
+  std::snprintf(error->message, sizeof error->message, "%s", sentence.c_str());
+}
+
 /// series_table of an operator whose table() takes the dates; nothing for the others.
 template <class Op>
 constexpr auto series_table_of() -> decltype(fulmar_operator::series_table) {
@@ -577,7 +583,11 @@ constexpr auto series_table_of() -> decltype(fulmar_operator::series_table) {
       try {
         Op op;
         op.params = *static_cast<const typename Op::Params*>(params);
-        *count = op.table(Dates{times, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)}, values);
+        const Dates of{times, static_cast<std::int64_t>(dates), static_cast<std::int64_t>(bands)};
+        *count = op.table(of, values);
+        // Something to say that is no error.
+        if constexpr (requires { op.remark(of); })
+          if (values == nullptr) say(error, op.remark(of));
         return 0;
       } catch (...) {
         return tell(error);

@@ -227,7 +227,8 @@ typedef struct fulmar_operator {
   /* end of 1.0 */
   /** How many doubles of scratch a call needs for a flow of so many dates with so many bands each. NULL: none. */
   uint64_t (*scratch)(const void* params, uint64_t dates, uint64_t bands);
-  /** As `table`, for a table that depends on the dates; takes its place. It may refuse the dates. NULL: there is none. */
+  /** As `table`, for a table that depends on the dates; takes its place. It may refuse the dates; where it does not, a
+   * message with code 0 is for the user. NULL: there is none. */
   int (*series_table)(const void* params, const double* times, uint64_t dates, uint64_t bands, double* table,
                       uint64_t* count, fulmar_error*);
   /* REDUCING. The raster is read once a round. Every block of the engine's lattice has a state of its own; the states are

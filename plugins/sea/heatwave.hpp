@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+
 #include "fulmar/op.hpp"
-#include "sea/heatwave_events.hpp"
+#include "sea/heatwave_series.hpp"
 
 namespace fulmar::ops {
 
@@ -63,6 +65,9 @@ struct Heatwave {
   }
   std::uint64_t table(const Dates& dates, double* values) const {
     return heatwaves::make_calendar(dates.times, dates.count, settings(), values);
+  }
+  std::string remark(const Dates& dates) const {
+    return heatwaves::short_climatology(dates.times, dates.count, settings());
   }
   std::uint64_t scratch(const Dates& dates) const { return heatwaves::scratch_of(dates.count, settings()); }
 

@@ -1,272 +1,203 @@
 // SPDX-License-Identifier: Apache-2.0
-/// @file
-/// Marine heatwaves in one daily series of temperatures (Hobday et al. 2016, Prog. Oceanogr. 141, 227; categories of
-/// Hobday et al. 2018, Oceanography 31, 162): climatology, threshold, events. No allocation; host and device.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "core/calendar.hpp"
-#include "core/error.hpp"
-#include "core/math.hpp"
-#include "core/missing.hpp"
-#include "core/select.hpp"
+#include "common/words.hpp"
+#include "core/iso_time.hpp"
+#include "fulmar/op.hpp"
+#include "sea/heatwave_series.hpp"
 
-namespace fulmar::ops::heatwaves {
+namespace fulmar::ops {
 
-struct Settings {
-  double percentile = 90;
-  std::int32_t first_year = 1983, last_year = 2012;  ///< of the climatology, both included
-  std::int32_t half_width = 5;                       ///< days pooled on either side of a day of the year
-  std::int32_t smoothing = 31;                       ///< days of the moving average; 1: none
-  std::int32_t min_duration = 5;
-  std::int32_t max_gap = 2;  ///< days between two events that make one
-  bool cold = false;         ///< cold spells: everything upside down
-};
+/// The marine heatwaves, or cold spells, of one daily series of temperatures, event by event.
+///
+/// Climatology, threshold and events as in `heatwave`. For each event: its first, last and warmest day; its days in all
+/// and of each category; with T the temperature, N the normal and H the threshold of the day, the largest, mean,
+/// standard deviation (ddof 0) and sum of T - N, T - H on the warmest day and its mean, and T on the warmest day; the
+/// rates at which T - N rose to the warmest day and fell from it, counted from half a day before to half a day after.
+/// Cold spells are the same upside down, with negative intensities.
+///
+/// Rows may stand in any order; days that have no row count as days without a value, and those end an event. Errors: no
+/// column of times or temperatures, two rows of one day, no row in the climatology's years.
+struct HeatwaveEvents {
+  struct Params {
+    Words<256> time, temperature;
+    std::int32_t first = 1983, last = 2012;
+    std::int32_t half_width = 5, smoothing = 31, duration = 5, gap = 2;
+    double percentile = 90;
+    bool cold = false;
+  } params;
 
-inline constexpr std::int32_t days_of_year = 366;
-inline constexpr std::int32_t leap_day = 60;  ///< 29 February
-
-/// What the dates tell once for all series: for each date its day of the year as in a leap year (1 to 366), and for
-/// each day of the year the dates of the climatology's years that have it. As doubles, so that it fits an operator's
-/// table: 367 places in the list, the list, and the days of all dates. Writes nothing where `to` is null. Errors:
-/// Errc::input where a time is not known, the dates are not a day apart (29 February may be absent), or none lies in
-/// the climatology's years.
-inline std::uint64_t make_calendar(const double* times, std::int64_t count, const Settings& s, double* to) {
-  const auto day_at = [&](std::int64_t i) { return static_cast<std::int64_t>(math::floor(times[i] / 86400)); };
-  const auto text = [](std::int64_t day) {
-    const CivilDay d = civil_from_days(day);
-    const auto two = [](std::int32_t n) { return (n < 10 ? "-0" : "-") + std::to_string(n); };
-    return std::to_string(d.year) + two(d.month) + two(d.day);
-  };
-  // A model's calendar without 29 February goes from the 28th to 1 March.
-  const auto without_leap_day = [](std::int64_t before, std::int64_t after) {
-    return after == before + 2 && leap_day_of_year(civil_from_days(before)) == leap_day - 1;
-  };
-  for (std::int64_t i = 0; i < count; ++i)
-    if (is_missing(times[i]))
-      fail(Errc::input, "the time of date " + std::to_string(i + 1) +
-                            " is not known: a heatwave needs a daily axis of "
-                            "time, such as that of a netCDF cube, or files with their dates in their names");
-  for (std::int64_t i = 1; i < count; ++i)
-    if (day_at(i) != day_at(i - 1) + 1 && !without_leap_day(day_at(i - 1), day_at(i)))
-      fail(Errc::input, "the dates are not a day apart: " + text(day_at(i - 1)) + " is followed by " + text(day_at(i)) +
-                            "; days without a measurement have to be there, as missing");
-  std::uint64_t members = 0;
-  for (std::int32_t pass = 0; pass < 2; ++pass) {
-    if (pass == 1 && to == nullptr) break;
-    std::uint64_t next = days_of_year + 1;
-    for (std::int32_t doy = 1; doy <= days_of_year; ++doy) {
-      if (pass == 1) to[doy - 1] = static_cast<double>(next);
-      // From one such day to the next is a year at least, but for the first all dates are looked at.
-      for (std::int64_t i = 0; i < count; ++i) {
-        const CivilDay d = civil_from_days(day_at(i));
-        if (leap_day_of_year(d) != doy) continue;
-        if (d.year >= s.first_year && d.year <= s.last_year) {
-          if (pass == 1) to[next] = static_cast<double>(i);
-          ++next;
-        }
-        i += 364;
-      }
-    }
-    members = next - (days_of_year + 1);
-    if (pass == 1) {
-      to[days_of_year] = static_cast<double>(next);
-      for (std::int64_t i = 0; i < count; ++i)
-        to[next + static_cast<std::uint64_t>(i)] = leap_day_of_year(civil_from_days(day_at(i)));
-    }
+  static Schema schema() {
+    return Schema{"heatwave_events", "List the marine heatwaves of a daily series of temperatures."}
+        .table("series", "One row a day, with its date and its temperature.")
+        .output_table("events", "One row an event, in the order of time.")
+        .text<Params>(
+            "time", [](Params& p, std::string_view text) { p.time.set(text); },
+            "Column of the dates; the only one of times, or time or date, where empty.", false)
+        .text<Params>(
+            "temperature", [](Params& p, std::string_view text) { p.temperature.set(text); },
+            "Column of the temperatures; sst, temperature or the only one of numbers where empty.", false)
+        .param("first", &Params::first, "First year of the climatology.", "year", between(1, 9999))
+        .param("last", &Params::last, "Last year of the climatology.", "year", between(1, 9999))
+        .param("percentile", &Params::percentile, "Percentile of the climatology that makes the threshold.", "%",
+               strictly_between(0, 100))
+        .param("half-width", &Params::half_width, "Days pooled on either side of a day of the year.", "d",
+               between(0, 30))
+        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology; 1: none.", "d",
+               between(1, 365))
+        .param("duration", &Params::duration, "Fewest days of an event.", "d", between(1, 365))
+        .param("gap", &Params::gap, "Most days between two events that make one.", "d", between(0, 365))
+        .param("cold", &Params::cold, "Find cold spells: below the percentile's opposite.", units::flag, anything())
+        .example("sst.csv ! heatwave_events --first 1982 --last 2011 ! events.csv")
+        .cites("Hobday et al. 2016, Progress in Oceanography 141, 227")
+        .cites("Hobday et al. 2018, Oceanography 31(2), 162 (categories)")
+        .agrees(exactly);
   }
-  if (members == 0)
-    fail(Errc::input, "the dates, " + text(day_at(0)) + " to " + text(day_at(count - 1)) +
-                          ", hold no day of the years " + std::to_string(s.first_year) + " to " +
-                          std::to_string(s.last_year) + " of the climatology: choose others with --first and --last");
-  return days_of_year + 1 + members + static_cast<std::uint64_t>(count);
-}
-
-/// make_calendar's numbers.
-struct Calendar {
-  const double* values = nullptr;
-  FULMAR_HD std::int64_t begin(std::int32_t doy) const { return static_cast<std::int64_t>(values[doy - 1]); }
-  FULMAR_HD std::int64_t end(std::int32_t doy) const { return static_cast<std::int64_t>(values[doy]); }
-  FULMAR_HD std::int64_t member(std::int64_t place) const { return static_cast<std::int64_t>(values[place]); }
-  FULMAR_HD std::int32_t day_of_year(std::int64_t date) const {
-    return static_cast<std::int32_t>(values[static_cast<std::int64_t>(values[days_of_year]) + date]);
-  }
-};
-
-/// Doubles of scratch that a series of so many dates needs: three vectors of the year and the largest pool.
-inline std::uint64_t scratch_of(std::int64_t count, const Settings& s) {
-  const std::int64_t years = count / 365 + 2;
-  return static_cast<std::uint64_t>(3 * days_of_year + years * (2 * s.half_width + 1));
-}
-
-/// One event. Days count from 0 at the first date; intensities are above the climatology (below it, and negative, in
-/// cold spells), rates are per day.
-struct Event {
-  std::int64_t start = 0, end = 0;  ///< first and last day
-  std::int64_t peak = 0;            ///< day of the largest intensity, the first of them
-  double max = 0, mean = 0, deviation = 0, cumulative = 0;
-  double max_above_threshold = 0, mean_above_threshold = 0;  ///< at the peak; over all days
-  double max_temperature = 0;                                ///< at the peak
-  double onset = 0, decline = 0;
-  std::int32_t category = 0;     ///< 1 moderate, 2 strong, 3 severe, 4 extreme, at its worst
-  std::int32_t days_in[4] = {};  ///< days of each category
-
-  FULMAR_HD std::int64_t duration() const { return end - start + 1; }
-};
-
-/// A daily series against its climatology. `T` maps a date to a temperature, missing as NaN.
-template <class T>
-class Detector {
- public:
-  FULMAR_HD Detector(T temperature, std::int64_t count, Calendar calendar, const Settings& settings, double* scratch)
-      : temperature_{temperature},
-        count_{count},
-        calendar_{calendar},
-        settings_{settings},
-        normal_{scratch},
-        threshold_{scratch + days_of_year} {
-    climatology(scratch + 2 * days_of_year);
+  static void check(const Params& p) {
+    if (p.last < p.first)
+      fail(Errc::usage, "first: the climatology ends in " + std::to_string(p.last) + ", before its first year " +
+                            std::to_string(p.first));
   }
 
-  /// Mean of a day of the year (1 to 366), and its percentile; NaN where the climatology's years have no value.
-  FULMAR_HD double normal(std::int32_t doy) const { return sign() * normal_[doy - 1]; }
-  FULMAR_HD double threshold(std::int32_t doy) const { return sign() * threshold_[doy - 1]; }
-
-  /// Calls each(event) for the events in order.
-  template <class Each>
-  FULMAR_HD void events(Each&& each) const {
-    std::int64_t start = -1, end = -1;  // of the event that may go on
-    for (std::int64_t i = 0; i < count_;) {
-      if (!exceeds(i)) {
-        ++i;
-        continue;
-      }
-      const std::int64_t first = i;
-      while (i < count_ && exceeds(i)) ++i;
-      // Only what is long enough by itself counts; only that is joined.
-      if (i - first < settings_.min_duration) continue;
-      if (start >= 0 && first - end - 1 <= settings_.max_gap) {
-        end = i - 1;
-        continue;
-      }
-      if (start >= 0) each(measure(start, end));
-      start = first, end = i - 1;
-    }
-    if (start >= 0) each(measure(start, end));
+  void tabulate(const Tables& in, TableWriter& out) const {
+    const TableView table = in[0];
+    const Series series = daily(table, out);
+    const heatwaves::Settings settings{params.percentile, params.first,    params.last, params.half_width,
+                                       params.smoothing,  params.duration, params.gap,  params.cold};
+    const auto count = static_cast<std::int64_t>(series.times.size());
+    std::vector<double> calendar(heatwaves::make_calendar(series.times.data(), count, settings, nullptr));
+    heatwaves::make_calendar(series.times.data(), count, settings, calendar.data());
+    std::vector<double> scratch(heatwaves::scratch_of(count, settings));
+    const heatwaves::Detector detector{[&](std::int64_t i) { return series.values[static_cast<std::size_t>(i)]; },
+                                       count, heatwaves::Calendar{calendar.data()}, settings, scratch.data()};
+    if (const std::string words = heatwaves::short_climatology(series.times.data(), count, settings); !words.empty())
+      out.note(words);
+    const auto columns = add_columns(out);
+    detector.events([&](const heatwaves::Event& e) {
+      out.row();
+      const auto day = [&](std::int64_t i) {
+        return std::floor(series.times[static_cast<std::size_t>(i)] / 86400) * 86400;
+      };
+      int c = columns;
+      for (const std::int64_t at : {e.start, e.end, e.peak}) out.number(c++, day(at));
+      out.number(c++, static_cast<double>(e.duration()));
+      for (const double value : {e.max, e.mean, e.deviation, e.cumulative, e.onset, e.decline, e.max_above_threshold,
+                                 e.mean_above_threshold, e.max_temperature})
+        out.number(c++, value);
+      for (const std::int32_t days : e.days_in) out.number(c++, days);
+      static constexpr const char* words[] = {"Moderate", "Strong", "Severe", "Extreme"};
+      out.text(c, words[e.category - 1]);
+    });
   }
 
  private:
-  FULMAR_HD double sign() const { return settings_.cold ? -1.0 : 1.0; }
-  FULMAR_HD double raw(std::int64_t i) const { return sign() * static_cast<double>(temperature_(i)); }
-  FULMAR_HD double normal_at(std::int64_t i) const { return normal_[calendar_.day_of_year(i) - 1]; }
-  FULMAR_HD double threshold_at(std::int64_t i) const { return threshold_[calendar_.day_of_year(i) - 1]; }
-  /// A day without a measurement is as it always is.
-  FULMAR_HD double value(std::int64_t i) const {
-    const double v = raw(i);
-    return is_missing(v) ? normal_at(i) : v;
-  }
-  FULMAR_HD bool exceeds(std::int64_t i) const { return value(i) > threshold_at(i); }
-  FULMAR_HD double above_normal(std::int64_t i) const { return value(i) - normal_at(i); }
+  struct Series {
+    std::vector<double> times, values;
+  };
 
-  FULMAR_HD void climatology(double* scratch) {
-    double* const pool = scratch + days_of_year;
-    for (std::int32_t doy = 1; doy <= days_of_year; ++doy) {
-      if (doy == leap_day) continue;
-      std::int64_t n = 0;
-      double sum = 0;
-      for (std::int64_t place = calendar_.begin(doy); place < calendar_.end(doy); ++place) {
-        const std::int64_t day = calendar_.member(place);
-        const std::int64_t low = day - settings_.half_width, high = day + settings_.half_width;
-        for (std::int64_t i = low < 0 ? 0 : low; i <= high && i < count_; ++i) {
-          const double v = raw(i);
-          if (is_missing(v)) continue;
-          pool[n++] = v;
-          sum += v;
+  static int add_columns(TableWriter& out) {
+    using enum ColumnType;
+    const auto column = [&](const char* name, ColumnType type, std::string_view unit, const char* words) {
+      return out.column({name, type, Unit{std::string{unit}}, words});
+    };
+    const int first = column("date_start", time, "", "First day");
+    column("date_end", time, "", "Last day");
+    column("date_peak", time, "", "Day of the largest intensity");
+    column("duration", integer, "d", "From the first day to the last");
+    column("intensity_max", real, units::kelvin, "Largest difference from the normal");
+    column("intensity_mean", real, units::kelvin, "Mean difference from the normal");
+    column("intensity_var", real, units::kelvin, "Standard deviation of the difference from the normal");
+    column("intensity_cumulative", real, "K d", "Sum of the differences from the normal");
+    column("rate_onset", real, "K/d", "Rise of the intensity up to its peak");
+    column("rate_decline", real, "K/d", "Fall of the intensity from its peak");
+    column("intensity_max_relThresh", real, units::kelvin, "Difference from the threshold at the peak");
+    column("intensity_mean_relThresh", real, units::kelvin, "Mean difference from the threshold");
+    column("intensity_max_abs", real, units::any, "Temperature at the peak");
+    column("duration_moderate", integer, "d", "Days of category 1");
+    column("duration_strong", integer, "d", "Days of category 2");
+    column("duration_severe", integer, "d", "Days of category 3");
+    column("duration_extreme", integer, "d", "Days of category 4");
+    column("category", text, "", "The highest: Moderate, Strong, Severe or Extreme");
+    return first;
+  }
+
+  /// The column that is named, or the one that can be meant.
+  static int column_of(const TableView& table, std::string_view given, const char* what, bool times,
+                       std::initializer_list<std::string_view> known) {
+    if (!given.empty()) {
+      const int at = table.must_find(given, std::string{what} + ": the series");
+      const ColumnType type = table.type(at);
+      if (times ? type != ColumnType::time : type != ColumnType::real && type != ColumnType::integer)
+        fail(Errc::input, std::string{what} + ": the column '" + std::string{given} + "' holds no " +
+                              (times ? "dates as in ISO 8601, such as 2021-01-05" : "numbers"));
+      return at;
+    }
+    const auto fits = [&](int c) {
+      return times ? table.type(c) == ColumnType::time
+                   : table.type(c) == ColumnType::real || table.type(c) == ColumnType::integer;
+    };
+    for (const std::string_view name : known)
+      if (const int at = table.find(name); at != TableView::absent && fits(at)) return at;
+    int only = TableView::absent, count = 0;
+    for (int c = 0; c < table.columns(); ++c)
+      if (fits(c)) only = c, ++count;
+    if (count == 1) return only;
+    fail(Errc::input, std::string{"the series has "} + (count == 0 ? "no column" : "several columns") +
+                          (times ? " of dates as in ISO 8601, such as 2021-01-05" : " of temperatures") +
+                          "; say which with --" + what + ": it has " + table.all_names());
+  }
+
+  /// The rows in the order of time, one for each day.
+  [[nodiscard]] Series daily(const TableView& table, TableWriter& out) const {
+    if (table.rows() == 0) fail(Errc::input, "the series holds no rows");
+    const int time = column_of(table, params.time.view(), "time", true, {"time", "date"}),
+              value = column_of(table, params.temperature.view(), "temperature", false, {"sst", "temperature", "temp"});
+    std::vector<std::pair<double, double>> rows;
+    std::size_t dateless = 0;
+    for (std::size_t row = 0; row < table.rows(); ++row)
+      if (const double t = table.number(row, time); is_missing(t))
+        ++dateless;
+      else
+        rows.emplace_back(t, table.number(row, value));
+    if (rows.empty()) fail(Errc::input, "no row of the series has a date that can be read");
+    std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    const auto day_of = [](double t) { return static_cast<std::int64_t>(math::floor(t / 86400)); };
+    if (day_of(rows.back().first) - day_of(rows.front().first) > 1000000)
+      fail(Errc::input, "the series runs over more than 1000000 days: are its dates dates?");
+    Series s;
+    std::size_t absent = 0;
+    for (const auto& [t, v] : rows) {
+      if (!s.times.empty()) {
+        const std::int64_t before = day_of(s.times.back()), day = day_of(t);
+        if (day == before)
+          fail(Errc::input, "two rows are of " + iso_time(static_cast<double>(day) * 86400).substr(0, 10) +
+                                ": a heatwave needs one value a day");
+        // A model's calendar without 29 February goes from the 28th to 1 March.
+        const bool leap = day == before + 2 && leap_day_of_year(civil_from_days(before)) == heatwaves::leap_day - 1;
+        for (std::int64_t d = before + 1; d < day && !leap; ++d, ++absent) {
+          s.times.push_back(static_cast<double>(d) * 86400);
+          s.values.push_back(missing<double>);
         }
       }
-      normal_[doy - 1] = sum / static_cast<double>(n);
-      threshold_[doy - 1] = percentile(pool, n, settings_.percentile);
+      s.times.push_back(t);
+      s.values.push_back(v);
     }
-    smooth(normal_, scratch);
-    smooth(threshold_, scratch);
+    if (dateless > 0)
+      out.note(std::to_string(dateless) + " of " + std::to_string(table.rows()) +
+               " rows have no date that can be read and are left out");
+    if (absent > 0) out.note(std::to_string(absent) + " days have no row and count as days without a value");
+    return s;
   }
-
-  /// 29 February as the mean of the days beside it; then a circular moving average over the days that have a value. A
-  /// day without stays without.
-  FULMAR_HD void smooth(double* year, double* before) const {
-    year[leap_day - 1] = 0.5 * year[leap_day - 2] + 0.5 * year[leap_day];
-    if (settings_.smoothing <= 1) return;
-    for (std::int32_t i = 0; i < days_of_year; ++i) before[i] = year[i];
-    const std::int32_t half = settings_.smoothing / 2;
-    for (std::int32_t i = 0; i < days_of_year; ++i) {
-      if (is_missing(before[i])) continue;
-      double sum = 0;
-      std::int32_t n = 0;
-      for (std::int32_t k = -half; k <= half; ++k) {
-        const double v = before[(i + k + 2 * days_of_year) % days_of_year];
-        if (is_missing(v)) continue;
-        sum += v, ++n;
-      }
-      year[i] = sum / n;
-    }
-  }
-
-  FULMAR_HD Event measure(std::int64_t start, std::int64_t end) const {
-    Event e;
-    e.start = start, e.end = end, e.peak = start;
-    const auto days = static_cast<double>(end - start + 1);
-    double most = 0, worst = 0, above = 0;
-    for (std::int64_t i = start; i <= end; ++i) {
-      const double v = above_normal(i), over = value(i) - threshold_at(i);
-      e.cumulative += v;
-      above += over;
-      if (i == start || v > most) most = v, e.peak = i;
-      const double units = over / (threshold_at(i) - normal_at(i));
-      if (i == start || units > worst) worst = units;
-      const double category = math::floor(1 + units);
-      if (category >= 1) ++e.days_in[category >= 4 ? 3 : static_cast<std::int32_t>(category) - 1];
-    }
-    e.max = most;
-    e.mean = e.cumulative / days;
-    double square = 0;
-    for (std::int64_t i = start; i <= end; ++i) square += (above_normal(i) - e.mean) * (above_normal(i) - e.mean);
-    e.deviation = math::sqrt(square / days);
-    e.max_above_threshold = value(e.peak) - threshold_at(e.peak);
-    e.mean_above_threshold = above / days;
-    e.max_temperature = value(e.peak);
-    const double category = math::floor(1 + worst);
-    e.category = category >= 4 ? 4 : category >= 1 ? static_cast<std::int32_t>(category) : 1;
-    rates(e);
-    if (settings_.cold) {
-      e.max = -e.max, e.mean = -e.mean, e.cumulative = -e.cumulative;
-      e.max_above_threshold = -e.max_above_threshold, e.mean_above_threshold = -e.mean_above_threshold;
-      e.max_temperature = -e.max_temperature;
-    }
-    return e;
-  }
-
-  /// An event begins and ends half a day before and after its days, half way to the intensity of the day beside it; at
-  /// the ends of the record, with its own first or last day.
-  FULMAR_HD void rates(Event& e) const {
-    const double first = above_normal(e.start), last = above_normal(e.end);
-    const auto up = static_cast<double>(e.peak - e.start), down = static_cast<double>(e.end - e.peak);
-    if (e.start > 0)
-      e.onset = (e.max - 0.5 * (first + above_normal(e.start - 1))) / (up + 0.5);
-    else
-      e.onset = (e.max - first) / (up > 0 ? up : 1);
-    if (e.end < count_ - 1)
-      e.decline = (e.max - 0.5 * (last + above_normal(e.end + 1))) / (down + 0.5);
-    else
-      e.decline = (e.max - last) / (down > 0 ? down : 1);
-  }
-
-  T temperature_;
-  std::int64_t count_;
-  Calendar calendar_;
-  Settings settings_;
-  double *normal_, *threshold_;
 };
 
-}  // namespace fulmar::ops::heatwaves
+}  // namespace fulmar::ops

@@ -10,7 +10,7 @@
 #include <sstream>
 #include <vector>
 
-#include "sea/heatwave_events.hpp"
+#include "sea/heatwave_series.hpp"
 
 namespace fulmar::ops::heatwaves {
 namespace {

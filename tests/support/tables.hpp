@@ -33,6 +33,16 @@ inline FeatureTable some_ships(int count = 20) {
   return t;
 }
 
+/// A temperature for each day of three years from 2001 on, with a warm spell.
+inline FeatureTable some_days() {
+  FeatureTable t;
+  t.geometry = Geometry::none;
+  t.columns = {{"date", ColumnType::time, {}, ""}, {"sst", ColumnType::real, {}, ""}};
+  for (int i = 0; i < 1096; ++i)
+    t.rows.push_back({{}, {978307200.0 + 86400.0 * i, 10 + 0.1 * (i % 2) + (i > 800 && i < 820 ? 3 : 0)}});
+  return t;
+}
+
 /// Runs a pipeline in which every file that `files` names is that table.
 struct TableRun {
   MemoryIo io;
