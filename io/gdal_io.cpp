@@ -71,6 +71,10 @@ std::shared_ptr<const RasterSource> GdalIo::companion(const CompanionRequest& re
        fmt::format("no such kind of companion file: '{}' (known: outlines, shapes, calibration)", request.kind));
 }
 
+std::shared_ptr<DrawnSource> GdalIo::drawn(const CompanionRequest& request, const Grid& grid) const {
+  return shapes_of_table(request, grid);
+}
+
 std::shared_ptr<TemporaryRaster> GdalIo::temporary(const std::string& name, const Grid& grid,
                                                    const std::vector<StoredBand>& bands) const {
   return make_temporary_raster(name, grid, bands);

@@ -22,6 +22,7 @@ class GdalIo : public Io {
   /// "outlines" (1 inside, 0 outside) or "calibration" (a Sentinel-1 calibration table) on the cells of `grid`.
   [[nodiscard]] std::vector<std::string> expand(const std::string& path) const override;
   [[nodiscard]] std::shared_ptr<const RasterSource> companion(const CompanionRequest&, const Grid& grid) const override;
+  [[nodiscard]] std::shared_ptr<DrawnSource> drawn(const CompanionRequest& request, const Grid& grid) const override;
   /// A file without a name in TMPDIR.
   [[nodiscard]] std::shared_ptr<TemporaryRaster> temporary(const std::string& name, const Grid&,
                                                            const std::vector<StoredBand>&) const override;

@@ -8,9 +8,13 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "core/error.hpp"
+#include "core/table_view.hpp"
 #include "io/computed_source.hpp"
+#include "io/coverage.hpp"
 #include "io/crs.hpp"
 #include "io/gdal_support.hpp"
 #include "io/raster_source.hpp"
@@ -74,30 +78,50 @@ StoredBand outlines_band() {
 
 // --- from a raster ---------------------------------------------------------------------------------------------------
 
-/// What the readers of a mask share.
+/// What the readers of a mask, or of a raster of zones, share.
 struct Mask {
   std::shared_ptr<const RasterSource> source;
   Grid scene;
   Affine to_cells{};
-  bool same_cells = false;  // no CRS, but the scene's size
+  bool same_cells = false;     // no CRS, but the scene's size
+  std::vector<double> labels;  // of zones, in their order
 };
+
+/// The value of a stored cell; NaN where it is missing.
+template <class T>
+double value_of(const StoredBand& band, T stored) {
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  if constexpr (std::is_integral_v<T> && sizeof(T) == 8)
+    if (band.nodata_i64 && stored == static_cast<T>(*band.nodata_i64)) return none;
+  const auto value = static_cast<double>(stored);
+  if (!std::isfinite(value) || (band.nodata && value == *band.nodata)) return none;
+  return value * band.scale + band.offset;
+}
 
 /// Sets a cell to 1 where the mask's cell is neither 0 nor missing.
 struct Inside {
-  const StoredBand& band;
-
-  template <class T>
-  bool operator()(T stored) const {
-    if constexpr (std::is_integral_v<T> && sizeof(T) == 8)
-      if (band.nodata_i64 && stored == static_cast<T>(*band.nodata_i64)) return false;
-    const auto value = static_cast<double>(stored);
-    if (!std::isfinite(value) || (band.nodata && value == *band.nodata)) return false;
-    return value * band.scale + band.offset != 0;
-  }
+  using Cell = std::uint8_t;
+  static constexpr Cell outside = 0;
+  explicit Inside(const Mask&) {}
+  [[nodiscard]] Cell operator()(double value) const { return !std::isnan(value) && value != 0 ? 1 : 0; }
 };
 
+/// Sets a cell to the number of its zone, from 1.
+struct ZoneNumber {
+  using Cell = float;
+  static constexpr Cell outside = std::numeric_limits<float>::quiet_NaN();
+  explicit ZoneNumber(const Mask& mask) : labels{mask.labels} {}
+  [[nodiscard]] Cell operator()(double value) const {
+    const auto at = std::lower_bound(labels.begin(), labels.end(), value);
+    return at == labels.end() || *at != value ? outside : static_cast<float>(at - labels.begin() + 1);
+  }
+  const std::vector<double>& labels;
+};
+
+template <class Meaning>
 class MaskReader : public RasterReader {
  public:
+  using Cell = typename Meaning::Cell;
   explicit MaskReader(std::shared_ptr<const Mask> mask) : mask_{std::move(mask)}, reader_{mask_->source->reader()} {
     if (!mask_->same_cells) lattice_.emplace(mask_->scene, mask_->source->grid().crs);
   }
@@ -114,7 +138,7 @@ class MaskReader : public RasterReader {
       lattice_->centres(window.y + y, window.x, window.width, points_.data());
       for (std::int64_t x = 0; x < window.width; ++x) row[x] = cell_at(points_[static_cast<std::size_t>(x)]);
     }
-    fill({0, 0, window.width, window.height}, window.width, static_cast<std::uint8_t*>(cells), stride);
+    fill({0, 0, window.width, window.height}, window.width, static_cast<Cell*>(cells), stride);
   }
 
   void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
@@ -142,7 +166,7 @@ class MaskReader : public RasterReader {
   }
 
   /// Fills a part of the request from the mask's cells beneath it; where these are too many, half by half.
-  void fill(const Window& part, std::int64_t width, std::uint8_t* cells, std::int64_t stride) {
+  void fill(const Window& part, std::int64_t width, Cell* cells, std::int64_t stride) {
     Window needed;
     for (auto y = part.y; y < part.bottom(); ++y)
       for (auto x = part.x; x < part.right(); ++x)
@@ -171,16 +195,16 @@ class MaskReader : public RasterReader {
     with_type(band.dtype, [&](auto zero) {
       using T = decltype(zero);
       const auto* stored = reinterpret_cast<const T*>(stored_.data());
-      const Inside inside{band};
+      const Meaning meaning{*mask_};
       for (auto y = part.y; y < part.bottom(); ++y)
         for (auto x = part.x; x < part.right(); ++x) {
           const auto& place = places_[static_cast<std::size_t>(y * width + x)];
           auto& cell = cells[y * stride + x];
-          cell = 0;
+          cell = Meaning::outside;
           if (place.column < 0) continue;
           const auto index = static_cast<std::size_t>((place.row - needed.y) * needed.width + place.column - needed.x);
           if (band.has_mask && valid_[index] == 0) continue;
-          cell = inside(stored[index]) ? 1 : 0;
+          cell = meaning(value_of(band, stored[index]));
         }
     });
   }
@@ -209,15 +233,76 @@ class MaskSource : public ComputedSource {
   MaskSource(std::string name, std::shared_ptr<const Mask> mask)
       : ComputedSource{std::move(name), mask->scene, outlines_band()}, mask_{std::move(mask)} {}
   [[nodiscard]] int parallel_readers() const override { return mask_->source->parallel_readers(); }
-  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<MaskReader>(mask_); }
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
+    return std::make_unique<MaskReader<Inside>>(mask_);
+  }
 
  private:
   std::shared_ptr<const Mask> mask_;
 };
 
+/// A raster of zones on the scene's grid.
+class ZonesSource : public ComputedSource {
+ public:
+  ZonesSource(std::string name, std::shared_ptr<const Mask> mask)
+      : ComputedSource{std::move(name), mask->scene, StoredBand{}}, mask_{std::move(mask)} {}
+  [[nodiscard]] int parallel_readers() const override { return mask_->source->parallel_readers(); }
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
+    return std::make_unique<MaskReader<ZoneNumber>>(mask_);
+  }
+  [[nodiscard]] std::map<std::string, std::string> metadata() const override {
+    return {{"FULMAR_COUNT", std::to_string(mask_->labels.size())}};
+  }
+  [[nodiscard]] std::vector<double> labels() const override { return mask_->labels; }
+
+ private:
+  std::shared_ptr<const Mask> mask_;
+};
+
+/// The values that a raster of zones holds, in their order.
+std::vector<double> labels_of(const RasterSource& source) {
+  constexpr std::size_t most = 1000000;
+  const auto& band = source.bands().front();
+  const auto reader = source.reader();
+  const Window all = source.grid().window();
+  std::set<double> labels;
+  std::vector<double> stored;
+  std::vector<std::uint8_t> valid;
+  const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, all.width));
+  for (std::int64_t y = 0; y < all.height; y += rows) {
+    const Window strip{0, y, all.width, std::min(rows, all.height - y)};
+    const auto cells = static_cast<std::size_t>(strip.cells());
+    stored.resize((cells * size_of(band.dtype) + sizeof(double) - 1) / sizeof(double));
+    reader->read(0, strip, stored.data(), strip.width);
+    if (band.has_mask) {
+      valid.resize(cells);
+      reader->read_mask(0, strip, valid.data(), strip.width);
+    }
+    with_type(band.dtype, [&](auto zero) {
+      const auto* values = reinterpret_cast<const decltype(zero)*>(stored.data());
+      double last = std::numeric_limits<double>::quiet_NaN();
+      for (std::size_t i = 0; i < cells; ++i) {
+        if (band.has_mask && valid[i] == 0) continue;
+        const double value = value_of(band, values[i]);
+        if (value == last || std::isnan(value)) continue;
+        if (value != std::floor(value))
+          fail(Errc::input,
+               fmt::format("'{}' holds {}, which is no whole number: a raster of zones holds the number of "
+                           "each cell's zone",
+                           source.name(), value));
+        labels.insert(value);
+        last = value;
+        if (labels.size() > most) fail(Errc::input, fmt::format("'{}' holds more than {} zones", source.name(), most));
+      }
+    });
+  }
+  return {labels.begin(), labels.end()};
+}
+
 bool lies_somewhere(const Grid& grid) { return grid.affine ? !grid.crs.empty() : grid.locator != nullptr; }
 
-std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request, const Grid& scene) {
+/// A mask over the scene. Errors: Errc::input where it does not tell how to lay it there, or does not overlap it.
+std::shared_ptr<Mask> mask_over(const CompanionRequest& request, const Grid& scene) {
   auto mask = std::make_shared<Mask>();
   mask->source = open_raster(request.path, request.options);
   mask->scene = scene;
@@ -236,7 +321,7 @@ std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request,
                       request.path));
     }
     mask->same_cells = true;
-    return std::make_shared<MaskSource>(request.path, std::move(mask));
+    return mask;
   }
   mask->to_cells = inverse(*grid.affine).value();
   Extent own;
@@ -246,7 +331,20 @@ std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request,
   bool meets = own.meets(scene_extent);
   for (const double turn : {360.0, -360.0}) meets = meets || (grid.geographic && own.shifted(turn).meets(scene_extent));
   if (!meets || scene_extent.empty()) fail_apart(request.path, own, scene_extent);
-  return std::make_shared<MaskSource>(request.path, std::move(mask));
+  return mask;
+}
+
+std::shared_ptr<const RasterSource> from_raster(const CompanionRequest& request, const Grid& scene) {
+  return std::make_shared<MaskSource>(request.path, mask_over(request, scene));
+}
+
+std::shared_ptr<const RasterSource> zones_of_raster(const CompanionRequest& request, const Grid& scene) {
+  auto mask = mask_over(request, scene);
+  if (mask->source->bands().size() != 1)
+    fail(Errc::input,
+         fmt::format("'{}' has {} bands; a raster of zones has one", request.path, mask->source->bands().size()));
+  mask->labels = labels_of(*mask->source);
+  return std::make_shared<ZonesSource>(request.path, std::move(mask));
 }
 
 // --- from vectors ----------------------------------------------------------------------------------------------------
@@ -367,11 +465,26 @@ Points clip(Points ring, const Extent& e) {
   return clip_side(ring, [&](Point p) { return e.top - p.y; });
 }
 
+/// A polygon in columns and rows of the scene, the shell first.
+void draw_cells(Shapes& shapes, Coverage* coverage, std::vector<Points> rings, float value, bool all_touched) {
+  if (rings.empty()) return;
+  if (coverage != nullptr) return coverage->add_polygon(rings, value);
+  shapes.add_polygon(rings);
+  if (!all_touched) return;
+  for (auto& ring : rings) {
+    if (!ring.empty()) ring.push_back(ring.front());
+    shapes.add_line(ring);
+  }
+}
+
 /// Brings the geometries of a layer, copied `shift` degrees east, into the cells of the scene.
 class Drawer {
  public:
-  Drawer(Shapes& shapes, const ToCells& to_cells, const Extent& around, double shift, bool all_touched)
+  /// `coverage`: where shares are asked for, in place of `shapes`.
+  Drawer(Shapes& shapes, Coverage* coverage, const ToCells& to_cells, const Extent& around, double shift,
+         bool all_touched)
       : shapes_{shapes},
+        coverage_{coverage},
         to_cells_{to_cells},
         around_{around},
         shift_{shift},
@@ -383,7 +496,7 @@ class Drawer {
       case wkbPoint: {
         const auto& point = *geometry.toPoint();
         if (point.IsEmpty()) return;
-        if (const auto cell = to_cells_({point.getX() + shift_, point.getY()})) shapes_.add_point(*cell);
+        add_point({point.getX(), point.getY()});
         return;
       }
       case wkbLineString:
@@ -409,22 +522,36 @@ class Drawer {
     }
   }
 
+  /// The value of the shapes that follow.
+  void set_value(float value) {
+    value_ = value;
+    shapes_.set_value(value);
+  }
+  void add_point(Point p) {
+    if (const auto cell = to_cells_({p.x + shift_, p.y})) shapes_.add_point(*cell);
+  }
+  /// The shell first; in the layer's coordinates, not shifted.
+  void add_rings(std::vector<Points> polygon) {
+    std::vector<Points> rings;
+    for (auto& points : polygon) {
+      for (Point& p : points) p.x += shift_;
+      // Far away a projection may have no answer. The clipped sides lie outside the scene.
+      if (!to_cells_.straight()) points = clip(std::move(points), around_);
+      if (points.empty() && rings.empty()) return;
+      if (!points.empty()) rings.push_back(in_cells(points, true));
+    }
+    draw_cells(shapes_, coverage_, std::move(rings), value_, all_touched_);
+  }
+  void add_shifted_line(Points line) {
+    for (Point& p : line) p.x += shift_;
+    add_line(line);
+  }
+
  private:
   void add_polygon(const OGRPolygon& polygon) {
     std::vector<Points> rings;
-    for (const auto* ring : polygon) {
-      auto points = points_of(*ring, shift_);
-      // Far away a projection may have no answer. The clipped sides lie outside the scene.
-      if (!to_cells_.straight()) points = clip(std::move(points), around_);
-      if (!points.empty()) rings.push_back(in_cells(points, true));
-    }
-    if (rings.empty()) return;
-    shapes_.add_polygon(rings);
-    if (!all_touched_) return;
-    for (auto& ring : rings) {
-      if (!ring.empty()) ring.push_back(ring.front());
-      shapes_.add_line(ring);
-    }
+    for (const auto* ring : polygon) rings.push_back(points_of(*ring, 0));
+    add_rings(std::move(rings));
   }
 
   void add_line(const Points& line) {
@@ -458,6 +585,8 @@ class Drawer {
   }
 
   Shapes& shapes_;
+  Coverage* coverage_;
+  float value_ = 1;
   const ToCells& to_cells_;
   Extent around_;
   double shift_;
@@ -465,35 +594,69 @@ class Drawer {
   bool all_touched_;
 };
 
+/// Shapes with their values, or their shares of cells, over one scene.
+struct Drawn {
+  Drawn(const Grid& scene, bool fractions) : shapes{scene.width, scene.height} {
+    if (fractions) coverage.emplace(scene.width, scene.height);
+  }
+  [[nodiscard]] Coverage* shares() { return coverage ? &*coverage : nullptr; }
+
+  Shapes shapes;
+  std::optional<Coverage> coverage;
+  std::int64_t count = 0;
+};
+
 /// The values of shapes: numbers of zones, or an attribute.
 class ValuesReader : public RasterReader {
  public:
-  explicit ValuesReader(std::shared_ptr<const Shapes> shapes) : shapes_{std::move(shapes)} {}
+  explicit ValuesReader(std::shared_ptr<const Drawn> drawn) : drawn_{std::move(drawn)} {}
   void read(int, const Window& window, void* cells, std::int64_t stride) override {
-    shapes_->draw_values(window, static_cast<float*>(cells), stride);
+    if (drawn_->coverage)
+      drawn_->coverage->draw(window, static_cast<float*>(cells), stride);
+    else
+      drawn_->shapes.draw_values(window, static_cast<float*>(cells), stride);
   }
   void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
     fail(Errc::runtime, "shapes have no mask");
   }
 
  private:
-  std::shared_ptr<const Shapes> shapes_;
+  std::shared_ptr<const Drawn> drawn_;
 };
 
-class ValuesSource : public ComputedSource {
+std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, const Grid& scene,
+                                              const FeatureTable& table);
+
+/// Drawn when it is made, or later from a table.
+class ValuesSource : public DrawnSource {
  public:
-  ValuesSource(std::string name, Grid grid, std::shared_ptr<const Shapes> shapes, std::int64_t count)
-      : ComputedSource{std::move(name), std::move(grid), StoredBand{}}, shapes_{std::move(shapes)}, count_{count} {}
+  ValuesSource(CompanionRequest request, Grid grid, std::shared_ptr<const Drawn> drawn)
+      : request_{std::move(request)}, grid_{std::move(grid)}, bands_(1), drawn_{std::move(drawn)} {}
+
+  [[nodiscard]] const std::string& name() const override { return request_.path; }
+  [[nodiscard]] const Grid& grid() const override { return grid_; }
+  [[nodiscard]] const std::vector<StoredBand>& bands() const override { return bands_; }
+  [[nodiscard]] Window block() const override { return {0, 0, 512, 256}; }
+  [[nodiscard]] bool computed() const override { return true; }
+  [[nodiscard]] bool looks_negative(int) const override { return false; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
-    return std::make_unique<ValuesReader>(shapes_);
+    if (!drawn_) fail(Errc::runtime, fmt::format("{} is read before it is drawn", request_.path));
+    return std::make_unique<ValuesReader>(drawn_);
   }
   [[nodiscard]] std::map<std::string, std::string> metadata() const override {
-    return {{"FULMAR_COUNT", std::to_string(count_)}};
+    if (!drawn_) return {};
+    return {{"FULMAR_COUNT", std::to_string(drawn_->count)}};
   }
+  [[nodiscard]] std::vector<double> numbers() const override {
+    return drawn_ && drawn_->coverage ? drawn_->coverage->shares() : std::vector<double>{};
+  }
+  void draw(const FeatureTable& table) override { drawn_ = drawn_from_table(request_, grid_, table); }
 
  private:
-  std::shared_ptr<const Shapes> shapes_;
-  std::int64_t count_;
+  CompanionRequest request_;
+  Grid grid_;
+  std::vector<StoredBand> bands_;
+  std::shared_ptr<const Drawn> drawn_;
 };
 
 class ShapesReader : public RasterReader {
@@ -563,7 +726,7 @@ Extent around(const Grid& scene, const OGRSpatialReference& crs) {
 int field_of(OGRLayer& layer, const CompanionRequest& request, const std::string& name) {
   if (name.empty()) return -1;
   const auto& definition = *layer.GetLayerDefn();
-  std::string names;
+  std::vector<std::string> names;
   for (int i = 0; i < definition.GetFieldCount(); ++i) {
     const auto& field = *definition.GetFieldDefn(i);
     const auto type = field.GetType();
@@ -572,16 +735,29 @@ int field_of(OGRLayer& layer, const CompanionRequest& request, const std::string
         fail(Errc::usage, fmt::format("column '{}' of '{}' holds no numbers", name, request.path));
       return i;
     }
-    names += fmt::format("{}{}", i == 0 ? "" : ", ", field.GetNameRef());
+    names.emplace_back(field.GetNameRef());
   }
-  fail(Errc::usage,
-       fmt::format("'{}' has no column '{}'; it has {}", request.path, name, names.empty() ? "none" : names));
+  fail(Errc::usage, fmt::format("'{}' has {}", request.path, TableView::no_column(name, names)));
 }
 
-std::string value_of(const CompanionRequest& request, const std::string& name) {
+std::string parameter_of(const CompanionRequest& request, const std::string& name) {
   const auto found = request.values.find(name);
   return found == request.values.end() ? std::string{} : found->second;
 }
+
+bool touches(const CompanionRequest& request) {
+  return parameter_of(request, "all-touched") == "true" || parameter_of(request, "cover") == "all-touched";
+}
+bool wants_fractions(const CompanionRequest& request) { return parameter_of(request, "cover") == "fraction"; }
+
+[[noreturn]] void fail_without_place(const std::string& path) {
+  fail(Errc::input, fmt::format("the scene has no coordinate system, so '{}' cannot be laid over it; give the scene "
+                                "one, for example with gdal_edit.py -a_srs",
+                                path));
+}
+
+/// More features than this have no number that a float holds.
+constexpr std::size_t most_numbers = std::size_t{1} << 24;
 
 std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request, const Grid& scene,
                                                 GDALDataset& dataset, bool values) {
@@ -591,10 +767,7 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
   if (stated == nullptr || stated->IsEmpty())
     fail(Errc::input,
          fmt::format("'{}' has no coordinate system; give it one, for example with ogr2ogr -a_srs", request.path));
-  if (!lies_somewhere(scene))
-    fail(Errc::input, fmt::format("the scene has no coordinate system, so '{}' cannot be laid over it; give the scene "
-                                  "one, for example with gdal_edit.py -a_srs",
-                                  request.path));
+  if (!lies_somewhere(scene)) fail_without_place(request.path);
   auto crs = *stated;
   crs.SetAxisMappingStrategy(OAMS_TRADITIONAL_GIS_ORDER);
   const auto wanted = around(scene, crs);
@@ -605,18 +778,18 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
   own.add({envelope.MinX, envelope.MinY});
   own.add({envelope.MaxX, envelope.MaxY});
 
-  const int field = values ? field_of(layer, request, value_of(request, "column")) : -1;
-  const bool all_touched = values && value_of(request, "all-touched") == "true";
+  const int field = values ? field_of(layer, request, parameter_of(request, "column")) : -1;
+  const bool all_touched = values && touches(request);
   // The number of each feature, whatever part of the layer a filter lets through.
   std::map<GIntBig, float> numbers;
   if (values && field < 0) {
     layer.SetSpatialFilter(nullptr);
     float next = 0;
     for (const auto& feature : layer) numbers[feature->GetFID()] = ++next;
-    if (numbers.size() > (1U << 24))
-      fail(Errc::input, fmt::format("'{}' holds more than {} features", request.path, 1 << 24));
+    if (numbers.size() > most_numbers)
+      fail(Errc::input, fmt::format("'{}' holds more than {} features", request.path, most_numbers));
   }
-  auto shapes = std::make_shared<Shapes>(scene.width, scene.height);
+  auto drawn = std::make_shared<Drawn>(scene, values && wants_fractions(request));
   const ToCells to_cells{scene, crs};
   bool meets = false;
   // Longitudes may be counted in another turn in the layer than in the scene, or in two.
@@ -625,25 +798,155 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
     meets = true;
     const auto there = wanted.shifted(-turn);
     layer.SetSpatialFilterRect(there.left, there.bottom, there.right, there.top);
-    Drawer drawer{*shapes, to_cells, wanted, turn, all_touched};
+    Drawer drawer{drawn->shapes, drawn->shares(), to_cells, wanted, turn, all_touched};
     for (const auto& feature : layer)
       if (const auto* geometry = feature->GetGeometryRef()) {
         const std::unique_ptr<OGRGeometry> linear{geometry->hasCurveGeometry() ? geometry->getLinearGeometry()
                                                                                : nullptr};
         if (values) {
           if (field >= 0 && !feature->IsFieldSetAndNotNull(field)) continue;
-          shapes->set_value(field >= 0 ? static_cast<float>(feature->GetFieldAsDouble(field))
-                                       : numbers[feature->GetFID()]);
+          drawer.set_value(field >= 0 ? static_cast<float>(feature->GetFieldAsDouble(field))
+                                      : numbers[feature->GetFID()]);
         }
         drawer.add(linear ? *linear : *geometry);
       }
     if (trap.failed()) fail(Errc::input, fmt::format("cannot read '{}' to its end{}", request.path, trap.aside()));
   }
   if (!meets) fail_apart(request.path, own, wanted);
-  if (values)
-    return std::make_shared<ValuesSource>(request.path, scene, std::move(shapes),
-                                          static_cast<std::int64_t>(numbers.size()));
-  return std::make_shared<ShapesSource>(request.path, scene, std::move(shapes));
+  if (!values)
+    return std::make_shared<ShapesSource>(request.path, scene, std::shared_ptr<const Shapes>{drawn, &drawn->shapes});
+  drawn->count = static_cast<std::int64_t>(numbers.size());
+  if (drawn->coverage) drawn->coverage->finish();
+  return std::make_shared<ValuesSource>(request, scene, std::move(drawn));
+}
+
+// --- from tables -----------------------------------------------------------------------------------------------------
+
+/// The CRS in which a table's shapes lie.
+OGRSpatialReference crs_of(const CompanionRequest& request, const FeatureTable& table) {
+  const Grid& grid = table.grid;
+  const bool placed = table.geometry == Geometry::point || (table.geometry == Geometry::cells && !grid.affine);
+  auto crs = spatial_reference(placed ? "EPSG:4326" : table.geometry == Geometry::cells ? grid.crs : table.crs);
+  if (!crs) fail(Errc::input, fmt::format("{} has no coordinate system", request.path));
+  crs->SetAxisMappingStrategy(OAMS_TRADITIONAL_GIS_ORDER);
+  return *crs;
+}
+
+/// A row's polygons in coordinates of the table's CRS; corners of cells without a place are left out.
+std::vector<std::vector<Points>> polygons_of(const FeatureTable& table, const Feature& row, const Locator* locator) {
+  std::vector<std::vector<Points>> polygons;
+  for (const Polygon& polygon : row.polygons) {
+    auto& rings = polygons.emplace_back();
+    for (const Ring& ring : polygon) {
+      auto& points = rings.emplace_back();
+      for (const Corner& c : ring) {
+        const auto column = static_cast<double>(c.column), line = static_cast<double>(c.row);
+        if (table.grid.affine)
+          points.push_back(fulmar::apply(*table.grid.affine, column, line));
+        else if (const auto place = locator != nullptr ? locator->lonlat(column, line) : std::nullopt)
+          points.push_back({place->lon, place->lat});
+      }
+    }
+  }
+  for (const auto& part : row.shape) {
+    auto& rings = polygons.emplace_back();
+    for (const Path& path : part) {
+      auto& points = rings.emplace_back();
+      for (const Coordinate& c : path) points.push_back({c.x, c.y});
+    }
+  }
+  return polygons;
+}
+
+/// The column that gives the value of shapes; -1 for their numbers.
+int column_of(const CompanionRequest& request, const FeatureTable& table) {
+  const std::string name = parameter_of(request, "column");
+  if (name.empty()) return -1;
+  std::vector<std::string> names;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    names.push_back(table.columns[c].name);
+    if (!TableView::same_word(names.back(), name)) continue;
+    if (table.columns[c].type == ColumnType::text)
+      fail(Errc::usage, fmt::format("column '{}' of {} holds no numbers", name, request.path));
+    return static_cast<int>(c);
+  }
+  fail(Errc::usage, fmt::format("{} has {}", request.path, TableView::no_column(name, names)));
+}
+
+std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, const Grid& scene,
+                                              const FeatureTable& table) {
+  if (table.geometry == Geometry::none)
+    fail(Errc::input, fmt::format("the rows of {} have no shapes to be drawn", request.path));
+  const int column = column_of(request, table);
+  if (table.rows.size() > most_numbers)
+    fail(Errc::input, fmt::format("{} holds more than {} rows", request.path, most_numbers));
+  auto drawn = std::make_shared<Drawn>(scene, wants_fractions(request));
+  drawn->count = static_cast<std::int64_t>(table.rows.size());
+  const auto value_of_row = [&](std::size_t row) {
+    return column < 0 ? static_cast<float>(row + 1)
+                      : static_cast<float>(table.rows[row].values[static_cast<std::size_t>(column)]);
+  };
+  const auto finished = [&] {
+    if (drawn->coverage) drawn->coverage->finish();
+    return drawn;
+  };
+  const bool here = table.geometry == Geometry::cells && table.grid.same_cells(scene);
+  if (!here && !table.rows.empty() && !lies_somewhere(scene)) fail_without_place(request.path);
+  if (table.rows.empty()) return finished();
+  if (here) {
+    // Corners of the scene's own cells need no coordinates.
+    for (std::size_t row = 0; row < table.rows.size(); ++row) {
+      const float value = value_of_row(row);
+      if (std::isnan(value)) continue;
+      for (const Polygon& polygon : table.rows[row].polygons) {
+        std::vector<Points> rings;
+        for (const Ring& ring : polygon) {
+          auto& points = rings.emplace_back();
+          for (const Corner& c : ring) points.push_back({static_cast<double>(c.column), static_cast<double>(c.row)});
+        }
+        drawn->shapes.set_value(value);
+        draw_cells(drawn->shapes, drawn->shares(), std::move(rings), value, touches(request));
+      }
+    }
+    return finished();
+  }
+  const auto crs = crs_of(request, table);
+  const auto locator = table.geometry == Geometry::cells && !table.grid.affine
+                           ? (table.grid.locator ? table.grid.locator : make_locator(table.grid))
+                           : nullptr;
+  std::vector<std::vector<std::vector<Points>>> shapes;
+  Extent own;
+  for (const Feature& row : table.rows) {
+    shapes.push_back(polygons_of(table, row, locator.get()));
+    for (const auto& polygon : shapes.back())
+      for (const auto& ring : polygon)
+        for (const Point& p : ring) own.add(p);
+    if (table.geometry == Geometry::point && std::isfinite(row.place.lon + row.place.lat))
+      own.add({row.place.lon, row.place.lat});
+  }
+  const auto wanted = around(scene, crs);
+  const ToCells to_cells{scene, crs};
+  bool meets = false;
+  for (const double turn : {0.0, 360.0, -360.0}) {
+    if ((turn != 0 && !crs.IsGeographic()) || wanted.empty() || !own.shifted(turn).meets(wanted)) continue;
+    meets = true;
+    Drawer drawer{drawn->shapes, drawn->shares(), to_cells, wanted, turn, touches(request)};
+    for (std::size_t row = 0; row < table.rows.size(); ++row) {
+      const float value = value_of_row(row);
+      if (std::isnan(value)) continue;
+      drawer.set_value(value);
+      const LonLat place = table.rows[row].place;
+      if (table.geometry == Geometry::point && std::isfinite(place.lon + place.lat))
+        drawer.add_point({place.lon, place.lat});
+      for (const auto& polygon : shapes[row])
+        if (table.geometry == Geometry::line)
+          for (const Points& line : polygon) drawer.add_shifted_line(line);
+        else
+          drawer.add_rings(polygon);
+    }
+  }
+  if (!meets) fail_apart(request.path, own, wanted);
+  return finished();
 }
 
 }  // namespace
@@ -664,12 +967,21 @@ std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& reques
 std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& request, const Grid& grid) {
   if (request.path.empty()) fail(Errc::usage, "the file of shapes is not named");
   const ErrorTrap trap;
+  // Zones, of which there is a number, may also be a raster.
+  if (request.values.contains("zones-count"))
+    if (const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
+        raster && raster->GetRasterCount() > 0)
+      return zones_of_raster(request, grid);
   if (const auto vector = open_dataset(request.path, GDAL_OF_VECTOR, request.options.open_options);
       vector && vector->GetLayerCount() > 0)
     return from_vector(request, grid, *vector, true);
   if (const auto trouble = file_trouble(request.path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", request.path, trouble, trap.aside()));
   fail(Errc::input, fmt::format("'{}' is no vector file that GDAL can read{}", request.path, trap.aside()));
+}
+
+std::shared_ptr<DrawnSource> shapes_of_table(const CompanionRequest& request, const Grid& grid) {
+  return std::make_shared<ValuesSource>(request, grid, nullptr);
 }
 
 }  // namespace fulmar

@@ -78,6 +78,10 @@ class RasterSource {
   [[nodiscard]] virtual std::int64_t working_bytes() const { return 0; }
   /// Metadata to hand on to products made from this raster (acquisition time, sensor...).
   [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
+  /// Of a companion: numbers that its cells point to, for the operator's Table.
+  [[nodiscard]] virtual std::vector<double> numbers() const { return {}; }
+  /// Of a raster of zones: the value of each.
+  [[nodiscard]] virtual std::vector<double> labels() const { return {}; }
   /// True if a short look at the cells finds the values of a band mostly negative: a sign of decibels.
   [[nodiscard]] virtual bool looks_negative(int band) const = 0;
   [[nodiscard]] virtual std::unique_ptr<RasterReader> reader() const = 0;
@@ -91,6 +95,14 @@ class TemporaryRaster : public RasterSource {
   virtual void write(int band, const Window& window, const float* cells, std::int64_t stride) = 0;
   /// Gives its space back; a later write() begins anew.
   virtual void clear() = 0;
+};
+
+/// A companion made from a table, which may be there only while a run goes on.
+class DrawnSource : public RasterSource {
+ public:
+  /// Before the first reader is asked for. Errors: Errc::input where the table and the grid do not overlap, Errc::usage
+  /// for a column that is not there.
+  virtual void draw(const FeatureTable& table) = 0;
 };
 
 /// Options of one source or product, as the user gave them: open options, creation options, band choice...
@@ -170,6 +182,10 @@ class Io {
   /// A raster on `grid`, computed from a companion file of any grid or shape.
   [[nodiscard]] virtual std::shared_ptr<const RasterSource> companion(const CompanionRequest&,
                                                                       const Grid& grid) const = 0;
+  /// The same, drawn from a table; its path tells where the table came from.
+  [[nodiscard]] virtual std::shared_ptr<DrawnSource> drawn(const CompanionRequest& request, const Grid&) const {
+    fail(Errc::usage, request.path + ": no tables can be drawn here");
+  }
   /// From the cells of `target` to the places of `source`. Without a projection at hand: where both have the same CRS.
   /// Errors: Errc::input where no way leads from the one to the other.
   [[nodiscard]] virtual std::shared_ptr<const GridTransformer> transformer(const Grid& target,

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/missing.hpp"
+#include "core/table_view.hpp"
 #include "exec/cells.hpp"
 
 namespace fulmar {
@@ -47,6 +48,24 @@ void say_when(const Graph& graph, Metadata& metadata) {
   };
   metadata["TIME_START"] = text(*first);
   metadata["TIME_END"] = text(*last);
+}
+
+/// The names of a summary's column: one, none, or one for every number of a list.
+std::vector<std::string> names_of(const Port& column, const Node& node) {
+  if (column.each.empty()) return {column.name};
+  std::vector<std::string> names;
+  for (const ParamValue& v : node.values) {
+    if (v.name != column.each) continue;
+    if (node.op->param(v.name)->type != ParamType::text) return v.number != 0 ? std::vector{column.name} : names;
+    const auto between = [](char c) { return c == ' ' || c == ',' || c == ';'; };
+    for (auto at = v.text.begin(); at != v.text.end();) {
+      at = std::find_if_not(at, v.text.end(), between);
+      const auto end = std::find_if(at, v.text.end(), between);
+      if (at != end) names.push_back(column.name + std::string{at, end});
+      at = end;
+    }
+  }
+  return names;
 }
 
 }  // namespace
@@ -92,6 +111,8 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
     const Grid& grid = graph.grid_of(graph.nodes[static_cast<std::size_t>(node)].grid);
     if (product.kind != ProductKind::raster) {
       const bool summary = product.features >= 0 && graph.nodes[static_cast<std::size_t>(node)].reduces();
+      // What is known of the rows that it describes may have to be made first.
+      if (summary && graph.nodes[static_cast<std::size_t>(node)].about >= 0) continue;
       features_[p] = summary ? io.create_table(product.path, product.options, summary_table(node), metadata)
                              : io.create_features(product.path, product.options, grid, Labeller::columns(), metadata);
       continue;
@@ -145,14 +166,21 @@ FeatureTable Products::summary_table(int n) const {
     unit = graph_.node_of(e).outputs[static_cast<std::size_t>(e.output)].unit;
   }
   for (const Port& column : node.op->summary_columns())
-    table.columns.push_back(
-        {column.name, ColumnType::real, column.unit.symbol == units::any ? unit : column.unit, column.description});
+    for (const std::string& name : names_of(column, node))
+      table.columns.push_back(
+          {name, ColumnType::real, column.unit.symbol == units::any ? unit : column.unit, column.description});
   const auto found = summaries_.find(n);
   if (found == summaries_.end()) return table;
   const std::size_t width = table.columns.size();
   for (std::size_t i = 0; i + width <= found->second.size(); i += width) {
     const auto first = found->second.begin() + static_cast<std::ptrdiff_t>(i);
     table.rows.push_back({{}, {first, first + static_cast<std::ptrdiff_t>(width)}});
+  }
+  // Zones of a raster are called by its values.
+  for (const Edge& e : node.inputs) {
+    if (!e.connected() || graph_.node_of(e).source < 0) continue;
+    const auto labels = graph_.sources[static_cast<std::size_t>(graph_.node_of(e).source)]->labels();
+    for (std::size_t i = 0; i < std::min(labels.size(), table.rows.size()); ++i) table.rows[i].values[0] = labels[i];
   }
   return table;
 }
@@ -161,33 +189,56 @@ int Products::node_of(const Product& product) const {
   return product.features >= 0 ? product.features : product.bands.front().node;
 }
 
+const FeatureTable& Products::table(int which) {
+  return made_.make(which, [this](int node) -> const FeatureTable& { return table_of(node); });
+}
+
+const FeatureTable& Products::table_of(int n) {
+  if (const auto known = found_.find(n); known != found_.end()) return known->second;
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  if (!node.reduces()) return found_[n] = labellers_.at(n).finish();
+  FeatureTable numbers = summary_table(n);
+  if (node.about < 0) return found_[n] = std::move(numbers);
+  FeatureTable described = table(node.about);
+  const std::size_t own = described.columns.size();
+  for (Column& column : numbers.columns) {
+    // Two columns of one name cannot be told apart in a file.
+    const std::string name = column.name;
+    for (int k = 2; std::any_of(described.columns.begin(), described.columns.end(),
+                                [&](const Column& c) { return TableView::same_word(c.name, column.name); });
+         ++k)
+      column.name = name + "_" + std::to_string(k);
+    described.columns.push_back(column);
+  }
+  for (std::size_t i = 0; i < described.rows.size(); ++i) {
+    auto& values = described.rows[i].values;
+    if (i < numbers.rows.size())
+      values.insert(values.end(), numbers.rows[i].values.begin(), numbers.rows[i].values.end());
+    values.resize(own + numbers.columns.size(), missing<double>);
+  }
+  return found_[n] = std::move(described);
+}
+
 void Products::finish(RunReport& report) {
-  std::map<int, std::size_t> tables;
-  for (auto& [node, labeller] : labellers_) {
-    tables[node] = report.tables.size();
-    report.tables.push_back(labeller.finish());
-  }
-  std::map<int, std::size_t> summaries;
-  for (const auto& [node, numbers] : summaries_) {
-    summaries[node] = report.summaries.size();
+  for (auto& [node, labeller] : labellers_) static_cast<void>(table_of(node));
+  for (const auto& [node, numbers] : summaries_)
     report.summaries.push_back({graph_.nodes[static_cast<std::size_t>(node)].op->name(), summary_table(node)});
-  }
-  const auto table_of = [&](int node) -> const FeatureTable& {
-    const auto summary = summaries.find(node);
-    return summary != summaries.end() ? report.summaries[summary->second].table : report.tables[tables.at(node)];
-  };
-  made_.make(table_of, report.notes);
+  for (std::size_t t = 0; t < graph_.tables.size(); ++t) static_cast<void>(table(static_cast<int>(t)));
+  for (const Node& node : graph_.nodes)
+    if (!node.remark.empty()) report.notes.push_back(node.op->name() + ": " + node.remark);
+  report.notes.insert(report.notes.end(), made_.notes().begin(), made_.notes().end());
   for (std::size_t p = 0; p < graph_.products.size(); ++p) {
     const Product& product = graph_.products[p];
     ProductReport made{product.path, product.kind, 0};
     if (product.table >= 0 || product.features >= 0) {
-      const FeatureTable& table = product.table >= 0 ? made_[product.table] : table_of(product.features);
+      const FeatureTable& table = product.table >= 0 ? this->table(product.table) : table_of(product.features);
       if (!features_[p]) features_[p] = io_.create_table(product.path, product.options, table, metadata_);
       made.features = static_cast<std::int64_t>(table.rows.size());
       features_[p]->write(table);
     }
     report.products.push_back(std::move(made));
   }
+  for (auto& [node, labeller] : labellers_) report.tables.push_back(std::move(found_.at(node)));
   // Whatever can fail comes before the first product appears, so that they appear together or not at all.
   for (std::size_t p = 0; p < graph_.products.size(); ++p) {
     stop_if_asked(cancel_);

@@ -27,11 +27,16 @@ class Products {
   [[nodiscard]] Labeller& labeller(int node) { return labellers_.at(node); }
   /// The numbers that a reducing node of the whole graph has found so far; empty before its first round.
   [[nodiscard]] std::vector<double>& summary(int node) { return summaries_[node]; }
+  /// A table of the graph, made if it is not there yet; the passes that find what it is made of must be done.
+  [[nodiscard]] const FeatureTable& table(int which);
   /// Writes the features and lets all products appear. The report lists them.
   void finish(RunReport& report);
 
  private:
+  /// The numbers of a reducing node.
   [[nodiscard]] FeatureTable summary_table(int node) const;
+  /// The features of a labelling node, or the numbers of a reducing one beside the rows that they describe.
+  [[nodiscard]] const FeatureTable& table_of(int node);
   [[nodiscard]] int node_of(const Product& product) const;
 
   const Graph& graph_;
@@ -41,6 +46,7 @@ class Products {
   Metadata metadata_;
   std::map<int, Labeller> labellers_;
   std::map<int, std::vector<double>> summaries_;
+  std::map<int, FeatureTable> found_;                   ///< by node, once asked for
   std::vector<std::unique_ptr<RasterSink>> rasters_;    ///< by product, null where it is not one
   std::vector<std::unique_ptr<FeatureSink>> features_;  ///< likewise
   std::vector<float> row_;                              ///< flags on their way to a temporary raster

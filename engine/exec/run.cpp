@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "exec/pool.hpp"
@@ -204,6 +205,22 @@ void hand_summaries(Graph& pass, Products& products) {
     if (node.reduces() && node.round < 0) node.table = products.summary(node.origin);
 }
 
+/// Draws what a pass reads of tables, and tells its nodes how much that is.
+void draw_tables(const Graph& graph, Graph& pass, Products& products, std::set<const RasterSource*>& drawn) {
+  for (const Drawing& d : graph.drawings) {
+    const auto at =
+        std::find(pass.sources.begin(), pass.sources.end(), graph.sources[static_cast<std::size_t>(d.source)]);
+    if (at == pass.sources.end()) continue;
+    if (drawn.insert(at->get()).second) d.raster->draw(products.table(d.table));
+    for (Node& node : pass.nodes)
+      for (std::size_t i = 0; node.op != nullptr && i < node.inputs.size(); ++i) {
+        if (!node.inputs[i].connected()) continue;
+        const Node& from = pass.node_of(node.inputs[i]);
+        if (from.source == at - pass.sources.begin()) learn_from(node, node.port(i), **at, pass.grid);
+      }
+  }
+}
+
 /// Empties the temporary rasters of a graph when the run ends, however it ends.
 struct Cleaner {
   const Graph& graph;
@@ -235,6 +252,7 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
     ++done;
   };
   if (plan.passes.empty() && !graph.nodes.empty()) pass(graph, plan);
+  std::set<const RasterSource*> drawn;
   for (const Pass& each : plan.passes) {
     if (!each.wholes.empty()) io.limit_cache(std::int64_t{16} << 20);  // as the plan counts
     for (const int w : each.wholes) {
@@ -243,6 +261,7 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
     }
     io.limit_cache(each.plan.cache_bytes);
     Graph its_graph = each.graph;
+    draw_tables(graph, its_graph, products, drawn);
     hand_summaries(its_graph, products);
     pass(its_graph, each.plan);
   }

@@ -307,19 +307,22 @@ void TableMaker::read() {
   }
 }
 
-void TableMaker::make(const std::function<const FeatureTable&(int node)>& of_node, std::vector<std::string>& notes) {
-  for (std::size_t t = 0; t < graph_.tables.size(); ++t) {
-    const TableNode& node = graph_.tables[t];
-    if (node.node >= 0) found_[t] = &of_node(node.node);
-    if (node.op == nullptr) continue;
-    std::vector<const FeatureTable*> inputs;
-    for (const int input : node.inputs) inputs.push_back(input < 0 ? nullptr : found_[static_cast<std::size_t>(input)]);
-    std::vector<std::string> said;
-    own_[t] = tabulate(*node.op, node.params, inputs, most_bytes_, said);
-    most_bytes_ -= bytes_of(own_[t]);
-    for (const std::string& sentence : said) notes.push_back(node.op->name() + ": " + sentence);
-    found_[t] = &own_[t];
+const FeatureTable& TableMaker::make(int which, const std::function<const FeatureTable&(int node)>& of_node) {
+  const auto t = static_cast<std::size_t>(which);
+  if (found_[t] != nullptr) return *found_[t];
+  const TableNode& node = graph_.tables[t];
+  if (node.node >= 0) {
+    found_[t] = &of_node(node.node);
+    return *found_[t];
   }
+  std::vector<const FeatureTable*> inputs;
+  for (const int input : node.inputs) inputs.push_back(input < 0 ? nullptr : &make(input, of_node));
+  std::vector<std::string> said;
+  own_[t] = tabulate(*node.op, node.params, inputs, most_bytes_, said);
+  most_bytes_ -= bytes_of(own_[t]);
+  for (const std::string& sentence : said) notes_.push_back(node.op->name() + ": " + sentence);
+  found_[t] = &own_[t];
+  return own_[t];
 }
 
 }  // namespace fulmar

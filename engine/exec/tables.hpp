@@ -30,8 +30,11 @@ class TableMaker {
 
   /// Reads the files. Errors: Errc::input.
   void read();
-  /// Makes all tables; `of_node` tells those of labelling and reducing nodes, which must live as long as this does.
-  void make(const std::function<const FeatureTable&(int node)>& of_node, std::vector<std::string>& notes);
+  /// Makes a table, and those it is made of, once; `of_node` tells those of labelling and reducing nodes, which must
+  /// live as long as this does.
+  const FeatureTable& make(int which, const std::function<const FeatureTable&(int node)>& of_node);
+  /// What operators have said so far.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   [[nodiscard]] const FeatureTable& operator[](int which) const { return *found_[static_cast<std::size_t>(which)]; }
 
  private:
@@ -40,6 +43,7 @@ class TableMaker {
   std::int64_t most_bytes_;
   std::vector<FeatureTable> own_;
   std::vector<const FeatureTable*> found_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace fulmar

@@ -115,6 +115,12 @@ class Schema {
     columns_.push_back({std::string{name}, std::string{unit}, std::string{words}, {}, false});
     return *this;
   }
+  /// The column declared last is there once for every number in the list that a text parameter holds, with the number
+  /// behind its name; or, where the parameter is a number, if that is not 0.
+  Schema& each_of(std::string_view param) {
+    columns_.back().each = param;
+    return *this;
+  }
 
   template <class P, class T>
   requires std::is_arithmetic_v<T> Schema& param(std::string_view name, T P::*member, std::string_view words,
@@ -267,6 +273,7 @@ class Schema {
     std::string unit_by{};
     std::vector<std::string> units{};
     bool table = false;
+    std::string each{};
   };
   struct Param {
     std::string name, type, unit, words, fallback;
@@ -309,6 +316,7 @@ class Schema {
         j += "]";
       }
       if (p.table) j += ",\"table\":true";
+      if (!p.each.empty()) j += ",\"each\":" + quoted(p.each);
       j += "}";
     }
     return j + "]";

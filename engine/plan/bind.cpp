@@ -320,6 +320,16 @@ class Binder {
     return static_cast<int>(graph_.tables.size()) - 1;
   }
 
+  /// What an input given by a file's name, or by a pipeline, yields.
+  Flow flow_of(const Argument& a) {
+    if (!a.pipeline.empty()) return chain(a.pipeline, Flow{});
+    Step reading;
+    reading.kind = Step::Kind::read;
+    reading.name = a.value;
+    reading.span = a.span;
+    return read(reading);
+  }
+
   /// A tabular operator: its tables are made when all passes are done.
   void tabulate(const Step& step, const Operator& op, Flow& flow) {
     const Arguments arguments = read_arguments(step, op);
@@ -333,15 +343,7 @@ class Binder {
           std::find_if(arguments.ports.begin(), arguments.ports.end(), [&](const auto& p) { return p.first == &port; });
       if (own != arguments.ports.end()) {
         const Argument& a = *own->second;
-        Pipeline file;
-        if (a.pipeline.empty()) {
-          Step& reading = file.emplace_back();
-          reading.kind = Step::Kind::read;
-          reading.name = a.value;
-          reading.span = a.span;
-        }
-        const Flow branch = chain(a.pipeline.empty() ? file : a.pipeline, Flow{});
-        made.inputs[i] = table_of(step, op, branch, a.span);
+        made.inputs[i] = table_of(step, op, flow_of(a), a.span);
       } else if (!port.optional) {
         wrong(step.span, fmt::format("{} needs a table '{}'; give it as --{} file.gpkg, or --{} [ file.csv ! ... ]",
                                      op.name(), port.name, port.name, port.name));
@@ -437,9 +439,11 @@ class Binder {
     Span with_span;
   };
 
-  Arguments read_arguments(const Step& step, const Operator& op) const {
+  /// `from_shapes`: the shapes flow, and the scene is given.
+  Arguments read_arguments(const Step& step, const Operator& op, bool from_shapes = false) const {
     Arguments out;
     std::set<std::string> given;
+    if (from_shapes) given.insert(shapes_of(op)->name);
     std::size_t next_positional = 0;
     std::vector<const Param*> positional;
     for (const Param& p : op.params())
@@ -455,8 +459,9 @@ class Binder {
       }
       const auto port =
           std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
-      // A table may be given by its file alone.
-      if (!a.pipeline.empty() || (port != op.inputs().end() && port->table)) {
+      // A table may be given by its file alone, and so may a scene that shapes flow onto.
+      const bool scene = from_shapes && port == op.inputs().begin();
+      if (!a.pipeline.empty() || scene || (port != op.inputs().end() && port->table)) {
         if (port == op.inputs().end())
           wrong(a.span, fmt::format("{} has no input '{}' that a pipeline could feed", op.name(), name));
         out.ports.emplace_back(&*port, &a);
@@ -483,6 +488,13 @@ class Binder {
       if (!p.fallback.empty()) out.values.push_back(parse_param(p, p.fallback));
     }
     return out;
+  }
+
+  /// The input that shapes are drawn for, if there is one.
+  static const Port* shapes_of(const Operator& op) {
+    for (const Port& port : op.inputs())
+      if (port.companion == "shapes") return &port;
+    return nullptr;
   }
 
   [[noreturn]] void unknown_parameter(const Argument& a, const std::string& name, const Operator& op) const {
@@ -562,12 +574,21 @@ class Binder {
   void apply(const Step& step, Flow& flow) {
     const Operator& op = find_operator(step);
     if (op.table().kind == FULMAR_KIND_TABULAR) return tabulate(step, op, flow);
-    if (flow.features >= 0 || flow.table >= 0)
+    // Shapes may flow into an operator that draws them, unless they are given.
+    const bool from_shapes = (flow.features >= 0 || flow.table >= 0) && shapes_of(op) != nullptr &&
+                             std::none_of(step.arguments.begin(), step.arguments.end(),
+                                          [&](const Argument& a) { return a.name == shapes_of(op)->name; });
+    if (!from_shapes && (flow.features >= 0 || flow.table >= 0))
       wrong(step.span, fmt::format("{} takes a raster, but {} yields features", op.name(), flow.last));
-    Arguments arguments = read_arguments(step, op);
+    Arguments arguments = read_arguments(step, op, from_shapes);
     if (op.table().kind == FULMAR_KIND_WARPING) return warp(step, op, arguments, flow);
+    int shapes = -1;
+    if (from_shapes) {
+      shapes = table_of(step, op, flow, step.span);
+      flow = scene_beneath(step, op, arguments, flow);
+    }
 
-    add_to_flow(op, arguments, flow);
+    if (!from_shapes) add_to_flow(op, arguments, flow);
 
     // Companions and inputs of their own, made once and shared by all bands.
     std::vector<Edge> extra(op.inputs().size());
@@ -575,7 +596,10 @@ class Binder {
       const Port& port = op.inputs()[i];
       const auto own =
           std::find_if(arguments.ports.begin(), arguments.ports.end(), [&](const auto& p) { return p.first == &port; });
-      if (own != arguments.ports.end()) {
+      if (port.companion == "shapes" && (shapes >= 0 || own != arguments.ports.end())) {
+        if (shapes < 0) shapes = drawn_table(op, port, *own->second);
+        extra[i] = drawing(step, op, port, arguments, flow, shapes);
+      } else if (own != arguments.ports.end()) {
         const Flow branch = chain(own->second->pipeline, Flow{});
         if (branch.bands.size() != 1)
           wrong(own->second->span,
@@ -583,7 +607,7 @@ class Binder {
         extra[i] = branch.bands.front();
         check_unit(step, op, port, extra[i], branch.last);
       } else if (!port.companion.empty()) {
-        extra[i] = companion(step, op, port, arguments, flow);
+        extra[i] = companion(step, op, port, arguments, flow, shapes);
       } else {
         extra[i] = flow.find(port.name);
         if (!extra[i].connected() && !port.optional)
@@ -635,12 +659,45 @@ class Binder {
         }
       }
     }
+    if (op.table().kind == FULMAR_KIND_REDUCING && shapes_of(op) != nullptr)
+      graph_.nodes[static_cast<std::size_t>(results.front().node)].about = shapes;
+    next.table = -1, next.features = -1;
     if (op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty())
       next.features = results.front().node;
     else
       next.bands = results;
     next.last = op.name();
     flow = std::move(next);
+  }
+
+  /// The scene that shapes are laid over: the one that is given, or the one in which they were found.
+  Flow scene_beneath(const Step& step, const Operator& op, const Arguments& arguments, const Flow& flow) {
+    const Port& main = op.inputs().front();
+    for (const auto& [port, argument] : arguments.ports) {
+      if (port != &main) continue;
+      Flow scene = flow_of(*argument);
+      if (scene.features >= 0 || scene.table >= 0)
+        wrong(argument->span, fmt::format("--{} takes a raster, but {} yields features", main.name, scene.last));
+      return scene;
+    }
+    if (flow.bands.empty())
+      wrong(step.span, fmt::format("{} lays shapes over a scene, and none flows here: give it as --{} scene.tif, or "
+                                   "begin with the scene and give the shapes as --{} [ ... ]",
+                                   op.name(), main.name, shapes_of(op)->name));
+    Flow scene = flow;
+    scene.features = scene.table = -1;
+    return scene;
+  }
+
+  /// The table that a pipeline in place of a file of shapes yields.
+  int drawn_table(const Operator& op, const Port& port, const Argument& a) {
+    const Flow branch = chain(a.pipeline, Flow{});
+    if (branch.table < 0 && branch.features < 0)
+      wrong(a.span,
+            fmt::format("--{} of {} takes a pipeline that yields a table, but {} yields a raster: write it to a "
+                        "file first and give its name, or put `objects` behind it",
+                        port.name, op.name(), branch.last));
+    return table_of(Step{}, op, branch, a.span);
   }
 
   [[noreturn]] void one_band(const Step& step, const Operator& op, const Flow& flow) const {
@@ -852,10 +909,48 @@ class Binder {
     return add_source_node(known->second, aligned ? bands.front() : 0, step.span);
   }
 
-  Edge companion(const Step& step, const Operator& op, const Port& port, Arguments& arguments, const Flow& flow) {
+  /// What is asked of a companion.
+  static CompanionRequest companion_request(const Operator& op, const Port& port, const Arguments& arguments) {
     CompanionRequest request;
     request.kind = port.companion;
     request.options = arguments.files;
+    for (const ParamValue& v : arguments.values) {
+      const Param& p = *op.param(v.name);
+      // A whole number in digits, however the user wrote it (1e3).
+      request.values[v.name] = p.type == ParamType::choice    ? p.choices[static_cast<std::size_t>(v.number)]
+                               : p.type == ParamType::integer ? std::to_string(static_cast<std::int64_t>(v.number))
+                                                              : v.text;
+      if (v.name == port.name) request.path = v.text;
+    }
+    return request;
+  }
+
+  /// A companion that is drawn from a table when that is there.
+  Edge drawing(const Step& step, const Operator& op, const Port& port, const Arguments& arguments, const Flow& flow,
+               int table) {
+    CompanionRequest request = companion_request(op, port, arguments);
+    const TableNode& node = graph_.tables[static_cast<std::size_t>(table)];
+    request.path = !node.path.empty()
+                       ? node.path
+                       : fmt::format("the table of {}",
+                                     node.op != nullptr ? node.op->name()
+                                                        : graph_.nodes[static_cast<std::size_t>(node.node)].op->name());
+    Drawing made;
+    made.table = table;
+    made.source = static_cast<int>(graph_.sources.size());
+    try {
+      made.raster = io_.drawn(request, graph_.grid_of(flow.bands.empty() ? 0 : node_of(flow.bands.front()).grid));
+    } catch (Error& e) {
+      throw e.within(mark(step.span, fmt::format("input {} of {}", port.name, op.name())));
+    }
+    graph_.sources.push_back(made.raster);
+    graph_.drawings.push_back(std::move(made));
+    return add_source_node(static_cast<int>(graph_.sources.size()) - 1, 0, step.span);
+  }
+
+  Edge companion(const Step& step, const Operator& op, const Port& port, const Arguments& arguments, const Flow& flow,
+                 int& table) {
+    CompanionRequest request = companion_request(op, port, arguments);
     const int grid = flow.bands.empty() ? 0 : node_of(flow.bands.front()).grid;
     const int scene = flow.bands.empty() ? 0 : origin_of(flow.bands.front()).source;
     request.scene = graph_.sources[static_cast<std::size_t>(scene)]->name();
@@ -871,25 +966,16 @@ class Binder {
                                        "the scene onto another grid",
                                        op.name()));
       }
-    for (const ParamValue& v : arguments.values) {
-      const Param& p = *op.param(v.name);
-      // A whole number in digits, however the user wrote it (1e3).
-      request.values[v.name] = p.type == ParamType::choice    ? p.choices[static_cast<std::size_t>(v.number)]
-                               : p.type == ParamType::integer ? std::to_string(static_cast<std::int64_t>(v.number))
-                                                              : v.text;
-      if (v.name == port.name) request.path = v.text;
-    }
     try {
       graph_.sources.push_back(io_.companion(request, graph_.grid_of(grid)));
     } catch (Error& e) {
       throw e.within(mark(arguments.with_span, fmt::format("input {} of {}", port.name, op.name())));
     }
     if (!request.path.empty()) inputs_.insert(request.path);
-    // How many shapes there are is a parameter that the file knows.
-    const auto metadata = graph_.sources.back()->metadata();
-    if (const auto count = metadata.find("FULMAR_COUNT"); count != metadata.end())
-      for (ParamValue& v : arguments.values)
-        if (v.name == port.name + "-count") v.number = std::stod(count->second), v.text = count->second;
+    // What a reducing operator finds is told beside the rows of the file.
+    if (port.companion == "shapes" && op.table().kind == FULMAR_KIND_REDUCING &&
+        io_.holds_features(request.path, request.options))
+      table = read_table(request.path, request.options);
     return add_source_node(static_cast<int>(graph_.sources.size()) - 1, 0, step.span);
   }
 
@@ -987,6 +1073,12 @@ class Binder {
             fmt::format("{} takes {} band{} at each date, but {} has {}: choose with --band where it is read",
                         op.name(), op.series_bands(), op.series_bands() == 1 ? "" : "s", flow.last, bands));
     make_table(step, node, bands);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      if (!inputs[i].connected() || node.port(i).companion.empty()) continue;
+      const Node& from = node_of(inputs[i]);
+      if (from.source >= 0)
+        learn_from(node, node.port(i), *graph_.sources[static_cast<std::size_t>(from.source)], grid);
+    }
 
     for (std::size_t k = 0; k < bands && op.outputs_per_band(); ++k) {
       const Port& port = op.outputs().front();
@@ -1032,6 +1124,7 @@ class Binder {
               error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
     };
     call(nullptr);
+    node.remark = error.message;
     node.table.resize(static_cast<std::size_t>(count));
     if (count > 0) call(node.table.data());
   }
@@ -1145,6 +1238,26 @@ class Binder {
 
 Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry& registry, const Io& io, int threads) {
   return Binder{text, registry, io, threads}.bind(pipeline);
+}
+
+void learn_from(Node& node, const Port& port, const RasterSource& companion, const Grid& grid) {
+  if (auto numbers = companion.numbers(); !numbers.empty()) node.table = std::move(numbers);
+  const auto metadata = companion.metadata();
+  const auto count = metadata.find("FULMAR_COUNT");
+  if (count == metadata.end()) return;
+  std::vector<fulmar_value> values;
+  for (ParamValue& v : node.values) {
+    if (v.name == port.name + "-count") v.number = std::stod(count->second), v.text = count->second;
+    fulmar_value value{};
+    value.name = v.name.c_str(), value.number = v.number, value.text = v.text.c_str(), value.cells = v.cells ? 1 : 0;
+    values.push_back(value);
+  }
+  const Ground centre = grid.ground();
+  const fulmar_ground ground{centre.dx, centre.dy};
+  fulmar_error error{};
+  if (node.op->table().parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(),
+                             &error) != 0)
+    fail(Errc::usage, fmt::format("{}: {}", node.op->name(), error.message));
 }
 
 Halo Node::halo(std::size_t input, const Grid& raster) const {

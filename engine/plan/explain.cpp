@@ -111,6 +111,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
                        iso_time(d.last));
   for (const TableNode& t : graph.tables)
     if (!t.path.empty()) out += fmt::format("read      {}, a table\n", t.path);
+  for (const Drawing& d : graph.drawings)
+    out += fmt::format("draw      {}\n", graph.sources[static_cast<std::size_t>(d.source)]->name());
   if (plan.passes.empty() && !graph.nodes.empty()) out += explain_pass(graph, plan, 1);
   std::size_t number = 0;
   for (const Pass& pass : plan.passes) {

@@ -48,9 +48,11 @@ struct Node {
   Span span;
 
   std::vector<Band> outputs;
-  int grid = 0;     ///< the grid its cells lie on, see Graph::grid_of()
-  int origin = -1;  ///< its place in the whole graph, where this is the graph of one pass
-  int round = -1;   ///< a reducing operator that is being reduced, not one whose numbers are there: which round
+  int grid = 0;             ///< the grid its cells lie on, see Graph::grid_of()
+  int origin = -1;          ///< its place in the whole graph, where this is the graph of one pass
+  int round = -1;           ///< a reducing operator that is being reduced, not one whose numbers are there: which round
+  std::string remark = {};  ///< what the operator has to say of its dates
+  int about = -1;  ///< of a reducing operator: the table whose rows its rows describe, by place in Graph::tables
 
   /// The port that an input belongs to, and the first input of a port.
   [[nodiscard]] const Port& port(std::size_t input) const {
@@ -101,8 +103,15 @@ struct Warped {
   std::vector<int> from;
 };
 
+/// A companion that is drawn from a table before the first pass that reads it.
+struct Drawing {
+  std::shared_ptr<DrawnSource> raster;
+  int source = -1;  ///< where nodes read it
+  int table = -1;   ///< by place in Graph::tables
+};
+
 /// A table: from a file, from a node that labels or reduces, or made by a tabular operator of other tables. Tables are
-/// made one after the other when all passes are done.
+/// made when all passes are done, or before the pass that draws them.
 struct TableNode {
   std::string path;  ///< of a file
   FileOptions options;
@@ -131,6 +140,7 @@ struct Graph {
   std::vector<ChosenDates> dates;
   std::vector<WholeStep> wholes;  ///< in the order in which they can run
   std::vector<TableNode> tables;  ///< inputs before users
+  std::vector<Drawing> drawings;
 
   [[nodiscard]] const Grid& grid_of(int which) const {
     return which == 0 ? grid : others[static_cast<std::size_t>(which) - 1];
@@ -147,6 +157,10 @@ struct PassGraph {
 /// In the order in which they run. Reducing operators appear once a round (Node::round), and again where their cells
 /// are.
 std::vector<PassGraph> passes_of(const Graph& graph);
+
+/// Tells a node what its companion knows: how many shapes there are, and numbers that go with its cells.
+/// Errors: Errc::usage, the operator's own.
+void learn_from(Node& node, const Port& port, const RasterSource& companion, const Grid& grid);
 
 /// Turns a pipeline into a graph. The graph points to the registry's operators, so the registry must outlive it. or
 /// says what is wrong where. `text` is the user's own text, for the caret.

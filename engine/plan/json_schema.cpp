@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "plan/json_schema.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -103,7 +104,10 @@ ordered_json operator_step(const Operator& op) {
   for (const Param& p : op.params()) {
     properties[p.name] = parameter(p);
     if (p.positional) ++positional;
-    if (p.required && !p.positional) required.push_back(p.name);
+    const bool shapes = std::any_of(op.inputs().begin(), op.inputs().end(), [&](const Port& port) {
+      return port.companion == "shapes" && port.name == p.name;  // these may flow, too
+    });
+    if (p.required && !p.positional && !shapes) required.push_back(p.name);
     // A parameter that may stand without its name is either a member of its own or one of "arguments".
     if (p.required && p.positional)
       alternatives.push_back({{"anyOf", {{{"required", {p.name}}}, {{"required", {"arguments"}}}}}});
@@ -111,6 +115,9 @@ ordered_json operator_step(const Operator& op) {
   bool companion = false;
   for (const Port& port : op.inputs()) {
     companion = companion || !port.companion.empty();
+    if (const Port& scene = op.inputs().front(); port.companion == "shapes")
+      properties[scene.name] = {{"description", scene.description + " Where the shapes flow."},
+                                {"anyOf", {scalar("The name of a file."), reference("input")}}};
     // The first input is what flows down the pipeline.
     if (&port == op.inputs().data() || !port.companion.empty()) continue;
     if (port.table)

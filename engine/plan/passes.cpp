@@ -47,8 +47,22 @@ struct Levels {
   }
 
  private:
+  /// The first pass before which a table can be made.
+  [[nodiscard]] int level_of_table(const Graph& graph, int t) const {
+    const TableNode& table = graph.tables[static_cast<std::size_t>(t)];
+    if (table.node >= 0) {
+      const Node& from = graph.nodes[static_cast<std::size_t>(table.node)];
+      return node[static_cast<std::size_t>(table.node)] + (from.reduces() ? 0 : 1);
+    }
+    int level = 0;
+    for (const int input : table.inputs)
+      if (input >= 0) level = std::max(level, level_of_table(graph, input));
+    return level;
+  }
   int level_of_source(const Graph& graph, int s) {
     int& level = source[static_cast<std::size_t>(s)];
+    for (const Drawing& d : graph.drawings)
+      if (d.source == s) level = std::max(level, level_of_table(graph, d.table));
     for (const Warped& w : graph.warps)
       if (w.source == s)
         for (const int from : w.from) level = std::max(level, level_of_source(graph, from));

@@ -528,6 +528,7 @@ std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step) {
 Plan make_plan(const Graph& graph, const Budget& budget) {
   if (graph.nodes.empty()) return plan_tables(budget);
   const bool plain = graph.temporaries.empty() && graph.wholes.empty() && graph.others.empty() &&
+                     graph.drawings.empty() &&
                      std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return n.reduces(); });
   if (plain) return plan_pass(graph, budget);
   std::vector<Pass> passes;

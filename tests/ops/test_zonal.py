@@ -94,7 +94,7 @@ def scene(tmp_path_factory):
 
 def rows_of(path):
     with open(path) as file:
-        return [{k: np.nan if v == "" else float(v) for k, v in r.items()} for r in csv.DictReader(file)]
+        return [{k: np.nan if v == "" else float(v) for k, v in r.items() if k != "WKT"} for r in csv.DictReader(file)]
 
 
 def test_rasterize_is_gdal_rasterize(scene):
@@ -123,7 +123,7 @@ def test_statistics_are_scipys(scene, percentile):
     folder, raster, zones, cells, count = scene
     labels = burn(raster, zones)
     labels = np.where(np.isnan(labels) | np.isnan(cells), 0, labels).astype(int)
-    run(f"{raster} ! zonal --zones {zones} --percentile {percentile} ! {folder}/s.csv")
+    run(f"{raster} ! zonal --zones {zones} --percentile 3,{percentile} ! {folder}/s.csv")
     rows = rows_of(folder / "s.csv")
     assert [r["zone"] for r in rows] == list(range(1, count + 1))
     index = np.arange(1, count + 1)
@@ -135,26 +135,28 @@ def test_statistics_are_scipys(scene, percentile):
     assert (n == 0).sum() >= 2 and (n > 100).sum() > 10
     for i, r in enumerate(rows):
         if n[i] == 0:
-            assert r["n"] == 0 and all(np.isnan(r[k]) for k in ("sum", "mean", "min", "max", "std", "percentile"))
+            assert r["n"] == 0 and all(np.isnan(r[k]) for k in ("sum", "mean", "min", "max", "std", "p3", f"p{percentile}"))
             continue
         for k, values in oracle.items():
             assert r[k] == pytest.approx(values[i], rel=1e-12, abs=1e-9), (i, k)
         values = wide[labels == i + 1]
-        assert r["percentile"] == pytest.approx(np.percentile(values, percentile), rel=1e-14, abs=1e-13)
+        for p in (3, percentile):
+            assert r[f"p{p}"] == pytest.approx(np.percentile(values, p), rel=1e-14, abs=1e-13)
     run(f"{raster} ! zonal --zones {zones} --ddof 1 ! {folder}/d.csv")
     for i, r in enumerate(rows_of(folder / "d.csv")):
         if n[i] > 1:
             assert r["std"] == pytest.approx(np.std(wide[labels == i + 1], ddof=1), rel=1e-12)
-        assert np.isnan(r["percentile"])
+        assert "p50" not in r and "majority" not in r
 
 
 def test_tiles_and_threads_do_not_show(scene):
     folder, raster, zones, _, _ = scene
-    texts = set()
-    for words in (("--threads", "1"), ("--threads", "3"), ("--backend", "reference")):
-        run(f"{raster} ! zonal --zones {zones} --percentile 50 ! {folder}/a.csv", *words)
-        texts.add((folder / "a.csv").read_text())
-    assert len(texts) == 1
+    for more in ("", "--cover fraction"):
+        texts = set()
+        for words in (("--threads", "1"), ("--threads", "3"), ("--backend", "reference")):
+            run(f"{raster} ! zonal --zones {zones} --percentile 5,50 --categories 9 {more} ! {folder}/a.csv", *words)
+            texts.add((folder / "a.csv").read_text())
+        assert len(texts) == 1
 
 
 def test_zones_of_another_crs_and_their_own_columns(tmp_path):
@@ -176,6 +178,189 @@ def test_zones_of_another_crs_and_their_own_columns(tmp_path):
         else:
             assert r["mean"] is None and r["id"] == 20
         assert r["geometry"].GetGeometryName() == "MULTIPOLYGON"
+
+
+def test_zones_keep_their_shapes_and_columns(tmp_path, scene):
+    _, raster, zones, cells, count = scene
+    for end in ("gpkg", "geojson"):
+        run(f"{raster} ! zonal --zones {zones} ! {tmp_path}/kept.{end}")
+    rows, own = features(tmp_path / "kept.gpkg"), features(zones)
+    assert len(rows) == len(own) == count
+    for row, zone in zip(rows, own):
+        assert row["class_"] == zone["class_"]
+        assert row["geometry"].Area() == pytest.approx(zone["geometry"].Area(), rel=1e-9)
+        assert row["geometry"].GetEnvelope() == pytest.approx(zone["geometry"].GetEnvelope(), rel=1e-15)
+    data = ogr.Open(str(tmp_path / "kept.geojson"))
+    layer = data.GetLayer(0)
+    assert layer.GetFeatureCount() == count and all(f.GetGeometryRef().Area() > 0 for f in layer)
+
+
+def majority(values, weights=None):
+    """The commonest, the rarest (of equals the least) and the number of values."""
+    kinds, places = np.unique(values, return_inverse=True)
+    n = np.bincount(places, weights)
+    return kinds[np.argmax(n)], kinds[np.argmin(n)], len(kinds)
+
+
+def test_majority_minority_variety(tmp_path, scene):
+    _, _, zones, _, count = scene
+    rng = np.random.default_rng(4)
+    classes = rng.choice([-2.5, 0, 1, 7, 9, 40], (331, 613), p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]).astype(np.float32)
+    classes[rng.random(classes.shape) < 0.1] = np.nan
+    write(tmp_path / "c.tif", classes)
+    labels = burn(tmp_path / "c.tif", zones)
+    run(f"{tmp_path}/c.tif ! zonal --zones {zones} --categories 6 ! {tmp_path}/m.csv")
+    seen = set()
+    for i, r in enumerate(rows_of(tmp_path / "m.csv")):
+        values = classes[(labels == i + 1) & np.isfinite(classes)]
+        if len(values) == 0:
+            assert all(np.isnan(r[k]) for k in ("majority", "minority", "variety"))
+            continue
+        assert (r["majority"], r["minority"], r["variety"]) == majority(values), i
+        seen.add(r["majority"])
+    assert len(seen) > 1
+    # More values than are kept: none of the three is told.
+    run(f"{tmp_path}/c.tif ! zonal --zones {zones} --categories 5 ! {tmp_path}/m.csv")
+    for i, r in enumerate(rows_of(tmp_path / "m.csv")):
+        values = classes[(labels == i + 1) & np.isfinite(classes)]
+        kinds = len(np.unique(values))
+        assert np.isnan(r["variety"]) if kinds in (0, 6) else r["variety"] == kinds
+
+
+def covered(wkt, width, height):
+    """The share of each cell that a polygon covers, by GEOS."""
+    shape = ogr.CreateGeometryFromWkt(wkt)
+    left, right, bottom, top = shape.GetEnvelope()
+    shares = np.zeros((height, width))
+    for y in range(max(0, int((NORTH - top) / CELL)), min(height, int((NORTH - bottom) / CELL) + 1)):
+        for x in range(max(0, int((left - WEST) / CELL)), min(width, int((right - WEST) / CELL) + 1)):
+            w, n = WEST + x * CELL, NORTH - y * CELL
+            cell = ogr.CreateGeometryFromWkt(
+                f"POLYGON(({w} {n},{w + CELL} {n},{w + CELL} {n - CELL},{w} {n - CELL},{w} {n}))")
+            shares[y, x] = cell.Intersection(shape).Area() / CELL**2
+    return shares
+
+
+def test_fractions_are_those_of_geos(tmp_path):
+    """Neighbours, a hole, overlaps, slivers in one cell, one half outside: sums of shares times values."""
+    rng = np.random.default_rng(8)
+    values = rng.normal(10, 4, (24, 31)).astype(np.float32)
+    values[rng.random(values.shape) < 0.08] = np.nan
+    write(tmp_path / "v.tif", values)
+    wkts = [f"POLYGON({ring([(2.3, 2.2), (11.7, 3.1), (10.2, 12.9), (1.4, 9.8)])})",
+            f"POLYGON({ring([(11.7, 3.1), (10.2, 12.9), (20.4, 14.1), (22.9, 1.2)])})",
+            f"POLYGON({ring([(8, 6), (28, 6), (28, 20), (8, 20)])},{ring([(14.5, 9.25), (14.5, 15), (21.3, 15), (21.3, 9.25)])})",
+            f"POLYGON({ring([(5.1, 17.1), (5.4, 17.2), (5.3, 17.9)])})", f"POLYGON({ring([(5.6, 17.1), (5.9, 17.2), (5.8, 17.9)])})",
+            f"POLYGON({ring([(-4, 15), (3.5, 18.5), (-2, 30)])})", f"POLYGON({ring([(25.5, -3), (40, -2), (40, 8), (26, 5.5)])})",
+            f"MULTIPOLYGON(({ring([(12.1, 21.1), (12.6, 21.1), (12.6, 21.9)])}),({ring([(12.7, 21.95), (12.95, 21.2), (12.95, 21.95)])}))"]
+    zones = polygons(tmp_path / "z.gpkg", wkts)
+    run(f"{tmp_path}/v.tif ! zonal --zones {zones} --cover fraction --percentile 50 ! {tmp_path}/f.csv")
+    rows = rows_of(tmp_path / "f.csv")
+    assert len(rows) == len(wkts)
+    for wkt, r in zip(wkts, rows):
+        shares = np.where(np.isnan(values), 0, covered(wkt, 31, 24))
+        x = np.where(np.isnan(values), 0, values).astype(float)
+        n, total = shares.sum(), (shares * x).sum()
+        assert r["n"] == pytest.approx(n, rel=1e-9) and r["sum"] == pytest.approx(total, rel=1e-9)
+        if n == 0:
+            assert np.isnan(r["mean"])
+            continue
+        assert r["mean"] == pytest.approx(total / n, rel=1e-9)
+        assert r["std"] == pytest.approx(np.sqrt((shares * (x - total / n) ** 2).sum() / n), rel=1e-7, abs=1e-6)
+        inside = x[shares > 1e-9]
+        assert (r["min"], r["max"]) == pytest.approx((inside.min(), inside.max()), rel=1e-14)
+        assert r["p50"] == pytest.approx(np.median(inside), rel=1e-14)
+    assert sum(r["n"] > 0 for r in rows) >= 7 and sum(r["n"] % 1 > 1e-6 for r in rows) >= 7
+
+
+def test_zones_as_a_raster(tmp_path, scene):
+    """Labels of another grid, with nodata: the nearest cell's, called by its value."""
+    _, raster, _, cells, _ = scene
+    rng = np.random.default_rng(6)
+    labels = rng.choice([3, 17, 250, 65535], (70, 130)).astype(np.int32)
+    labels[:10] = -1
+    write(tmp_path / "l.tif", labels, transform=(WEST, 50.0, 0, NORTH, 0, -50.0), nodata=-1)
+    run(f"{raster} ! zonal --zones {tmp_path}/l.tif --percentile 50 ! {tmp_path}/o.csv")
+    rows = rows_of(tmp_path / "o.csv")
+    on = np.repeat(np.repeat(labels, 5, 0), 5, 1)[:331, :613]
+    assert [r["zone"] for r in rows] == [3, 17, 250, 65535]
+    for r in rows:
+        values = cells[(on == r["zone"]) & np.isfinite(cells)].astype(float)
+        assert r["n"] == len(values) > 1000
+        assert r["mean"] == pytest.approx(values.mean(), rel=1e-12)
+        assert r["p50"] == pytest.approx(np.median(values), rel=1e-14)
+    write(tmp_path / "x.tif", labels.astype(np.float32) / 2, transform=(WEST, 50.0, 0, NORTH, 0, -50.0))
+    refused(3, f"{raster} ! zonal --zones {tmp_path}/x.tif ! {tmp_path}/o2.csv", names="whole number")
+
+
+def test_cells_of_longitude_and_latitude_weigh_by_their_area(tmp_path):
+    """WGS84: the area between two parallels and two meridians, integrated over latitude."""
+    values = np.tile(np.arange(60, dtype=np.float32)[:, None], (1, 40))
+    write(tmp_path / "g.tif", values, transform=(10.0, 1.0, 0, 80.0, 0, -1.0), crs="EPSG:4326")
+    zones = polygons(tmp_path / "z.gpkg", ["POLYGON((12 25,30 25,30 78,12 78,12 25))"], crs=4326)
+    a, e2 = 6378137.0, 0.0066943799901413165
+
+    def band(top):
+        s = np.sin(np.radians(np.linspace(top - 1, top, 2001)))
+        return np.trapz(a**2 * (1 - e2) / (1 - e2 * s**2) ** 2, s)
+
+    area = np.array([band(80 - y) for y in range(60)])[2:55]
+    x = values[2:55, 0].astype(float)
+    run(f"{tmp_path}/g.tif ! zonal --zones {zones} ! {tmp_path}/a.csv")
+    run(f"{tmp_path}/g.tif ! zonal --zones {zones} --weights equal ! {tmp_path}/e.csv")
+    (by_area,), (equal,) = rows_of(tmp_path / "a.csv"), rows_of(tmp_path / "e.csv")
+    mean = (area * x).sum() / area.sum()
+    # The area of a cell is taken as the product of its sides through the centre: 1e-4 of it for a whole degree.
+    assert by_area["mean"] == pytest.approx(mean, rel=1e-4) and abs(mean - x.mean()) > 1
+    assert by_area["std"] == pytest.approx(np.sqrt((area * (x - mean) ** 2).sum() / area.sum()), rel=1e-4)
+    assert equal["mean"] == pytest.approx(x.mean(), rel=1e-12)
+    assert by_area["n"] == equal["n"] == 53 * 18 and by_area["sum"] == equal["sum"] == x.sum() * 18
+
+
+def test_zones_that_flow(tmp_path, scene):
+    """A filtered file, from either side; and objects found by the same run, on their own grid."""
+    _, raster, zones, cells, _ = scene
+    labels = burn(raster, zones)
+    some = [i + 1 for i, f in enumerate(features(zones)) if f["class_"] == 2]
+    alone = burn(raster, polygons(tmp_path / "some.gpkg", [features(zones)[i - 1]["geometry"].ExportToWkt() for i in some]))
+    run(f"{raster} ! zonal --zones [ {zones} ! filter 'class_ == 2' ] --percentile 50 ! {tmp_path}/a.gpkg")
+    run(f"{zones} ! filter 'class_ == 2' ! zonal --value {raster} --percentile 50 ! {tmp_path}/b.gpkg")
+    for name in "ab":
+        rows = features(tmp_path / f"{name}.gpkg")
+        assert len(rows) == len(some) and all(r["class_"] == 2 for r in rows)
+        for k, r in enumerate(rows):
+            values = cells[(alone == k + 1) & np.isfinite(cells)].astype(float)
+            assert r["n"] == len(values)
+            if len(values):
+                assert r["mean"] == pytest.approx(values.mean(), rel=1e-12)
+                assert r["p50"] == pytest.approx(np.median(values), rel=1e-14)
+    assert np.isfinite(labels).any()
+    run(f"{raster} ! median --window 3px ! expression 'b1 > 130' ! objects ! [ rasterize ! {tmp_path}/drawn.tif ] "
+        f"! [ rasterize --column area --like {raster} ! {tmp_path}/area.tif ] ! zonal --value {raster} ! {tmp_path}/o.gpkg")
+    run(f"{raster} ! median --window 3px ! expression 'b1 > 130' ! {tmp_path}/mask.tif")
+    found, count = ndimage.label(read(tmp_path / "mask.tif") == 1, np.ones((3, 3)))
+    drawn, rows = read(tmp_path / "drawn.tif"), features(tmp_path / "o.gpkg")
+    assert len(rows) == count > 50
+    np.testing.assert_array_equal(drawn > 0, found > 0)
+    area = read(tmp_path / "area.tif")
+    for i, r in enumerate(rows):
+        inside = drawn == i + 1
+        assert len(np.unique(found[inside])) == 1 and inside.sum() == (found == found[inside][0]).sum()
+        values = cells[inside & np.isfinite(cells)].astype(float)
+        # What objects tell of themselves is called mean too.
+        assert r["n"] == len(values) and r["mean_2"] == pytest.approx(values.mean(), rel=1e-12)
+        assert (area[inside & np.isfinite(cells)] == np.float32(r["area"])).all()
+
+
+def test_words_that_are_no_columns(tmp_path, scene):
+    _, raster, zones, _, _ = scene
+    out = tmp_path / "x.gpkg"
+    for text, column in ((f"{zones} ! filter 'clas_ > 1' ! {out}", "clas_"), (f"{zones} ! rank 'clas_=1' ! {out}", "clas_"),
+                         (f"{zones} ! join --with {zones} --on clas_ ! {out}", "clas_"),
+                         (f"{raster} ! rasterize --shapes {zones} --column clas_ ! {tmp_path}/x.tif", "clas_"),
+                         (f"{raster} ! rasterize --shapes [ {zones} ! filter 'class_ > 1' ] --column clas_ ! {tmp_path}/x.tif",
+                          "clas_")):
+        refused(2, text, names=(f"no column '{column}'", "did you mean 'class_'?", "has class_"))
 
 
 def test_join_by_place_and_value(tmp_path):
