@@ -1253,7 +1253,7 @@ void learn_from(Node& node, const Port& port, const RasterSource& companion, con
     values.push_back(value);
   }
   const Ground centre = grid.ground();
-  const fulmar_ground ground{centre.dx, centre.dy};
+  const fulmar_ground ground{centre.dx, centre.dy, grid.width, grid.height};
   fulmar_error error{};
   if (node.op->table().parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(),
                              &error) != 0)
