@@ -69,8 +69,7 @@ struct Thread {
   std::vector<std::byte> local;
   std::vector<std::uint8_t> local_initialised;
   /// Acquired; seen but not yet acquired by a fence; as of the last fence.
-  std::unique_ptr<Knowledge> acquired, pending;
-  std::shared_ptr<const Knowledge> published;
+  Knowledge::Pointer acquired, pending, published;
 };
 
 class Warp {
@@ -104,7 +103,7 @@ struct Block {
   std::uint32_t ready = 0;
   std::uint32_t barrier_tick = 0;  ///< when all its threads last met
   std::uint32_t arrived[16] = {};
-  Knowledge acquired;
+  Knowledge::Pointer acquired;
 };
 
 /// What launches share.
@@ -137,7 +136,7 @@ struct Launch {
   bool ordering = false;        ///< the kernel has fences, acquire or release
   bool relaxed_orders = false;  ///< relaxed accesses publish and acquire: for libraries that rely on it
   Traffic traffic;
-  std::unordered_map<std::uint64_t, std::shared_ptr<const Knowledge>> releases;  ///< by address
+  std::unordered_map<std::uint64_t, Knowledge::Pointer> releases;  ///< by address
 
   std::uint32_t draw(std::uint32_t below) {
     random ^= random << 13;

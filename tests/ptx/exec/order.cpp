@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/order.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "exec/launch.hpp"
@@ -21,40 +22,78 @@ bool ordered(const Thread& t, Touch touch) {
     }
   }
   if (!t.launch->ordering) return false;
-  return block.acquired.covers(touch) || (t.acquired && t.acquired->covers(touch));
+  return (block.acquired && block.acquired->covers(touch)) || (t.acquired && t.acquired->covers(touch));
+}
+
+void Knowledge::learn(std::uint64_t key, std::uint32_t tick) {
+  const auto at =
+      std::lower_bound(items_.begin(), items_.end(), key, [](const Item& i, std::uint64_t k) { return i.key < k; });
+  if (at == items_.end() || at->key != key)
+    items_.insert(at, {key, tick});
+  else
+    at->until = std::max(at->until, tick);
+}
+
+bool Knowledge::covers(std::uint64_t key, std::uint32_t tick) const {
+  const auto at =
+      std::lower_bound(items_.begin(), items_.end(), key, [](const Item& i, std::uint64_t k) { return i.key < k; });
+  return at != items_.end() && at->key == key && tick < at->until;
+}
+
+Knowledge::Pointer Knowledge::join(const Pointer& a, const Pointer& b) {
+  if (!b || a == b) return a;
+  if (!a) return b;
+  auto both = std::make_shared<Knowledge>();
+  both->items_.reserve(a->items_.size() + b->items_.size());
+  bool as_a = true, as_b = true;
+  auto i = a->items_.begin(), j = b->items_.begin();
+  while (i != a->items_.end() || j != b->items_.end()) {
+    if (j == b->items_.end() || (i != a->items_.end() && i->key < j->key)) {
+      both->items_.push_back(*i++);
+      as_b = false;
+    } else if (i == a->items_.end() || j->key < i->key) {
+      both->items_.push_back(*j++);
+      as_a = false;
+    } else {
+      as_a &= i->until >= j->until;
+      as_b &= j->until >= i->until;
+      both->items_.push_back({i->key, std::max(i->until, j->until)});
+      ++i;
+      ++j;
+    }
+  }
+  return as_a ? a : as_b ? b : both;
 }
 
 namespace {
 
 /// All that the thread knows to have happened, itself included.
-std::shared_ptr<const Knowledge> knowledge(Thread& t) {
-  auto k = std::make_shared<Knowledge>(t.block->acquired);
-  if (t.acquired) k->join(*t.acquired);
-  k->learn_block(t.id, t.block->barrier_tick);
+Knowledge::Pointer knowledge(Thread& t) {
+  const Knowledge::Pointer known = Knowledge::join(t.block->acquired, t.acquired);
+  auto k = known ? std::make_shared<Knowledge>(*known) : std::make_shared<Knowledge>();
   const std::uint32_t now = t.launch->advance();
+  if (t.launch->relaxed_orders) {  // libraries are trusted to have met before one of them speaks
+    k->learn_block(t.id, now);
+    return k;
+  }
+  k->learn_block(t.id, t.block->barrier_tick);
   k->learn_thread(t.id, now);
   const Warp& warp = t.block->warps[t.index / 32];
-  for (std::uint32_t left = warp.lanes; left; left &= left - 1) {
-    const unsigned lane = static_cast<unsigned>(std::countr_zero(left));
-    const std::uint32_t met = std::max(warp.sync_tick, warp.met ? warp.met[t.lane * 32 + lane] : 0);
-    if (met && lane != t.lane) k->learn_thread((t.id & ~31u) | lane, met);
-  }
+  k->learn_warp(t.id, warp.sync_tick);
+  if (warp.met)
+    for (std::uint32_t left = warp.lanes; left; left &= left - 1) {
+      const unsigned lane = static_cast<unsigned>(std::countr_zero(left));
+      if (const std::uint32_t met = warp.met[t.lane * 32 + lane]) k->learn_thread((t.id & ~31u) | lane, met);
+    }
   return k;
-}
-
-void acquire(Thread& t, const Knowledge& k) {
-  if (!t.acquired) t.acquired = std::make_unique<Knowledge>();
-  t.acquired->join(k);
 }
 
 }  // namespace
 
 void fence(Thread& t) {
   if (!t.launch->ordering) return;
-  if (t.pending) {
-    acquire(t, *t.pending);
-    t.pending.reset();
-  }
+  t.acquired = Knowledge::join(t.acquired, t.pending);
+  t.pending.reset();
   t.published = knowledge(t);
 }
 
@@ -65,24 +104,17 @@ void strong_access(Thread& t, const Instruction* i, std::uint64_t address, bool 
   auto& releases = t.launch->releases;
   const auto found = releases.find(address);
   if (reads && found != releases.end()) {
-    if (i->acquires || t.launch->relaxed_orders) {
-      acquire(t, *found->second);
-    } else {
-      if (!t.pending) t.pending = std::make_unique<Knowledge>();
-      t.pending->join(*found->second);
-    }
+    Knowledge::Pointer& into = i->acquires || t.launch->relaxed_orders ? t.acquired : t.pending;
+    into = Knowledge::join(into, found->second);
   }
   if (!writes) return;
-  std::shared_ptr<const Knowledge> mine = i->releases || t.launch->relaxed_orders ? knowledge(t) : t.published;
-  if (reads && found != releases.end()) {  // an atomic carries on what it has read
-    auto both = std::make_shared<Knowledge>(*found->second);
-    if (mine) both->join(*mine);
-    found->second = std::move(both);
-  } else if (mine) {
+  Knowledge::Pointer mine = i->releases || t.launch->relaxed_orders ? knowledge(t) : t.published;
+  if (reads && found != releases.end())  // an atomic carries on what it has read
+    found->second = Knowledge::join(found->second, mine);
+  else if (mine)
     releases[address] = std::move(mine);
-  } else if (found != releases.end()) {
+  else if (found != releases.end())
     releases.erase(found);
-  }
 }
 
 void meet(Block& block, unsigned number, std::uint32_t lanes) {
@@ -97,12 +129,12 @@ void meet(Block& block, unsigned number, std::uint32_t lanes) {
         warp.met[static_cast<unsigned>(std::countr_zero(a)) * 32 + static_cast<unsigned>(std::countr_zero(b))] = now;
   }
   if (!block.launch->ordering) return;
-  Knowledge all;
+  Knowledge::Pointer all;
   for (std::uint32_t left = lanes; left; left &= left - 1)
-    if (const auto& a = warp.thread(static_cast<unsigned>(std::countr_zero(left))).acquired) all.join(*a);
-  if (all.empty()) return;
-  for (std::uint32_t left = lanes; left; left &= left - 1)
-    acquire(warp.thread(static_cast<unsigned>(std::countr_zero(left))), all);
+    all = Knowledge::join(all, warp.thread(static_cast<unsigned>(std::countr_zero(left))).acquired);
+  if (all)
+    for (std::uint32_t left = lanes; left; left &= left - 1)
+      warp.thread(static_cast<unsigned>(std::countr_zero(left))).acquired = all;
 }
 
 }  // namespace fulmar::ptx

@@ -7,7 +7,7 @@
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
+#include <vector>
 
 #include "memory/shadow.hpp"
 
@@ -17,29 +17,30 @@ struct Thread;
 struct Instruction;
 struct Block;
 
-/// Touches that are known to have happened before: for a thread, or for the whole of a block, all before a tick.
+/// Touches that are known to have happened before: of a thread, of a warp or of a block, all before a tick. Never
+/// changed once made, so that many threads share one.
 class Knowledge {
  public:
-  bool empty() const { return until_.empty(); }
-  void learn_thread(ThreadId thread, std::uint32_t tick) { learn(std::uint64_t{thread} << 1, tick); }
-  void learn_block(ThreadId any, std::uint32_t tick) { learn(std::uint64_t{any >> 10} << 11 | 1, tick); }
-  void join(const Knowledge& other) {
-    for (const auto& [key, tick] : other.until_) learn(key, tick);
-  }
+  using Pointer = std::shared_ptr<const Knowledge>;
+
+  void learn_thread(ThreadId thread, std::uint32_t tick) { learn(std::uint64_t{thread} << 2, tick); }
+  void learn_warp(ThreadId any, std::uint32_t tick) { learn(std::uint64_t{any & ~31u} << 2 | 1, tick); }
+  void learn_block(ThreadId any, std::uint32_t tick) { learn(std::uint64_t{any & ~1023u} << 2 | 2, tick); }
   bool covers(Touch t) const {
-    return covers(std::uint64_t{t.thread} << 1, t.tick) || covers(std::uint64_t{t.thread >> 10} << 11 | 1, t.tick);
+    return covers(std::uint64_t{t.thread & ~1023u} << 2 | 2, t.tick) || covers(std::uint64_t{t.thread} << 2, t.tick) ||
+           covers(std::uint64_t{t.thread & ~31u} << 2 | 1, t.tick);
   }
+  /// What either knows; null knows nothing.
+  static Pointer join(const Pointer& a, const Pointer& b);
 
  private:
-  void learn(std::uint64_t key, std::uint32_t tick) {
-    auto& known = until_[key];
-    known = std::max(known, tick);
-  }
-  bool covers(std::uint64_t key, std::uint32_t tick) const {
-    const auto it = until_.find(key);
-    return it != until_.end() && tick < it->second;
-  }
-  std::unordered_map<std::uint64_t, std::uint32_t> until_;
+  struct Item {
+    std::uint64_t key;
+    std::uint32_t until;
+  };
+  void learn(std::uint64_t key, std::uint32_t tick);
+  bool covers(std::uint64_t key, std::uint32_t tick) const;
+  std::vector<Item> items_;  ///< sorted by key
 };
 
 /// Did this touch happen before what the thread does now?

@@ -131,7 +131,7 @@ void begin_block(Launch& l, Block& b, std::uint32_t number) {
   b.live = b.ready = count;
   b.barrier_tick = 0;
   std::fill(std::begin(b.arrived), std::end(b.arrived), 0u);
-  b.acquired = {};
+  b.acquired.reset();
   const std::size_t slots = k.entry->image.size();
   b.registers.resize(slots * count);
   b.warps.clear();

@@ -88,7 +88,7 @@ void release(Block& b, std::uint32_t id) {
       t.group = now;
       t.group_tick = now;
     }
-    if (t.acquired) b.acquired.join(*t.acquired);
+    b.acquired = Knowledge::join(b.acquired, t.acquired);
     b.warps[t.index / 32].at_barrier &= ~(1u << t.lane);
     ++t.pc;
     t.state = State::ready;
