@@ -139,6 +139,14 @@ bool Queues::query(const Event& event) {
   return true;
 }
 
+void Queues::drop() {
+  for (const auto& s : streams_) {
+    for (const Work& w : s->work)
+      if (w.number == 0) w.run();  // events: nobody is to wait for ever
+    s->work.clear();
+  }
+}
+
 bool Queues::before(std::uint32_t earlier) const {
   const Entry& e = table_[earlier];
   const Clock& now = table_[running_].clock;

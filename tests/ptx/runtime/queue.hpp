@@ -65,6 +65,9 @@ class Queues {
   bool query(Stream& stream);
   bool query(const Event& event);
 
+  /// Forgets what is queued: after a fault.
+  void drop();
+
   /// What the running work touches. Throws Fault if another piece of work touched it that is not ordered with it.
   void touch(std::uint64_t address, std::uint64_t bytes, bool writes);
   /// For one granule of device memory: what is wrong, or nothing.

@@ -214,6 +214,7 @@ void fulmar_ptx_clear_fault(void) {
   const std::lock_guard lock(r.mutex);
   r.sticky = cudaSuccess;
   r.report.clear();
+  r.queues.drop();
   fulmar::ptx::take_last_error(true);
 }
 
