@@ -104,6 +104,10 @@ TEST(Counts, TellCopiesAndTraffic) {
   EXPECT_EQ(t.blocks, 4u * 3);
   EXPECT_EQ(t.store_bytes, 53u * 37 * 4);
   EXPECT_EQ(t.load_bytes, 12u * 20 * 20 * 4);
+  // Rows of 53 floats: every block's halo begins and ends within a sector.
+  EXPECT_EQ(t.grid_sector_bytes, (53u * 37 * 4 + 31) / 32 * 32);
+  EXPECT_GT(t.block_sector_bytes, t.grid_sector_bytes);
+  EXPECT_LT(t.block_sector_bytes, 2 * t.load_bytes);
   EXPECT_FALSE(fulmar_ptx_get_traffic("no such kernel", &t));
 }
 

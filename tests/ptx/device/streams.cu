@@ -4,6 +4,7 @@
 
 #include "device/buffers.cuh"
 #include "device/cases.hpp"
+#include "runtime/fulmar_ptx.h"
 
 namespace fulmar::ptx::test {
 namespace {
@@ -104,6 +105,36 @@ void copy_to_a_host_pointer(bool planted) {
   cudaMemcpy(planted ? w.data() : d, v.data(), n * sizeof(int), cudaMemcpyHostToDevice);
 }
 
+/// An allocation that the program divides itself: n numbers in and out, with a gap between them.
+void past_a_part(bool planted) {
+  Lane l;
+  const std::size_t bytes = n * sizeof(int), room = (bytes + 511) / 256 * 256;
+  char* arena = nullptr;
+  cudaMallocAsync(reinterpret_cast<void**>(&arena), 2 * room, l.work);
+  for (int tile = 0; tile < 2; ++tile) {
+    fulmar_ptx_divide(arena, l.work);
+    fulmar_ptx_part(arena, planted && tile == 1 ? bytes - 4 : bytes, "in", l.work);
+    fulmar_ptx_part(arena + room, bytes, "out", l.work);
+    cudaMemsetAsync(arena, 0, planted && tile == 1 ? bytes - 4 : bytes, l.work);
+    doubled<<<(n + 127) / 128, 128, 0, l.work>>>(reinterpret_cast<int*>(arena), reinterpret_cast<int*>(arena + room));
+  }
+  cudaFreeAsync(arena, l.work);
+  cudaDeviceSynchronize();
+}
+/// What the last tile left in a part is not the next one's.
+void left_in_a_part(bool planted) {
+  Lane l;
+  char* arena = nullptr;
+  cudaMallocAsync(reinterpret_cast<void**>(&arena), n * sizeof(int), l.work);
+  for (int tile = 0; tile < 2; ++tile) {
+    fulmar_ptx_divide(arena, l.work);
+    fulmar_ptx_part(arena, n * sizeof(int), "in", l.work);
+    if (!planted || tile == 0) cudaMemsetAsync(arena, 0, n * sizeof(int), l.work);
+    doubled<<<(n + 127) / 128, 128, 0, l.work>>>(reinterpret_cast<int*>(arena), l.out);
+  }
+  cudaDeviceSynchronize();
+}
+
 void freed_twice(bool planted) {
   int* const d = device_array<int>(n);
   cudaFree(d);
@@ -128,6 +159,8 @@ std::vector<Planted> planted_streams() {
           {"CopyPastTheEnd", "past the end", copy_past_the_end},
           {"CopyOfWhatWasNotWritten", "never written", copy_of_what_was_not_written},
           {"CopyToAHostPointer", "a host pointer where a device pointer belongs", copy_to_a_host_pointer},
+          {"PastAPart", "0 bytes behind the end of in", past_a_part},
+          {"LeftInAPart", "never written", left_in_a_part},
           {"FreedTwice", "free already", freed_twice},
           {"PinnedMemoryInAKernel", "pinned host memory", pinned_memory_in_a_kernel}};
 }

@@ -32,7 +32,10 @@ struct Traffic {
   std::uint64_t instructions = 0;
   std::uint64_t load_bytes = 0;   ///< global, all ld of all threads
   std::uint64_t store_bytes = 0;  ///< global, all st
-  std::uint64_t atomics = 0;      ///< atom and red on global memory
+  std::uint64_t block_sector_bytes =
+      0;  ///< global loads, each sector of 32 bytes once a block: what a first cache asks for
+  std::uint64_t grid_sector_bytes = 0;  ///< the same once a launch: what a cache without end asks for
+  std::uint64_t atomics = 0;            ///< atom and red on global memory
   std::uint64_t shared_bytes = 0;
   std::uint64_t local_bytes = 0;
 };

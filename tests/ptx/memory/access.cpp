@@ -93,6 +93,24 @@ void check_races(Thread& t, const Instruction* i, Shadow& shadow, Space space, s
   }
 }
 
+/// Counts the sectors of a load. Two blocks a sector are remembered: where more share one at a time, a few count twice.
+void count_sectors(Launch& launch, const DeviceMemory& memory, std::uint64_t address, std::uint32_t bytes,
+                   std::uint32_t block) {
+  const std::uint64_t size = DeviceMemory::sector_bytes;
+  for (std::uint64_t a = address / size * size; a < address + bytes; a += size) {
+    Sector& s = memory.sector(a);
+    if (s.launch != launch.number) {
+      s = {launch.number, {block + 1, 0}};
+      launch.traffic.grid_sector_bytes += size;
+      launch.traffic.block_sector_bytes += size;
+    } else if (s.blocks[0] != block + 1 && s.blocks[1] != block + 1) {
+      s.blocks[1] = s.blocks[0];
+      s.blocks[0] = block + 1;
+      launch.traffic.block_sector_bytes += size;
+    }
+  }
+}
+
 [[noreturn]] void fail_address(Thread& t, const Instruction* i, std::uint64_t address, std::uint32_t bytes, Access kind,
                                const Allocation* a) {
   const DeviceMemory& memory = t.launch->device->memory;
@@ -113,6 +131,8 @@ void check_races(Thread& t, const Instruction* i, Shadow& shadow, Space space, s
   }
   if (!a) fail(t, i, FaultKind::out_of_bounds, what + ": out of bounds, in no allocation");
   const std::uint64_t end = a->begin + a->bytes;
+  if (a->live && address >= a->begin && address + bytes <= end)
+    fail(t, i, FaultKind::out_of_bounds, what + ": out of bounds, in no part of " + a->what);
   fail(t, i, FaultKind::out_of_bounds,
        what + ": out of bounds, " +
            (address < end ? "beginning " + std::to_string(end - address) + " bytes before"
@@ -143,6 +163,7 @@ std::byte* access_global(Thread& t, const Instruction* i, std::uint64_t address,
   switch (kind) {
     case Access::read:
       launch.traffic.load_bytes += bytes;
+      count_sectors(launch, device.memory, address, bytes, t.block->number);
       break;
     case Access::write:
       launch.traffic.store_bytes += bytes;

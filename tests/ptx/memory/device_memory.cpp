@@ -35,6 +35,7 @@ DeviceMemory::DeviceMemory(std::uint64_t capacity) : capacity_{capacity} {
   initialised_ = reserve<std::uint8_t>(span, PROT_READ | PROT_WRITE);
   owners_ = reserve<std::uint32_t>(span / granule * sizeof(std::uint32_t), PROT_READ | PROT_WRITE);
   uses_ = reserve<Use>(span / granule * sizeof(Use), PROT_READ | PROT_WRITE);
+  sectors_ = reserve<Sector>(span / sector_bytes * sizeof(Sector), PROT_READ | PROT_WRITE);
   base_ = reinterpret_cast<std::uint64_t>(reserved_);
 }
 
@@ -43,6 +44,7 @@ DeviceMemory::~DeviceMemory() {
   munmap(backing_, span);
   munmap(initialised_, span);
   munmap(owners_, span / granule * sizeof(std::uint32_t));
+  munmap(sectors_, span / sector_bytes * sizeof(Sector));
   munmap(uses_, span / granule * sizeof(Use));
 }
 
@@ -79,13 +81,36 @@ std::uint64_t DeviceMemory::allocate(std::uint64_t bytes, const std::string& wha
   return base_ + begin;
 }
 
+Allocation* DeviceMemory::allocation_at(std::uint64_t begin) {
+  const auto it = by_begin_.find(begin - base_);
+  return it == by_begin_.end() ? nullptr : &allocations_[it->second];
+}
+
 void DeviceMemory::release(std::uint64_t address) {
-  Allocation& a = *find(address);
+  Allocation& a = *allocation_at(address);
   a.live = false;
   const std::uint64_t taken = (a.bytes + granule - 1) / granule * granule;
+  std::fill_n(owners_ + offset(a.begin) / granule, taken / granule, by_begin_[offset(address)] + 1);
   in_use_ -= taken;
   forget(bytes(a.begin), taken);
   forget(initialised(a.begin), taken);
+}
+
+void DeviceMemory::divide(std::uint64_t allocation) {
+  const Allocation& a = *allocation_at(allocation);
+  const std::uint64_t taken = (a.bytes + granule - 1) / granule * granule;
+  std::fill_n(owners_ + offset(a.begin) / granule, taken / granule, 0u);
+  forget(initialised(a.begin), taken);
+}
+
+bool DeviceMemory::add_part(std::uint64_t begin, std::uint64_t bytes, const std::string& what) {
+  const Allocation* const whole = before(begin);
+  if (offset(begin) % granule || !whole || !whole->live || begin + bytes > whole->begin + whole->bytes) return false;
+  allocations_.push_back({begin, bytes, what, true, false});
+  const std::uint64_t taken = (bytes + granule - 1) / granule * granule;
+  std::fill_n(owners_ + offset(begin) / granule, taken / granule, static_cast<std::uint32_t>(allocations_.size()));
+  std::fill_n(initialised_ + offset(begin), bytes, std::uint8_t{0});
+  return true;
 }
 
 const Allocation* DeviceMemory::before(std::uint64_t address) const {

@@ -25,6 +25,12 @@ struct Use {
   std::uint32_t read[2] = {0, 0};
 };
 
+/// Who loaded a sector of 32 bytes last: a launch, and two of its blocks (1 + number).
+struct Sector {
+  std::uint64_t launch = 0;
+  std::uint32_t blocks[2] = {0, 0};
+};
+
 /// Device addresses are an address range that the host cannot touch (a host that follows a device pointer crashes, as
 /// it would with a card); the bytes lie elsewhere. An address is not given out twice while there is room, so that use
 /// after free is seen.
@@ -38,6 +44,12 @@ class DeviceMemory {
   /// 0 if the device has not that much left.
   std::uint64_t allocate(std::uint64_t bytes, const std::string& what);
   void release(std::uint64_t address);
+  /// The allocation that begins there, parts or no parts.
+  Allocation* allocation_at(std::uint64_t begin);
+  /// An allocation that a program divides itself: from now on only its parts may be used, and none is there yet.
+  void divide(std::uint64_t allocation);
+  /// A part of it, not written yet. False if it does not begin at a multiple of 256 bytes in a divided allocation.
+  bool add_part(std::uint64_t begin, std::uint64_t bytes, const std::string& what);
 
   bool contains(std::uint64_t address) const { return address - base_ < span; }
   /// The allocation to which the address belongs or last belonged; null in between. Contains `address` itself.
@@ -54,6 +66,7 @@ class DeviceMemory {
   /// One byte for each: 1 = written.
   std::uint8_t* initialised(std::uint64_t address) const { return initialised_ + (address - base_); }
   Use& use(std::uint64_t address) const { return uses_[(address - base_) / granule]; }
+  Sector& sector(std::uint64_t address) const { return sectors_[(address - base_) / sector_bytes]; }
   std::uint64_t offset(std::uint64_t address) const { return address - base_; }
   std::uint64_t address(std::uint64_t offset) const { return base_ + offset; }
 
@@ -65,6 +78,7 @@ class DeviceMemory {
 
   static constexpr std::uint64_t span = std::uint64_t{1} << 36;
   static constexpr std::uint64_t granule = 256;
+  static constexpr std::uint64_t sector_bytes = 32;
 
  private:
   std::uint64_t base_ = 0;
@@ -73,6 +87,7 @@ class DeviceMemory {
   std::uint8_t* initialised_ = nullptr;
   std::uint32_t* owners_ = nullptr;
   Use* uses_ = nullptr;
+  Sector* sectors_ = nullptr;
   std::deque<Allocation> allocations_;
   std::map<std::uint64_t, std::uint32_t> by_begin_;  ///< live ones, and dead ones not yet overwritten
   std::uint64_t next_ = granule;

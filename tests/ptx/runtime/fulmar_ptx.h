@@ -25,6 +25,8 @@ struct fulmar_ptx_traffic {
   uint64_t launches, blocks, threads;
   uint64_t instructions;            /* of all threads */
   uint64_t load_bytes, store_bytes; /* of global memory, what all threads asked for */
+  uint64_t block_sector_bytes;      /* global loads, each sector of 32 bytes once a block */
+  uint64_t grid_sector_bytes;       /* the same, once a launch */
   uint64_t atomics;                 /* on global memory */
   uint64_t shared_bytes, local_bytes;
 };
@@ -38,6 +40,11 @@ FULMAR_PTX_API int fulmar_ptx_get_traffic(const char* part, struct fulmar_ptx_tr
 /** Sets an option (SEED, BLOCKS, QUANTUM, .. as in the environment, without FULMAR_PTX_); 0 if there is none so named.
  */
 FULMAR_PTX_API int fulmar_ptx_set(const char* name, const char* value);
+/** For a program that divides an allocation itself: from here on (in the order of the stream) only parts of it may be
+ * used, and there are none yet. Leave 256 bytes between parts, and what runs past the end of one is seen. */
+FULMAR_PTX_API void fulmar_ptx_divide(void* allocation, void* stream);
+/** A part, at a multiple of 256 bytes; nothing of it is written yet. */
+FULMAR_PTX_API void fulmar_ptx_part(void* begin, uint64_t bytes, const char* name, void* stream);
 /** The report of the last fault (STICKY=1), or "". */
 FULMAR_PTX_API const char* fulmar_ptx_report(void);
 /** Forgets the last fault, so that the process can go on. */

@@ -32,8 +32,8 @@ cudaError_t allocate(Runtime& r, void** p, std::size_t bytes, const char* by, St
 }
 
 void release(Runtime& r, std::uint64_t at) {
-  const Allocation* const a = r.device.memory.find(at);
-  if (!a || a->begin != at) throw Fault(FaultKind::misuse, "cudaFree of an address that no allocation gave");
+  const Allocation* const a = r.device.memory.allocation_at(at);
+  if (!a) throw Fault(FaultKind::misuse, "cudaFree of an address that no allocation gave");
   if (!a->live) throw Fault(FaultKind::use_after_free, "cudaFree of memory that is free already (" + a->what + ")");
   r.device.memory.release(at);
   ++r.counts.frees;
@@ -212,7 +212,7 @@ EXPORT cudaError_t cudaFreeAsync(void* p, cudaStream_t s) {
     if (!p) return cudaSuccess;
     const std::uint64_t at = number(p);
     r.queues.push(r.queues.of(s), "cudaFreeAsync", [&r, at] {
-      if (const Allocation* const a = r.device.memory.find(at); a && a->live && a->begin == at)
+      if (const Allocation* const a = r.device.memory.allocation_at(at); a && a->live)
         r.queues.touch(at, a->bytes, true);
       release(r, at);
     });

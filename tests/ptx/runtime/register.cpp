@@ -83,6 +83,8 @@ cudaError_t launch(const void* function, dim3 grid, dim3 block, void** arguments
           sum.traffic.instructions += t.instructions;
           sum.traffic.load_bytes += t.load_bytes;
           sum.traffic.store_bytes += t.store_bytes;
+          sum.traffic.block_sector_bytes += t.block_sector_bytes;
+          sum.traffic.grid_sector_bytes += t.grid_sector_bytes;
           sum.traffic.atomics += t.atomics;
           sum.traffic.shared_bytes += t.shared_bytes;
           sum.traffic.local_bytes += t.local_bytes;

@@ -106,11 +106,12 @@ void Runtime::write_counts() {
     std::fprintf(
         f,
         "%s\n{\"name\": \"%s\", \"launches\": %llu, \"blocks\": %llu, \"threads\": %llu, \"instructions\": %llu, "
-        "\"load_bytes\": %llu, \"store_bytes\": %llu, \"atomics\": %llu, \"shared_bytes\": %llu, "
+        "\"load_bytes\": %llu, \"store_bytes\": %llu, \"block_sector_bytes\": %llu, \"grid_sector_bytes\": %llu, "
+        "\"atomics\": %llu, \"shared_bytes\": %llu, "
         "\"local_bytes\": %llu}",
         comma, name.c_str(), n(k.launches), n(k.blocks), n(k.threads), n(k.traffic.instructions),
-        n(k.traffic.load_bytes), n(k.traffic.store_bytes), n(k.traffic.atomics), n(k.traffic.shared_bytes),
-        n(k.traffic.local_bytes));
+        n(k.traffic.load_bytes), n(k.traffic.store_bytes), n(k.traffic.block_sector_bytes),
+        n(k.traffic.grid_sector_bytes), n(k.traffic.atomics), n(k.traffic.shared_bytes), n(k.traffic.local_bytes));
     comma = ",";
   }
   std::fprintf(f, "]}\n");
@@ -190,6 +191,8 @@ int fulmar_ptx_get_traffic(const char* part, fulmar_ptx_traffic* sum) {
       sum->instructions += k.traffic.instructions;
       sum->load_bytes += k.traffic.load_bytes;
       sum->store_bytes += k.traffic.store_bytes;
+      sum->block_sector_bytes += k.traffic.block_sector_bytes;
+      sum->grid_sector_bytes += k.traffic.grid_sector_bytes;
       sum->atomics += k.traffic.atomics;
       sum->shared_bytes += k.traffic.shared_bytes;
       sum->local_bytes += k.traffic.local_bytes;
@@ -205,6 +208,33 @@ int fulmar_ptx_set(const char* name, const char* value) {
   const bool known = r.device.options.set(name, value);
   r.device.memory.set_capacity(r.device.options.memory << 20);
   return known;
+}
+
+void fulmar_ptx_divide(void* allocation, void* stream) {
+  using fulmar::ptx::Fault, fulmar::ptx::FaultKind;
+  const auto at = reinterpret_cast<std::uint64_t>(allocation);
+  fulmar::ptx::guarded([&](Runtime& r) {
+    r.queues.push(r.queues.of(stream), "division of memory", [&r, at] {
+      const auto* const a = r.device.memory.allocation_at(at);
+      if (!a || !a->live) throw Fault(FaultKind::misuse, "what is to be divided is no allocation");
+      r.queues.touch(at, a->bytes, true);
+      r.device.memory.divide(at);
+    });
+    return cudaSuccess;
+  });
+}
+
+void fulmar_ptx_part(void* begin, uint64_t bytes, const char* name, void* stream) {
+  using fulmar::ptx::Fault, fulmar::ptx::FaultKind;
+  const auto at = reinterpret_cast<std::uint64_t>(begin);
+  fulmar::ptx::guarded([&](Runtime& r) {
+    r.queues.push(r.queues.of(stream), "part of memory", [&r, at, bytes, what = std::string(name)] {
+      if (!r.device.memory.add_part(at, bytes, what))
+        throw Fault(FaultKind::misuse,
+                    "part '" + what + "' does not begin at a multiple of 256 bytes in an allocation");
+    });
+    return cudaSuccess;
+  });
 }
 
 const char* fulmar_ptx_report(void) { return Runtime::get().report.c_str(); }
