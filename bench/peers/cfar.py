@@ -14,19 +14,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from race import timed
 
 here = os.path.dirname(os.path.abspath(__file__))
-
-
-def timed(command):
-    """Seconds and peak MiB of one process."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"failed: {' '.join(command)}")
-    return time.monotonic() - start, usage.ru_maxrss / 1024
 
 
 def differences(a, b):

@@ -15,7 +15,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from race import spent
 
 here = os.path.dirname(os.path.abspath(__file__))
 python = "/usr/bin/python3"
@@ -37,20 +38,6 @@ off = max(abs(float(first["column"]) - float(planted["column"])), abs(float(firs
 print(len(rows), len(set(which)), int((near < 2.5).sum()), int((rows["cells"] == truth["cells"][which]).sum()), int(off < 1.5),
       ranked[0]["distance"], ranked[1]["distance"])
 """
-
-
-def timed(command):
-    """Wall seconds, CPU seconds and peak MiB of one process. decode.py prints its own, without Python's start."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    printed = process.stdout.read().split()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"failed: {' '.join(command)}")
-    wall, cpu = time.monotonic() - start, usage.ru_utime + usage.ru_stime
-    if command[1].endswith("decode.py"):
-        wall, cpu = (float(v) for v in printed)
-    return wall, cpu, usage.ru_maxrss / 1024
 
 
 def main():
@@ -82,8 +69,8 @@ def main():
         "and measuring, outlining, ranking": run(f"{detect} ! {rank} ! '{product('likest.csv')}'"),
         "and writing all with outlines (.fgb)": run(f"{detect} ! [ '{product('all.fgb')}' ] ! {rank} ! '{product('likest.csv')}'"),
     }
-    timed(every)
-    timed(stages["and measuring, outlining, ranking"])
+    spent(every)
+    spent(stages["and measuring, outlining, ranking"])
     rows, apart, near, alike, first, d1, d2 = subprocess.check_output(
         [python, "-c", check, stem + ".csv", stem + ".signature.csv", product("all.csv"), product("likest.csv")]).split()
     print(f"{int(rows)} objects, {int(apart)} bars of {a.objects}; {int(near)} in place, {int(alike)} with all their cells; "
@@ -94,7 +81,7 @@ def main():
     times = {name: [] for name in stages}
     for _ in range(a.runs):
         for name, command in stages.items():
-            times[name].append(timed(command))
+            times[name].append(spent(command))
     for name, all_runs in times.items():
         wall, cpu, memory = (statistics.median(v) for v in zip(*all_runs))
         print(f"{name:38} {wall:6.2f} s (CPU {cpu:5.2f} s, best {min(r[0] for r in all_runs):5.2f} s) {memory:6.0f} MiB")

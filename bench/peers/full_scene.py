@@ -15,7 +15,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from race import spent
 
 # No library larger than these: a child's peak memory includes what its parent held when it started it.
 here = os.path.dirname(os.path.abspath(__file__))
@@ -47,20 +48,6 @@ found = np.array(found).reshape(-1, 2)
 hit = near(found[:, 0], rows, 2 + 1.5) & near(found[:, 1], columns, 2 + 4)
 print(len(found), planted, int(hit.any(axis=0).sum()), int((~hit.any(axis=1)).sum()))
 """
-
-
-def timed(command):
-    """Wall seconds, CPU seconds and peak MiB of one process. decode.py prints its own, without Python's start."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    printed = process.stdout.read().split()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"failed: {' '.join(command)}")
-    wall, cpu = time.monotonic() - start, usage.ru_utime + usage.ru_stime
-    if command[1].endswith("decode.py"):
-        wall, cpu = (float(v) for v in printed)
-    return wall, cpu, usage.ru_maxrss / 1024
 
 
 def make(folder, compress, a):
@@ -112,12 +99,12 @@ def main():
         size = os.path.getsize(scene) / 2**20
         print(f"\n{compress}: {a.width} x {a.height}, {size:.0f} MiB, {a.threads} threads", flush=True)
         for command in commands.values():  # warm the cache
-            timed(command)
+            spent(command)
         compare(a, scene, product)
         runs = {name: [] for name in commands}
         for _ in range(a.runs):
             for name, command in commands.items():
-                runs[name].append(timed(command))
+                runs[name].append(spent(command))
         wall, cpu, peak = ({name: statistics.median(r[i] for r in runs[name]) for name in runs} for i in range(3))
         paired = sorted(f[0] / d[0] for f, d in zip(runs["fulmar"], runs["decode"]))
         print(f"{'':8} {'seconds':>8} {'CPU s':>8} {'peak MiB':>9} {'Mpx/s':>7}")

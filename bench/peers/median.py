@@ -21,7 +21,7 @@ import tempfile
 import numpy as np
 from osgeo import gdal
 
-from cfar import timed
+from race import timed
 
 gdal.UseExceptions()
 PEER = """

@@ -19,7 +19,7 @@ import tempfile
 import numpy as np
 from osgeo import gdal, osr
 
-from cfar import timed
+from race import timed
 
 gdal.UseExceptions()
 

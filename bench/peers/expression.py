@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fulmar against gdal_calc.py and NumPy: the vegetation index of two u16 bands, file to file.
+
+usage: peers/expression.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N]
+
+NumPy in strips of 256 rows in f32, as GDAL's Python is used best; gdal_calc.py as it comes.
+"""
+import os
+
+from race import aside, create, differ, start
+
+
+def make(path, size, seed):
+    import numpy as np
+    from osgeo import gdal
+    made, rng = create(path, size, size, gdal.GDT_UInt16), np.random.default_rng(seed)
+    for y in range(0, size, 512):
+        made.GetRasterBand(1).WriteArray(rng.integers(1, 5000, (min(512, size - y), size), np.uint16), 0, y)
+
+
+def by_numpy(red, nir, target):
+    import numpy as np
+    from osgeo import gdal
+    a, b = gdal.Open(red), gdal.Open(nir)
+    width, height = a.RasterXSize, a.RasterYSize
+    made = create(target, width, height, gdal.GDT_Float32)
+    for y in range(0, height, 256):
+        r, n = (d.ReadAsArray(0, y, width, min(256, height - y)).astype(np.float32) for d in (a, b))
+        made.GetRasterBand(1).WriteArray((n - r) / (n + r), 0, y)
+    made.FlushCache()
+
+
+def ndvi(options, folder, race):
+    red, nir = (os.path.join(folder, f"{what}_{options.size}.tif") for what in ("red", "nir"))
+    for seed, path in enumerate((red, nir)):
+        if not os.path.exists(path):
+            aside(make, path, options.size, seed)
+    out = {who: os.path.join(folder, f"ndvi_{who}.tif") for who in ("fulmar", "gdal_calc.py", "numpy")}
+    calc = ["gdal_calc.py", "--quiet", "--overwrite", "-A", nir, "-B", red, "--type", "Float32", "--outfile", out["gdal_calc.py"],
+            "--calc", "(A.astype(numpy.float32)-B)/(A.astype(numpy.float32)+B)"]
+    race.run("expression ndvi", f"{red} --with {nir} ! expression '(b2 - b1) / (b2 + b1)' ! {out['fulmar']} --co COMPRESS=NONE",
+             {"gdal_calc.py": calc, "numpy": race.peer("numpy", red, nir, out["numpy"])},
+             lambda who: differ(out["fulmar"], out[who], 2e-7))
+
+
+if __name__ == "__main__":
+    start(__doc__, {"ndvi": ndvi}, {"numpy": by_numpy})

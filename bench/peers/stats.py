@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fulmar against gdalinfo, NumPy, scikit-image and OpenCV: numbers, histogram and Otsu's threshold, file to file.
+
+usage: peers/stats.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only stats,histogram,otsu]
+
+stats and histogram of f32; otsu of u8, with the mask written. NumPy's stats and both histograms go in strips of 256 rows.
+"""
+import json
+import os
+import subprocess
+
+from race import aside, copy_of, create, differ, needs, start
+
+BINS, LOW, HIGH = 256, 0.0, 1.0
+
+
+def make(path, size, kind):
+    """Two classes: land of 0.6, water of 0.2."""
+    import numpy as np
+    from osgeo import gdal
+    made = create(path, size, size, gdal.GDT_Float32 if kind == "f32" else gdal.GDT_Byte)
+    rng, x = np.random.default_rng(1), np.arange(size)
+    for y in range(0, size, 512):
+        rows = np.arange(y, min(size, y + 512))[:, None]
+        cells = np.where(np.sin(x / 37) * np.sin(rows / 53) > 0.2, 0.2, 0.6) + rng.normal(0, 0.08, (len(rows), size))
+        cells = np.clip(cells, 0.001, 0.999)
+        made.GetRasterBand(1).WriteArray(cells.astype(np.float32) if kind == "f32" else (cells * 255).astype(np.uint8), 0, y)
+
+
+def strips(path):
+    from osgeo import gdal
+    scene = gdal.Open(path)
+    for y in range(0, scene.RasterYSize, 256):
+        yield scene.ReadAsArray(0, y, scene.RasterXSize, min(256, scene.RasterYSize - y))
+
+
+def stats_numpy(path, target):
+    import numpy as np
+    n = total = square = 0
+    least, most = np.inf, -np.inf
+    for cells in strips(path):
+        n += cells.size
+        total += cells.sum(dtype=np.float64)
+        wide = cells.ravel().astype(np.float64)
+        square += wide @ wide
+        least, most = min(least, cells.min()), max(most, cells.max())
+    with open(target, "w") as out:
+        json.dump([float(least), float(most), total / n, (square / n - (total / n) ** 2) ** 0.5], out)
+
+
+def check_stats(ours, theirs, path):
+    import csv
+    row = next(csv.DictReader(open(ours)))
+    got = [float(row[k]) for k in ("min", "max", "mean", "std")]
+    if theirs is None:
+        info = json.loads(subprocess.check_output(["gdalinfo", "-stats", "-json", "--config", "GDAL_PAM_ENABLED", "NO", path]))
+        there = info["bands"][0]["metadata"][""]
+        expected = [float(there["STATISTICS_" + k]) for k in ("MINIMUM", "MAXIMUM", "MEAN", "STDDEV")]
+    else:
+        expected = json.load(open(theirs))
+    off = max(abs(a - b) for a, b in zip(got, expected))
+    if off > 1e-6:
+        raise SystemExit(f"{got} here, {expected} there; nothing is timed")
+    return f"extremes, mean and deviation within {off:.1g}"
+
+
+def histogram_numpy(path, target):
+    import numpy as np
+    total = sum(np.histogram(cells, BINS, (LOW, HIGH))[0] for cells in strips(path))
+    np.savetxt(target, total, "%d")
+
+
+@needs("cv2")
+def histogram_opencv(path, target):
+    import cv2
+    import numpy as np
+    total = sum(cv2.calcHist([cells], [0], None, [BINS], [LOW, HIGH]).ravel().astype(np.int64) for cells in strips(path))
+    np.savetxt(target, total, "%d")
+
+
+def check_histogram(ours, theirs):
+    import numpy as np
+    a, b = np.genfromtxt(ours, delimiter=",", names=True)["n"], np.loadtxt(theirs)
+    wrong = float(np.abs(a - b).sum())
+    if len(a) != len(b) or wrong > 0:
+        raise SystemExit(f"{wrong} cells in other bins; nothing is timed")
+    return f"{int(a.sum())} cells in the same bins"
+
+
+@needs("skimage.filters")
+def otsu_skimage(path, target):
+    import numpy as np
+    from osgeo import gdal
+    from skimage.filters import threshold_otsu
+    source = gdal.Open(path)
+    cells = source.ReadAsArray()
+    copy_of(source, target, (cells > threshold_otsu(cells)).astype(np.uint8), gdal.GDT_Byte)
+
+
+@needs("cv2")
+def otsu_opencv(path, target):
+    import cv2
+    from osgeo import gdal
+    source = gdal.Open(path)
+    copy_of(source, target, cv2.threshold(source.ReadAsArray(), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1], gdal.GDT_Byte)
+
+
+PEERS = {f.__name__: f for f in (stats_numpy, histogram_numpy, histogram_opencv, otsu_skimage, otsu_opencv)}
+
+
+def scene(options, folder, kind):
+    path = os.path.join(folder, f"classes_{kind}_{options.size}.tif")
+    if not os.path.exists(path):
+        aside(make, path, options.size, kind)
+    return path
+
+
+def stats(options, folder, race):
+    path = scene(options, folder, "f32")
+    ours, theirs = os.path.join(folder, "stats.csv"), os.path.join(folder, "stats_numpy.json")
+    info = ["gdalinfo", "-stats", "--config", "GDAL_PAM_ENABLED", "NO", path]
+    race.run("stats", f"{path} ! stats ! {ours}", {"gdalinfo -stats": info, "numpy": race.peer("stats_numpy", path, theirs)},
+             lambda who: check_stats(ours, theirs if who == "numpy" else None, path))
+
+
+def histogram(options, folder, race):
+    path = scene(options, folder, "f32")
+    out = {who: os.path.join(folder, f"histogram_{who}.csv") for who in ("fulmar", "numpy", "opencv")}
+    race.run("histogram", f"{path} ! histogram --bins {BINS} --low {LOW} --high {HIGH} ! {out['fulmar']}",
+             {who: race.peer(f"histogram_{who}", path, out[who]) for who in ("numpy", "opencv")},
+             lambda who: check_histogram(out["fulmar"], out[who]))
+
+
+def otsu(options, folder, race):
+    path = scene(options, folder, "u8")
+    out = {who: os.path.join(folder, f"otsu_{who}.tif") for who in ("fulmar", "skimage", "opencv")}
+    race.run("otsu", f"{path} ! otsu --low -0.5 --high 255.5 ! {out['fulmar']} --co COMPRESS=NONE",
+             {who: race.peer(f"otsu_{who}", path, out[who]) for who in ("skimage", "opencv")},
+             lambda who: differ(out["fulmar"], out[who], 0))
+
+
+if __name__ == "__main__":
+    start(__doc__, {"stats": stats, "histogram": histogram, "otsu": otsu}, PEERS)

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Fulmar against GDAL and NumPy: count, mean and deviation of a raster within polygons, to a table.
+
+usage: peers/zonal.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N]
+
+The peer draws numbers of zones with GDAL's rasterize, into memory, and sums by number with numpy.bincount, in strips.
+Fulmar's rows have extremes, range and more besides.
+"""
+import os
+
+from race import aside, create, needs, start
+
+SIDE = 32
+
+
+def make(scene, zones, size):
+    """SIDE x SIDE quadrangles whose corners are off a lattice, without overlap, with gaps in the raster."""
+    import numpy as np
+    from osgeo import gdal, ogr
+    rng = np.random.default_rng(1)
+    made = create(scene, size, size, gdal.GDT_Float32, nodata=float("nan"))
+    for y in range(0, size, 512):
+        cells = rng.normal(0.4, 0.2, (min(512, size - y), size)).astype(np.float32)
+        cells[rng.random(cells.shape, np.float32) < 0.02] = np.nan
+        made.GetRasterBand(1).WriteArray(cells, 0, y)
+    file = gdal.GetDriverByName("GPKG").Create(zones, 0, 0, 0, gdal.GDT_Unknown)
+    layer = file.CreateLayer("zones", made.GetSpatialRef(), ogr.wkbPolygon)
+    layer.CreateField(ogr.FieldDefn("zone_id", ogr.OFTInteger))
+    step = size * 10.0 / SIDE
+    corner = rng.uniform(0.2, 0.8, (SIDE + 1, SIDE + 1, 2)) * step
+    layer.StartTransaction()
+    for j in range(SIDE - 1):
+        for i in range(SIDE - 1):
+            ring = ", ".join(f"{500000 + (i + u) * step + corner[j + v, i + u, 0]} {5300000 - (j + v) * step - corner[j + v, i + u, 1]}"
+                             for v, u in ((0, 0), (0, 1), (1, 1), (1, 0), (0, 0)))
+            feature = ogr.Feature(layer.GetLayerDefn())
+            feature.SetField("zone_id", j * SIDE + i + 1)
+            feature.SetGeometry(ogr.CreateGeometryFromWkt(f"POLYGON (({ring}))"))
+            layer.CreateFeature(feature)
+    layer.CommitTransaction()
+
+
+@needs("osgeo.ogr")
+def bincount(scene, zones, target):
+    import numpy as np
+    from osgeo import gdal, ogr
+    values, shapes = gdal.Open(scene), ogr.Open(zones)
+    width, height = values.RasterXSize, values.RasterYSize
+    drawn = gdal.GetDriverByName("MEM").Create("", width, height, 1, gdal.GDT_UInt16)
+    drawn.SetGeoTransform(values.GetGeoTransform())
+    drawn.SetProjection(values.GetProjection())
+    gdal.RasterizeLayer(drawn, [1], shapes.GetLayer(0), options=["ATTRIBUTE=zone_id"])
+    n = SIDE * SIDE + 1
+    count, total, square = np.zeros((3, n))
+    for y in range(0, height, 256):
+        rows = min(256, height - y)
+        v, z = (d.ReadAsArray(0, y, width, rows).ravel() for d in (values, drawn))
+        there = ~np.isnan(v)
+        z, v = z[there], v[there].astype(np.float64)
+        count += np.bincount(z, minlength=n)
+        total += np.bincount(z, v, n)
+        square += np.bincount(z, v * v, n)
+    with np.errstate(all="ignore"):
+        mean = total / count
+        std = np.sqrt(np.maximum(square / count - mean * mean, 0))
+    at = np.flatnonzero(count[1:]) + 1
+    np.savetxt(target, np.c_[at, count[at], mean[at], std[at]], "%d,%d,%.9g,%.9g", header="zone_id,n,mean,std", comments="")
+
+
+def check(ours, theirs):
+    import numpy as np
+    a, b = (np.genfromtxt(p, delimiter=",", names=True) for p in (ours, theirs))
+    a = a[np.argsort(a["zone_id"])]
+    if not np.array_equal(a["zone_id"], b["zone_id"]) or not np.array_equal(a["n"], b["n"]):
+        raise SystemExit("zones or counts differ; nothing is timed")
+    off = max(float(np.abs(a[n] - b[n]).max()) for n in ("mean", "std"))
+    if off > 1e-6:
+        raise SystemExit(f"means or deviations differ by {off}; nothing is timed")
+    return f"{len(a)} zones, all counts equal, means and deviations within {off:.1g}"
+
+
+def zonal(options, folder, race):
+    scene, zones = os.path.join(folder, f"values_{options.size}.tif"), os.path.join(folder, f"zones_{options.size}.gpkg")
+    if not os.path.exists(zones):
+        aside(make, scene, zones, options.size)
+    ours, theirs = (os.path.join(folder, f"zonal_{who}.csv") for who in ("fulmar", "numpy"))
+    race.run("zonal", f"{scene} ! zonal --zones {zones} ! {ours}", {"bincount": race.peer("bincount", scene, zones, theirs)},
+             lambda who: check(ours, theirs))
+
+
+if __name__ == "__main__":
+    start(__doc__, {"zonal": zonal}, {"bincount": bincount})
