@@ -9,7 +9,6 @@ medians are printed with their ratios and the peak memory of each.
 """
 import argparse
 import os
-import resource
 import statistics
 import subprocess
 import sys

@@ -69,15 +69,18 @@ def bincount(scene, zones, target):
 
 
 def check(ours, theirs):
+    import csv
+
     import numpy as np
-    a, b = (np.genfromtxt(p, delimiter=",", names=True) for p in (ours, theirs))
-    a = a[np.argsort(a["zone_id"])]
+    csv.field_size_limit(1 << 30)  # outlines
+    rows = [sorted(csv.DictReader(open(p)), key=lambda row: int(row["zone_id"])) for p in (ours, theirs)]
+    a, b = ({n: np.array([float(row[n]) for row in t]) for n in ("zone_id", "n", "mean", "std")} for t in rows)
     if not np.array_equal(a["zone_id"], b["zone_id"]) or not np.array_equal(a["n"], b["n"]):
         raise SystemExit("zones or counts differ; nothing is timed")
     off = max(float(np.abs(a[n] - b[n]).max()) for n in ("mean", "std"))
     if off > 1e-6:
         raise SystemExit(f"means or deviations differ by {off}; nothing is timed")
-    return f"{len(a)} zones, all counts equal, means and deviations within {off:.1g}"
+    return f"{len(rows[0])} zones, all counts equal, means and deviations within {off:.1g}"
 
 
 def zonal(options, folder, race):
