@@ -43,7 +43,7 @@ struct Heatwave {
                strictly_between(0, 100))
         .param("half-width", &Params::half_width, "Days pooled on either side of a day of the year.", "d",
                between(0, 30))
-        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology; 1: none.", "d",
+        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology, odd; 1: none.", "d",
                between(1, 365))
         .param("duration", &Params::duration, "Fewest days of an event.", "d", between(1, 365))
         .param("gap", &Params::gap, "Most days between two events that make one.", "d", between(0, 365))
@@ -54,6 +54,7 @@ struct Heatwave {
         .agrees(exactly);
   }
   static void check(const Params& p) {
+    heatwaves::check_smoothing(p.smoothing);
     if (p.last < p.first)
       fail(Errc::usage, "first: the climatology ends in " + std::to_string(p.last) + ", before its first year " +
                             std::to_string(p.first));

@@ -26,8 +26,9 @@ namespace fulmar::ops {
 /// rates at which T - N rose to the warmest day and fell from it, counted from half a day before to half a day after.
 /// Cold spells are the same upside down, with negative intensities.
 ///
-/// Rows may stand in any order; days that have no row count as days without a value, and those end an event. Errors: no
-/// column of times or temperatures, two rows of one day, no row in the climatology's years.
+/// Rows may stand in any order; days that have no row count as days without a value, and those end an event. Where no
+/// row is of a 29 February, that day does not exist, as in a model's calendar. Errors: no column of times or
+/// temperatures, two rows of one day, no row in the climatology's years.
 struct HeatwaveEvents {
   struct Params {
     Words<256> time, temperature;
@@ -53,7 +54,7 @@ struct HeatwaveEvents {
                strictly_between(0, 100))
         .param("half-width", &Params::half_width, "Days pooled on either side of a day of the year.", "d",
                between(0, 30))
-        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology; 1: none.", "d",
+        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology, odd; 1: none.", "d",
                between(1, 365))
         .param("duration", &Params::duration, "Fewest days of an event.", "d", between(1, 365))
         .param("gap", &Params::gap, "Most days between two events that make one.", "d", between(0, 365))
@@ -64,6 +65,7 @@ struct HeatwaveEvents {
         .agrees(exactly);
   }
   static void check(const Params& p) {
+    heatwaves::check_smoothing(p.smoothing);
     if (p.last < p.first)
       fail(Errc::usage, "first: the climatology ends in " + std::to_string(p.last) + ", before its first year " +
                             std::to_string(p.first));
@@ -174,6 +176,12 @@ struct HeatwaveEvents {
     const auto day_of = [](double t) { return static_cast<std::int64_t>(math::floor(t / 86400)); };
     if (day_of(rows.back().first) - day_of(rows.front().first) > 1000000)
       fail(Errc::input, "the series runs over more than 1000000 days: are its dates dates?");
+    const auto leap_day = [](std::int64_t day) {
+      return leap_day_of_year(civil_from_days(day)) == heatwaves::leap_day;
+    };
+    // A model's calendar may have no 29 February.
+    const bool leap_days =
+        std::any_of(rows.begin(), rows.end(), [&](const auto& r) { return leap_day(day_of(r.first)); });
     Series s;
     std::size_t absent = 0;
     for (const auto& [t, v] : rows) {
@@ -182,9 +190,9 @@ struct HeatwaveEvents {
         if (day == before)
           fail(Errc::input, "two rows are of " + iso_time(static_cast<double>(day) * 86400).substr(0, 10) +
                                 ": a heatwave needs one value a day");
-        // A model's calendar without 29 February goes from the 28th to 1 March.
-        const bool leap = day == before + 2 && leap_day_of_year(civil_from_days(before)) == heatwaves::leap_day - 1;
-        for (std::int64_t d = before + 1; d < day && !leap; ++d, ++absent) {
+        for (std::int64_t d = before + 1; d < day; ++d) {
+          if (!leap_days && leap_day(d)) continue;
+          ++absent;
           s.times.push_back(static_cast<double>(d) * 86400);
           s.values.push_back(missing<double>);
         }

@@ -19,7 +19,7 @@ struct Settings {
   double percentile = 90;
   std::int32_t first_year = 1983, last_year = 2012;  ///< of the climatology, both included
   std::int32_t half_width = 5;                       ///< days pooled on either side of a day of the year
-  std::int32_t smoothing = 31;                       ///< days of the moving average; 1: none
+  std::int32_t smoothing = 31;                       ///< days of the moving average, odd; 1: none
   std::int32_t min_duration = 5;
   std::int32_t max_gap = 2;  ///< days between two events that make one
   bool cold = false;         ///< cold spells: everything upside down
@@ -28,11 +28,18 @@ struct Settings {
 inline constexpr std::int32_t days_of_year = 366;
 inline constexpr std::int32_t leap_day = 60;  ///< 29 February
 
+/// Errors: Errc::usage where the moving average has no day in its middle.
+inline void check_smoothing(std::int32_t days) {
+  if (days % 2 == 0)
+    fail(Errc::usage, "smoothing: an average of " + std::to_string(days) + " days has no day in its middle; take " +
+                          std::to_string(days - 1) + " or " + std::to_string(days + 1));
+}
+
 /// What the dates tell once for all series: for each date its day of the year as in a leap year (1 to 366), and for
 /// each day of the year the dates of the climatology's years that have it. As doubles, so that it fits an operator's
 /// table: 367 places in the list, the list, and the days of all dates. Writes nothing where `to` is null. Errors:
-/// Errc::input where a time is not known, the dates are not a day apart (29 February may be absent), or none lies in
-/// the climatology's years.
+/// Errc::input where a time is not known, the dates are not a day apart (29 February may be absent where no year has
+/// it), or none lies in the climatology's years.
 inline std::uint64_t make_calendar(const double* times, std::int64_t count, const Settings& s, double* to) {
   const auto day_at = [&](std::int64_t i) { return static_cast<std::int64_t>(math::floor(times[i] / 86400)); };
   const auto text = [](std::int64_t day) {
@@ -40,15 +47,18 @@ inline std::uint64_t make_calendar(const double* times, std::int64_t count, cons
     const auto two = [](std::int32_t n) { return (n < 10 ? "-0" : "-") + std::to_string(n); };
     return std::to_string(d.year) + two(d.month) + two(d.day);
   };
-  // A model's calendar without 29 February goes from the 28th to 1 March.
-  const auto without_leap_day = [](std::int64_t before, std::int64_t after) {
-    return after == before + 2 && leap_day_of_year(civil_from_days(before)) == leap_day - 1;
-  };
   for (std::int64_t i = 0; i < count; ++i)
     if (is_missing(times[i]))
       fail(Errc::input, "the time of date " + std::to_string(i + 1) +
                             " is not known: a heatwave needs a daily axis of "
                             "time, such as that of a netCDF cube, or files with their dates in their names");
+  // A model's calendar without 29 February goes from the 28th to 1 March, in every leap year. In a common year those
+  // are a day apart, so a gap of two days there has lost one.
+  bool leap_days = false;
+  for (std::int64_t i = 0; i < count; ++i) leap_days |= leap_day_of_year(civil_from_days(day_at(i))) == leap_day;
+  const auto without_leap_day = [&](std::int64_t before, std::int64_t after) {
+    return !leap_days && after == before + 2 && leap_day_of_year(civil_from_days(before + 1)) == leap_day;
+  };
   for (std::int64_t i = 1; i < count; ++i)
     if (day_at(i) != day_at(i - 1) + 1 && !without_leap_day(day_at(i - 1), day_at(i)))
       fail(Errc::input, "the dates are not a day apart: " + text(day_at(i - 1)) + " is followed by " + text(day_at(i)) +

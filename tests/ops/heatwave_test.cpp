@@ -255,6 +255,17 @@ std::string trouble(Series s, std::int32_t first, std::int32_t last) {
   return {};
 }
 
+TEST(Heatwaves, AMovingAverageHasAMiddle) {
+  for (const std::int32_t days : {1, 3, 31, 365}) EXPECT_NO_THROW(check_smoothing(days));
+  for (const std::int32_t days : {2, 30, 364}) try {
+      check_smoothing(days);
+      ADD_FAILURE() << days;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Errc::usage);
+      EXPECT_NE(e.message().find(std::to_string(days - 1) + " or " + std::to_string(days + 1)), std::string::npos);
+    }
+}
+
 TEST(Heatwaves, AxesOfTimeThatWillNotDo) {
   Series s = flat(1);
   EXPECT_EQ(trouble(s, 2001, 2001), "");
@@ -262,6 +273,18 @@ TEST(Heatwaves, AxesOfTimeThatWillNotDo) {
   Series gap = s;
   gap.times.erase(gap.times.begin() + 10);
   EXPECT_NE(trouble(gap, 2001, 2001).find("2001-01-10 is followed by 2001-01-12"), std::string::npos);
+  // Of a common year no day may be absent, 1 March neither; nor 29 February where another year has it.
+  Series march = s;
+  march.times.erase(march.times.begin() + 59);
+  EXPECT_NE(trouble(march, 2001, 2001).find("2001-02-28 is followed by 2001-03-02"), std::string::npos);
+  Series leap = s;
+  for (std::int64_t d = days_from_civil({2002, 1, 1}); d <= days_from_civil({2008, 12, 31}); ++d)
+    if (d != days_from_civil({2004, 2, 29})) leap.times.push_back(static_cast<double>(d) * 86400);
+  leap.values.resize(leap.times.size(), 1);
+  EXPECT_NE(trouble(leap, 2001, 2008).find("2004-02-28 is followed by 2004-03-01"), std::string::npos);
+  std::erase(leap.times, static_cast<double>(days_from_civil({2008, 2, 29})) * 86400);
+  leap.values.resize(leap.times.size());
+  EXPECT_EQ(trouble(leap, 2001, 2008), "");
   Series back = s;
   std::swap(back.times[3], back.times[4]);
   EXPECT_NE(trouble(back, 2001, 2001).find("2001-01-03 is followed by 2001-01-05"), std::string::npos);

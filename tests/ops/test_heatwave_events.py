@@ -66,6 +66,44 @@ def test_order_gaps_and_names_of_columns_do_not_matter(tmp_path):
     assert "43 days have no row" in said and "rests on 24 years where 30 are asked for" in said
 
 
+@pytest.mark.parametrize("absent, days", [
+    (["2001-03-01"], 1),  # of a common year
+    (["2004-02-29"], 1),  # of a leap year, where others have it
+    ([f"{y}-02-29" for y in range(1992, 2009, 4)], 0),  # a calendar without it
+    (["2004-02-28", *(f"{y}-02-29" for y in range(1992, 2009, 4))], 1),
+])
+def test_days_about_the_end_of_february(absent, days, tmp_path):
+    """Three years have a warm spell from 20 February to 10 March; an absent day has no value."""
+    every = np.arange("1991-01-01", "2009-01-01", dtype="datetime64[D]").astype(str)
+    rng = np.random.default_rng(5)
+    warm = {d for d in every if d[:4] in ("2001", "2004", "2008") and "02-20" <= d[5:] <= "03-10"}
+    rows = [[d, "12.5" if d in warm else "10" if d[5:] in ("02-19", "03-11") else f"{rng.uniform(10, 11.7):.4f}"]
+            for d in every]
+    options = "heatwave_events --first 1991 --last 2008 --percentile 83 --smoothing 1 --half-width 0 --gap 0 --duration 8"
+    gone = set(absent[:1]) if days else set()
+
+    def table(name, keep):
+        (tmp_path / name).write_text("date,sst\n" + "".join(f"{d},{v}\n" for d, v in keep))
+        result = call("run", "--overwrite", "--json", f"{tmp_path}/{name} ! {options} ! {tmp_path}/out_{name}")
+        assert result.code == 0, result.err
+        return (tmp_path / f"out_{name}").read_text(), json.loads(result.out).get("notes", [])
+
+    text, notes = table("absent.csv", [r for r in rows if r[0] not in absent])
+    assert any(f"{days} days have no row" in n for n in notes) == (days > 0)
+    empty, _ = table("empty.csv", [[d, "" if d in gone else v] for d, v in rows if d not in absent or d in gone])
+    assert text == empty
+    starts = {line[:10].replace("/", "-") for line in text.splitlines()[1:]}
+    # The event ends at such a day, and the next begins the day after.
+    assert starts == {f"{y}-02-20" for y in (2001, 2004, 2008)} | {
+        "2004-03-01" if day == "2004-02-28" else str(np.datetime64(day) + 1) for day in gone}
+
+
+def test_an_average_has_a_middle(tmp_path):
+    series = tmp_path / "s.csv"
+    series.write_text("date,sst\n2001-01-01,10\n")
+    refused(2, f"{series} ! heatwave_events --smoothing 30 ! {tmp_path}/x.csv", names=("smoothing", "29 or 31"))
+
+
 def test_cold_spells_are_heatwaves_of_the_negative(tmp_path):
     name, first, last, _, _ = CASES[0]
     warm = series_of(name, float, tmp_path / "w.csv")
