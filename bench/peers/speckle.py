@@ -5,7 +5,7 @@
 usage: peers/speckle.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only r2,r5]
 
 Both form the window's mean and variance from box sums of values and squares in f64, and the filter with NumPy. Its real peer,
-Orfeo ToolBox's Despeckle, is not among Debian 12's packages that we install, so it is not here.
+Orfeo ToolBox's Despeckle, is not installed, and so not compared.
 """
 import os
 
