@@ -17,5 +17,6 @@ void add_list(CLI::App& app);
 void add_recipes(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_schema(CLI::App& app);
+void add_devices(CLI::App& app);
 
 }  // namespace fulmar::cli

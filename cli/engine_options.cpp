@@ -92,8 +92,10 @@ Budget EngineOptions::budget() const {
   budget.memory = parse_bytes(memory);
   budget.threads = threads;
   if (!tile.empty()) parse_tile(tile, budget);
-  if (backend == "cuda") fail(Errc::device, "this build has no CUDA backend yet: choose --backend cpu");
-  budget.backend = backend == "cpu" ? Backend::cpu : backend == "reference" ? Backend::reference : Backend::automatic;
+  budget.backend = backend == "cpu"         ? Backend::cpu
+                   : backend == "reference" ? Backend::reference
+                   : backend == "cuda"      ? Backend::cuda
+                                            : Backend::automatic;
   return budget;
 }
 

@@ -21,7 +21,7 @@ struct EngineOptions {
 
   void add_to(CLI::App& command);
 
-  /// Errors: Errc::usage for sizes that cannot be read, Errc::device for a backend that this build lacks.
+  /// Errors: Errc::usage for sizes that cannot be read.
   [[nodiscard]] Budget budget() const;
   /// Hands the options of GDAL over, before it starts.
   void configure_gdal() const;

@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 
+#include "cli/card.hpp"
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
 #include "cli/product_folder.hpp"
@@ -24,7 +25,8 @@ struct Options {
 };
 
 std::string explain_pipeline(const Options& options, PipelineText request) {
-  const Budget budget = options.engine.budget();
+  Budget budget = options.engine.budget();
+  const std::unique_ptr<Device> card = open_card(budget);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "cli/card.hpp"
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
 #include "cli/product_folder.hpp"
@@ -85,7 +86,13 @@ nlohmann::ordered_json to_json(const RunReport& report) {
           {"products", std::move(products)},
           {"summaries", std::move(summaries)},
           {"notes", report.notes},
-          {"pool_peak_bytes", report.pool_peak}};
+          {"pool_peak_bytes", report.pool_peak},
+          {"device",
+           {{"peak_bytes", report.device_peak},
+            {"uploads", report.traffic.uploads},
+            {"uploaded_bytes", report.traffic.uploaded},
+            {"downloads", report.traffic.downloads},
+            {"downloaded_bytes", report.traffic.downloaded}}}};
 }
 
 void print_json(const nlohmann::ordered_json& whole) {
@@ -94,7 +101,8 @@ void print_json(const nlohmann::ordered_json& whole) {
 }
 
 RunReport run_pipeline(const Options& options, PipelineText request) {
-  const Budget budget = options.engine.budget();
+  Budget budget = options.engine.budget();
+  const std::unique_ptr<Device> card = open_card(budget);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
@@ -107,6 +115,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   RunOptions run_options;
   run_options.progress = [&](double share) { progress.show(share); };
   run_options.cancel = &catch_signals();
+  run_options.device = card.get();
   run_options.provenance = provenance(request.pipeline, graph, fulmar::name_of(plan.backend));
   return run(graph, plan, io, run_options);
 }

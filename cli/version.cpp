@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "cli/card.hpp"
 #include "exec/version.hpp"
 #include "io/gdal_io.hpp"
 
@@ -10,7 +11,7 @@ namespace fulmar::cli {
 
 std::string versions() {
   return "fulmar " FULMAR_VERSION "\nGDAL " + gdal_version() + "\nPROJ " + proj_version() + "\nTBB " + tbb_version() +
-         "\nCUDA none";
+         "\nCUDA " + cuda_version();
 }
 
 Metadata provenance(const Pipeline& pipeline, const Graph& graph, const std::string& backend) {

@@ -593,9 +593,9 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
     for (auto& band : raster->bands)
       if (!band.time) band.time = time;
   raster->grid = grid_of(*dataset, raster->south_up);
-  int block_width = 0, block_height = 0;
-  dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&block_width, &block_height);
-  raster->block = {0, 0, std::max(1, block_width), std::max(1, block_height)};
+  int across = 0, down = 0;
+  dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&across, &down);
+  raster->block = {0, 0, std::max(1, across), std::max(1, down)};
   if (reads_one_at_a_time(*dataset)) raster->parallel_readers = 1;
   const char* interleave = dataset->GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE");
   // The libraries behind one lock bound what they hold of chunks that span bands.

@@ -10,6 +10,34 @@
 
 namespace fulmar {
 
+/// Places from 0 of the cells that a RankShape asks for.
+struct RankPlaces {
+  std::uint32_t low = 0, high = 0;
+};
+
+/// Among n > 0 cells.
+FULMAR_HD inline RankPlaces places_among(std::uint32_t n, double fraction, bool one) {
+  if (one) {
+    const double k = fraction * n;
+    auto place = static_cast<std::uint32_t>(k);
+    place += k > place ? 1 : 0;
+    place = (place < 1 ? 1 : place > n ? n : place) - 1;
+    return {place, place};
+  }
+  const double h = (n - 1) * fraction;
+  const auto low = static_cast<std::uint32_t>(h);
+  return {low, low + (h > low ? 1 : 0)};
+}
+
+/// Bits in the order of the numbers they stand for; the numbers are not NaN.
+FULMAR_HD inline std::uint32_t key_of(float v) {
+  const auto b = __builtin_bit_cast(std::uint32_t, v);
+  return b ^ ((b >> 31) != 0 ? 0xffffffffu : 0x80000000u);
+}
+FULMAR_HD inline float number_of(std::uint32_t key) {
+  return __builtin_bit_cast(float, key ^ ((key >> 31) != 0 ? 0x80000000u : 0xffffffffu));
+}
+
 /// The k-th smallest (from 0) of n numbers, none of them NaN. Afterwards none of v[0..k) is larger and none of v(k..n)
 /// smaller than v[k] (Hoare 1961, Find).
 FULMAR_HD inline double select_kth(double* v, std::int64_t n, std::int64_t k) {

@@ -61,19 +61,23 @@ inline std::int64_t floor_to(std::int64_t value, std::int64_t step) {
 }
 inline std::int64_t ceil_to(std::int64_t value, std::int64_t step) { return floor_to(value + step - 1, step); }
 
+/// The anchored lattice of compute blocks, in cells. Sums restart in every block, so no result depends on tiles.
+inline constexpr std::int64_t block_width = 512;
+inline constexpr std::int64_t block_height = 256;
+
 /// Grows a window to whole blocks of a lattice anchored at the raster's first cell.
-inline Window whole_blocks(Window w, std::int64_t block_width, std::int64_t block_height) {
-  const auto x = floor_to(w.x, block_width), y = floor_to(w.y, block_height);
-  return {x, y, ceil_to(w.right(), block_width) - x, ceil_to(w.bottom(), block_height) - y};
+inline Window whole_blocks(Window w, std::int64_t across, std::int64_t down) {
+  const auto x = floor_to(w.x, across), y = floor_to(w.y, down);
+  return {x, y, ceil_to(w.right(), across) - x, ceil_to(w.bottom(), down) - y};
 }
 /// The same where cells repeat after `turn` columns: every turn begins a lattice of its own, whose last block is what
 /// is left of the turn. 0: nothing repeats.
-inline Window whole_blocks(Window w, std::int64_t block_width, std::int64_t block_height, std::int64_t turn) {
-  Window all = whole_blocks(w, block_width, block_height);
+inline Window whole_blocks(Window w, std::int64_t across, std::int64_t down, std::int64_t turn) {
+  Window all = whole_blocks(w, across, down);
   if (turn == 0 || w.empty()) return all;
   const auto first = floor_to(w.x, turn), last = floor_to(w.right() - 1, turn);
-  all.x = first + floor_to(w.x - first, block_width);
-  all.width = last + std::min(turn, ceil_to(w.right() - last, block_width)) - all.x;
+  all.x = first + floor_to(w.x - first, across);
+  all.width = last + std::min(turn, ceil_to(w.right() - last, across)) - all.x;
   return all;
 }
 

@@ -293,7 +293,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
           const Window wide = grow(own, {v.outer_x, v.outer_y});
           cells = plane(wide, DType::f32);
           const fulmar_plane from = abi_plane(in, wide), to = abi_plane(cells, wide);
-          const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr};
+          const fulmar_call call{
+              sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr, nullptr};
           fulmar_error error{};
           check_call(table.sample(node.params.data(), &call, &error), error, node, wide);
         }
@@ -340,7 +341,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
                    ground,
                    node.times.data(),
                    node.times.size(),
-                   scratch > 0 ? arena_.take<double>(scratch) : nullptr};
+                   scratch > 0 ? arena_.take<double>(scratch) : nullptr,
+                   nullptr};
   fulmar_error error{};
   // Beyond the seam a function must hear of the cells' own columns: it is called for each stretch of them.
   struct Stretch {
@@ -396,19 +398,18 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     for (auto& p : outputs) move_down(p, rows);
   }
   if (reduction != nullptr) reduction->add(reduction->block_of(own), std::move(state));
-  if (node.labels()) gather(n, own, index, tile, inputs);
+  if (node.labels()) gather(graph_, plan_, n, own, index, tile, planes_[static_cast<std::size_t>(n)][0], inputs);
 }
 
-void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContext& tile,
-                         const std::vector<PlaneRef>& inputs) {
-  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
-  const auto nodes = labelling_nodes(graph_);
+void gather(const Graph& graph, const Plan& plan, int n, const Window& own, std::size_t index, TileContext& tile,
+            const PlaneRef& set, const std::vector<PlaneRef>& inputs) {
+  const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+  const auto nodes = labelling_nodes(graph);
   const auto which = static_cast<std::size_t>(std::find(nodes.begin(), nodes.end(), n) - nodes.begin());
   // A block that an odd tiling cuts is computed whole by both tiles, but each of its cells belongs to one.
   const Window mine = intersect(own, tile.tile);
   if (mine.empty()) return;
   LabelPlanes planes;
-  const PlaneRef& set = planes_[static_cast<std::size_t>(n)][0];
   planes.set = set.at<std::uint8_t>(mine.x, mine.y);
   planes.set_stride = set.stride;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -422,11 +423,11 @@ void BlockRunner::gather(int n, const Window& own, std::size_t index, TileContex
     }
   }
   BlockRuns& runs = tile.runs[which][index];
-  collect(mine, graph_.grid.neighbourhood(), planes, runs);
+  collect(mine, graph.grid.neighbourhood(), planes, runs);
   // What is left for features is shared: half for the objects, a quarter for the set cells of the tiles in flight, a
   // quarter for labelling them.
-  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan_.feature_bytes / 4 / plan_.tokens)
-    too_many_cells(plan_.feature_bytes);
+  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan.feature_bytes / 4 / plan.tokens)
+    too_many_cells(plan.feature_bytes);
 }
 
 }  // namespace fulmar

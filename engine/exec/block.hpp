@@ -42,8 +42,27 @@ struct TileContext {
   std::vector<std::vector<BlockRuns>> runs;    ///< by labelling node of the graph (in node order), then block
   std::vector<std::vector<Part>> parts;        ///< by labelling node
   std::atomic<std::int64_t> label_bytes{0};    ///< held by runs
+  /// What came down from a card for a labelling node: which cells are set, and its inputs but the first.
+  struct Labelled {
+    int node = -1;
+    PlaneRef set;
+    std::vector<PlaneRef> inputs;
+  };
+  std::vector<Labelled> labelled;
+  /// States of blocks that came down from a card for a reducing node.
+  struct Reduced {
+    int node = -1;
+    std::vector<Window> blocks;
+    std::byte* states = nullptr;
+  };
+  std::vector<Reduced> reduced;
+  std::size_t lane = 0;  ///< the tile's lane of the card
   Arena memory;
 };
+
+/// Gathers the set cells of a block of a labelling node for the tile; `index` is the block's place among the tile's.
+void gather(const Graph& graph, const Plan& plan, int node, const Window& own, std::size_t index, TileContext& tile,
+            const PlaneRef& set, const std::vector<PlaneRef>& inputs);
 
 /// The labelling nodes of a graph, in order.
 std::vector<int> labelling_nodes(const Graph& graph);
@@ -67,7 +86,6 @@ class BlockRunner {
   void apply(std::size_t stage, int node, const Window& own, std::size_t index, TileContext& tile);
   PlaneRef fetch(std::size_t stage, Edge edge, const Window& needed, DType type, const TileContext& tile);
   PlaneRef result_memory(std::size_t stage, Edge edge, const TileContext& tile) const;
-  void gather(int node, const Window& own, std::size_t index, TileContext& tile, const std::vector<PlaneRef>& inputs);
 
   const Graph& graph_;
   const Plan& plan_;

@@ -8,42 +8,15 @@
 #include <vector>
 
 #include "core/missing.hpp"
+#include "core/widen.hpp"
 
 namespace fulmar {
 namespace {
 
-/// The nodata value in the stored type, if it has one there.
-template <class T>
-std::optional<T> stored_nodata(const StoredBand& band) {
-  if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
-    if (band.nodata_i64) return static_cast<T>(*band.nodata_i64);
-  }
-  if (!band.nodata) return std::nullopt;
-  const double n = *band.nodata;
-  if constexpr (std::is_floating_point_v<T>) {
-    return static_cast<T>(n);
-  } else {
-    // The end itself is excluded: of 64-bit types a double cannot hold the largest value, only the one after it.
-    const double end = std::ldexp(1.0, std::numeric_limits<T>::digits);
-    const bool fits = n >= static_cast<double>(std::numeric_limits<T>::lowest()) && n < end && n == std::floor(n);
-    return fits ? std::optional{static_cast<T>(n)} : std::nullopt;
-  }
-}
-
 template <class T, bool scaled, bool has_nodata>
 void widen_row(const T* __restrict from, std::int64_t width, T nodata, double scale, double offset,
                float* __restrict to) {
-  for (std::int64_t x = 0; x < width; ++x) {
-    float v;
-    if constexpr (scaled)
-      v = static_cast<float>(static_cast<double>(from[x]) * scale + offset);
-    else
-      v = static_cast<float>(from[x]);
-    if constexpr (has_nodata) v = from[x] == nodata ? missing<float> : v;
-    if constexpr (std::is_floating_point_v<T> || scaled)
-      v = std::abs(v) <= std::numeric_limits<float>::max() ? v : missing<float>;
-    to[x] = v;
-  }
+  for (std::int64_t x = 0; x < width; ++x) to[x] = widened<T, scaled, has_nodata>(from[x], nodata, scale, offset);
 }
 
 }  // namespace

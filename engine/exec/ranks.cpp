@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/missing.hpp"
+#include "core/select.hpp"
 
 // The same loops for newer processors where they are there, chosen when the program starts; order statistics have the
 // same bits everywhere. Sanitizers cannot follow such a choice.
@@ -25,20 +26,6 @@ constexpr float last = std::numeric_limits<float>::infinity();
 constexpr std::int64_t lanes = RankNetwork::lanes;
 constexpr std::uint32_t word_bits = 6,
                         group_bits = 9;  ///< of a place: within a word, within the words counted together
-
-/// Places from 0 of the cells asked for among n > 0.
-inline std::pair<std::uint32_t, std::uint32_t> places_among(std::uint32_t n, double fraction, bool one) {
-  if (one) {
-    const double k = fraction * n;
-    auto place = static_cast<std::uint32_t>(k);
-    place += k > place ? 1 : 0;
-    place = std::clamp<std::uint32_t>(place, 1, n) - 1;
-    return {place, place};
-  }
-  const double h = (n - 1) * fraction;
-  const auto low = static_cast<std::uint32_t>(h);
-  return {low, low + (h > low ? 1 : 0)};
-}
 
 FULMAR_CLONES void run_steps(const RankNetwork::Step* steps, std::size_t count, float* wires, std::int64_t stride) {
   using Step = RankNetwork::Step;
@@ -172,7 +159,7 @@ FULMAR_CLONES void slide_row(RankSlide& s, std::int64_t y, std::int64_t width, d
   const std::uint32_t missing_cells = s.none >> group_bits;
   const std::int64_t forward = s.x == 0 ? 1 : -1;
   std::uint32_t known = 0;
-  std::pair<std::uint32_t, std::uint32_t> wanted;
+  RankPlaces wanted;
   for (std::int64_t i = 0;;) {
     const std::uint32_t valid = s.cells - s.counts[missing_cells];
     n[s.x] = valid;
@@ -180,9 +167,9 @@ FULMAR_CLONES void slide_row(RankSlide& s, std::int64_t y, std::int64_t width, d
       lower[s.x] = upper[s.x] = missing<double>;
     } else {
       if (valid != known) wanted = places_among(valid, s.fraction, s.one), known = valid;
-      const std::uint32_t place = find(s, wanted.first);
+      const std::uint32_t place = find(s, wanted.low);
       lower[s.x] = static_cast<double>(s.values[place]);
-      upper[s.x] = wanted.second == wanted.first ? lower[s.x] : static_cast<double>(s.values[next(s, place)]);
+      upper[s.x] = wanted.high == wanted.low ? lower[s.x] : static_cast<double>(s.values[next(s, place)]);
     }
     if (++i == width) break;
     const std::int64_t x = s.x + forward;
@@ -194,15 +181,6 @@ FULMAR_CLONES void slide_row(RankSlide& s, std::int64_t y, std::int64_t width, d
     }
     s.x = x;
   }
-}
-
-/// Bits in the order of the numbers they stand for; the numbers are not NaN.
-std::uint32_t key_of(float v) {
-  const auto b = std::bit_cast<std::uint32_t>(v);
-  return b ^ ((b >> 31) != 0 ? 0xffffffffu : 0x80000000u);
-}
-float number_of(std::uint32_t key) {
-  return std::bit_cast<float>(key ^ ((key >> 31) != 0 ? 0x80000000u : 0xffffffffu));
 }
 
 /// Sorts by the upper 32 bits, with room for as many; returns where the result is.

@@ -192,7 +192,8 @@ class CellCalls {
           fulmar_plane from{}, to{};
           from.cells = &in, to.cells = &cell;
           for (auto* p : {&from, &to}) p->stride = p->width = p->height = 1, p->dtype = FULMAR_F32, p->device = -1;
-          const fulmar_call call{sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr};
+          const fulmar_call call{
+              sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr, nullptr};
           fulmar_error error{};
           check_call(node.op->table().sample(node.params.data(), &call, &error), error, node, grid_.window());
         }
@@ -272,7 +273,8 @@ class CellCalls {
                      ground_row,
                      node_.times.data(),
                      node_.times.size(),
-                     scratch_.data()};
+                     scratch_.data(),
+                     nullptr};
     use(call);
   }
 

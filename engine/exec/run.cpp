@@ -16,6 +16,7 @@
 #include <set>
 #include <vector>
 
+#include "exec/device_pass.hpp"
 #include "exec/pool.hpp"
 #include "exec/products.hpp"
 #include "exec/reduce.hpp"
@@ -56,27 +57,34 @@ std::vector<Window> blocks_of(const Stage& stage, const Window& window, std::int
 class Executor {
  public:
   /// `progress`: with the share of this pass that is done.
-  Executor(const Graph& graph, const Plan& plan, Products& products, const std::atomic<bool>* cancel,
+  Executor(const Graph& graph, const Plan& plan, Products& products, const RunOptions& options,
            std::function<void(double)> progress)
       : graph_{graph},
         plan_{plan},
-        cancel_{cancel},
+        cancel_{options.cancel},
         progress_{std::move(progress)},
         labels_{labelling_nodes(graph)},
         ground_rows_{ground_of_rows(graph.grid)},
         products_{products},
         strips_{graph, plan},
         pool_{std::make_unique<Pool>(plan.buffer_bytes + (std::int64_t{1} << 20))} {
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+      if (const Node& node = graph.nodes[n]; node.round >= 0)
+        reductions_.try_emplace(static_cast<int>(n), node, graph.grid, products.summary(node.origin));
+    if (plan.lane_bytes > 0) {
+      if (options.device == nullptr) fail(Errc::device, "the plan has stages for a card, and none was given");
+      device_ = std::make_unique<DevicePass>(graph, plan, *options.device, ground_rows_, reductions_);
+    }
     for (int t = 0; t < plan.tokens; ++t) {
       contexts_.emplace_back();
-      contexts_.back().memory = Arena{pool_->take(plan.tile_bytes), plan.tile_bytes};
+      std::byte* memory = pool_->take(plan.tile_bytes);
+      contexts_.back().memory = Arena{memory, plan.tile_bytes};
+      contexts_.back().lane = static_cast<std::size_t>(t);
+      if (device_) device_->pin(memory, plan.tile_bytes);
       contexts_.back().results.resize(plan.stages.size());
       contexts_.back().runs.resize(labels_.size());
       contexts_.back().parts.resize(labels_.size());
     }
-    for (std::size_t n = 0; n < graph.nodes.size(); ++n)
-      if (const Node& node = graph.nodes[n]; node.round >= 0)
-        reductions_.try_emplace(static_cast<int>(n), node, graph.grid, products.summary(node.origin));
     for (int t = 0; t < plan.threads; ++t)
       runners_.push_back(std::make_unique<BlockRunner>(
           graph, plan, Arena{pool_->take(plan.scratch_bytes), plan.scratch_bytes}, ground_rows_, reductions_));
@@ -84,8 +92,8 @@ class Executor {
     rows_ = (graph.grid.height + plan.tile_height - 1) / plan.tile_height;
   }
 
-  /// Returns the bytes that the pool held.
-  std::int64_t run() {
+  /// Adds to the report what was held and what crossed to the card.
+  void run(RunReport& report) {
     // More threads than cores have to be asked for by name; otherwise TBB ignores the wish, and says so on stderr.
     std::optional<tbb::global_control> more;
     if (plan_.threads > tbb::info::default_concurrency())
@@ -106,7 +114,12 @@ class Executor {
     stop_if_asked(cancel_);
     for (auto& [n, reduction] : reductions_)
       products_.summary(graph_.nodes[static_cast<std::size_t>(n)].origin) = reduction.finish();
-    return pool_->held();
+    report.pool_peak = std::max(report.pool_peak, pool_->held());
+    if (!device_) return;
+    report.device_peak = std::max(report.device_peak, device_->held());
+    const DeviceTraffic t = device_->traffic();
+    report.traffic.uploads += t.uploads, report.traffic.uploaded += t.uploaded;
+    report.traffic.downloads += t.downloads, report.traffic.downloaded += t.downloaded;
   }
 
  private:
@@ -129,6 +142,7 @@ class Executor {
   }
 
   TileContext* compute(TileContext* tile) {
+    if (device_) device_->begin(tile->lane, *tile);
     tile->label_bytes = 0;
     for (auto& blocks : tile->runs)
       for (auto& block : blocks) block.clear();
@@ -146,6 +160,15 @@ class Executor {
       const auto blocks = blocks_of(stage, window, graph_.grid.turn());
       for (auto& runs : tile->runs)
         if (runs.size() < blocks.size()) runs.resize(blocks.size());
+      if (stage.device) {
+        stop_if_asked(cancel_);
+        device_->run(tile->lane, s, *tile);
+        // Stages on the host, and labels, need what comes down. Products wait in write(), while the next tile goes up.
+        const bool host_next = s + 1 < plan_.stages.size() && !plan_.stages[s + 1].device;
+        if (host_next || !tile->labelled.empty()) device_->wait(tile->lane);
+        gather_labelled(blocks, *tile);
+        continue;
+      }
       tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
         stop_if_asked(cancel_);
         runners_[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]->run(s, blocks[b], b, *tile);
@@ -157,7 +180,20 @@ class Executor {
     return tile;
   }
 
+  /// Collects the objects' cells of what came down from the card.
+  void gather_labelled(const std::vector<Window>& blocks, TileContext& tile) {
+    for (const auto& l : tile.labelled)
+      tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
+        gather(graph_, plan_, l.node, blocks[b], b, tile, l.set, l.inputs);
+      });
+    tile.labelled.clear();
+  }
+
   void write(TileContext& tile) {
+    if (device_) {
+      device_->wait(tile.lane);
+      device_->reduce(tile);
+    }
     for (std::int64_t y = tile.tile.y; y < tile.tile.bottom();) {
       const std::int64_t below = std::min(floor_to(y, RasterSink::strip) + RasterSink::strip, tile.tile.bottom());
       const Window strip{tile.tile.x, y, tile.tile.width, below - y};
@@ -194,6 +230,7 @@ class Executor {
   Reductions reductions_;
   StripReader strips_;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<DevicePass> device_;  ///< where stages run on a card
   std::deque<TileContext> contexts_;  // their places stay while they are in flight
   std::vector<std::unique_ptr<BlockRunner>> runners_;
   std::int64_t columns_ = 0, rows_ = 0, next_ = 0, done_ = 0;
@@ -247,8 +284,7 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
       run_reference(its_graph, products, options.cancel);
     else
       // Encoders and drawings need memory of their own; that of the tiles is free by then.
-      report.pool_peak =
-          std::max(report.pool_peak, Executor{its_graph, its_plan, products, options.cancel, progress}.run());
+      Executor{its_graph, its_plan, products, options, progress}.run(report);
     ++done;
   };
   if (plan.passes.empty() && !graph.nodes.empty()) pass(graph, plan);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "core/device.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
@@ -18,6 +19,8 @@ struct RunOptions {
   /// Set by anyone to stop the run; products that are not whole do not appear.
   const std::atomic<bool>* cancel = nullptr;
   Metadata provenance;
+  /// Where the plan has stages for a card: the card.
+  Device* device = nullptr;
 };
 
 struct ProductReport {
@@ -39,6 +42,8 @@ struct RunReport {
   std::vector<SummaryReport> summaries;  ///< one for each reducing node, in node order
   std::vector<std::string> notes;        ///< what tabular operators have to say, such as what they dropped
   std::int64_t pool_peak = 0;            ///< bytes the engine's pool held at most
+  std::int64_t device_peak = 0;          ///< bytes of device memory held at most
+  DeviceTraffic traffic;                 ///< what crossed to and from the card, tile by tile
 };
 
 /// Errors: Errc::input, Errc::output, Errc::cancelled, Errc::runtime, each with the product or file it concerns.

@@ -40,9 +40,9 @@ struct CellArgument {
   static constexpr std::uint32_t view = FULMAR_VIEW_CELL;
   static constexpr std::int32_t dtype = std::is_same_v<T, float> ? FULMAR_F32 : FULMAR_U8;
   const T* cells;
-  CellArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD CellArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : cells{static_cast<const T*>(p->cells) + y * p->stride} {}
-  T operator[](std::int64_t x) const { return cells[x]; }
+  FULMAR_HD T operator[](std::int64_t x) const { return cells[x]; }
 };
 template <>
 struct Argument<float> : CellArgument<float> {
@@ -59,9 +59,9 @@ struct Argument<Near<T>> {
   static constexpr std::uint32_t view = FULMAR_VIEW_NEAR;
   static constexpr std::int32_t dtype = std::is_same_v<T, float> ? FULMAR_F32 : FULMAR_U8;
   Near<T> row;
-  Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : row{static_cast<const T*>(p->cells) + y * p->stride, p->stride} {}
-  Near<T> operator[](std::int64_t x) const { return {row.centre + x, row.stride}; }
+  FULMAR_HD Near<T> operator[](std::int64_t x) const { return {row.centre + x, row.stride}; }
 };
 
 template <class M, std::uint32_t kind>
@@ -70,9 +70,9 @@ struct SumsArgument {
   static constexpr std::uint32_t view = kind;
   static constexpr std::int32_t dtype = FULMAR_F32;
   const double *n, *s1, *s2;
-  SumsArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD SumsArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : n{static_cast<const double*>(p->cells) + y * p->stride}, s1{n + p->layer}, s2{s1 + p->layer} {}
-  M operator[](std::int64_t x) const {
+  FULMAR_HD M operator[](std::int64_t x) const {
     M m;
     m.n = n[x], m.s1 = s1[x], m.s2 = s2[x];
     return m;
@@ -102,9 +102,9 @@ struct RanksArgument {
   static constexpr std::uint32_t view = FULMAR_VIEW_RANKS;
   static constexpr std::int32_t dtype = FULMAR_F32;
   const double *n, *lower, *upper;
-  RanksArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD RanksArgument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : n{static_cast<const double*>(p->cells) + y * p->stride}, lower{n + p->layer}, upper{lower + p->layer} {}
-  M operator[](std::int64_t x) const {
+  FULMAR_HD M operator[](std::int64_t x) const {
     M m;
     m.n = n[x], m.lower = lower[x], m.upper = upper[x];
     return m;
@@ -125,26 +125,26 @@ struct Argument<Within> {
   static constexpr std::uint32_t view = FULMAR_VIEW_WITHIN;
   static constexpr std::int32_t dtype = FULMAR_U8;
   const std::uint8_t* cells;
-  Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : cells{static_cast<const std::uint8_t*>(p->cells) + y * p->stride} {}
-  Within operator[](std::int64_t x) const { return {cells[x] != 0}; }
+  FULMAR_HD Within operator[](std::int64_t x) const { return {cells[x] != 0}; }
 };
 
 template <>
 struct Argument<Here> {
   static constexpr bool viewed = false, takes_port = false;
   Here left;
-  Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t y)
+  FULMAR_HD Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t y)
       : left{call.output->x, call.output->y + y, call.ground[2 * y], call.ground[2 * y + 1]} {}
-  Here operator[](std::int64_t x) const { return {left.x + x, left.y, left.dx, left.dy}; }
+  FULMAR_HD Here operator[](std::int64_t x) const { return {left.x + x, left.y, left.dx, left.dy}; }
 };
 
 template <>
 struct Argument<Table> {
   static constexpr bool viewed = false, takes_port = false;
   Table table;
-  Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t) : table{call.table} {}
-  Table operator[](std::int64_t) const { return table; }
+  FULMAR_HD Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t) : table{call.table} {}
+  FULMAR_HD Table operator[](std::int64_t) const { return table; }
 };
 
 template <>
@@ -154,9 +154,9 @@ struct Argument<Bands<float>> {
   static constexpr std::int32_t dtype = FULMAR_F32;
   const float* row;
   std::int64_t count;
-  Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : row{static_cast<const float*>(p->cells) + y * p->stride}, count{p->layer} {}
-  Bands<float> operator[](std::int64_t x) const { return {row + x * count, static_cast<std::int32_t>(count)}; }
+  FULMAR_HD Bands<float> operator[](std::int64_t x) const { return {row + x * count, static_cast<std::int32_t>(count)}; }
 };
 
 template <>
@@ -167,12 +167,12 @@ struct Argument<Series<float>> {
   const float* row;
   std::int64_t count, dates;
   const double* times;
-  Argument(const fulmar_call& call, const fulmar_plane* p, std::int64_t y)
+  FULMAR_HD Argument(const fulmar_call& call, const fulmar_plane* p, std::int64_t y)
       : row{static_cast<const float*>(p->cells) + y * p->stride},
         count{p->layer},
         dates{static_cast<std::int64_t>(call.dates)},
         times{call.times} {}
-  Series<float> operator[](std::int64_t x) const {
+  FULMAR_HD Series<float> operator[](std::int64_t x) const {
     return {row + x * count, static_cast<std::int32_t>(dates), static_cast<std::int32_t>(count / dates), times};
   }
 };
@@ -181,26 +181,26 @@ template <>
 struct Argument<Scratch> {
   static constexpr bool viewed = false, takes_port = false;
   Scratch scratch;
-  Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t) : scratch{call.scratch} {}
-  Scratch operator[](std::int64_t) const { return scratch; }
+  FULMAR_HD Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t) : scratch{call.scratch} {}
+  FULMAR_HD Scratch operator[](std::int64_t) const { return scratch; }
 };
 
 template <class T>
 struct Argument<Outputs<T>> {
   static constexpr bool viewed = false, takes_port = false;
   Outputs<T> left;
-  Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t y)
+  FULMAR_HD Argument(const fulmar_call& call, const fulmar_plane*, std::int64_t y)
       : left{call.output, static_cast<std::int32_t>(call.outputs), 0, y} {}
-  Outputs<T> operator[](std::int64_t x) const { return {left.planes, left.count, x, left.y}; }
+  FULMAR_HD Outputs<T> operator[](std::int64_t x) const { return {left.planes, left.count, x, left.y}; }
 };
 
 /// The first of two outputs, where nobody asked for the second: the optimiser then drops what only the second needs.
 template <class A, class B>
 struct FirstOf {
   A* a;
-  FirstOf(const fulmar_call& call, std::int64_t y)
+  FULMAR_HD FirstOf(const fulmar_call& call, std::int64_t y)
       : a{static_cast<A*>(call.output[0].cells) + y * call.output[0].stride} {}
-  void store(std::int64_t x, Both<A, B> value) const { a[x] = value.first; }
+  FULMAR_HD void store(std::int64_t x, Both<A, B> value) const { a[x] = value.first; }
 };
 
 /// Where a result goes.
@@ -209,25 +209,25 @@ struct Result {
   static constexpr std::uint32_t outputs = 1;
   static constexpr std::int32_t dtype[1] = {std::is_same_v<R, float> ? FULMAR_F32 : FULMAR_U8};
   R* cells;
-  Result(const fulmar_call& call, std::int64_t y)
+  FULMAR_HD Result(const fulmar_call& call, std::int64_t y)
       : cells{static_cast<R*>(call.output[0].cells) + y * call.output[0].stride} {}
-  void store(std::int64_t x, R value) const { cells[x] = value; }
+  FULMAR_HD void store(std::int64_t x, R value) const { cells[x] = value; }
 };
 template <>
 struct Result<bool> {
   static constexpr std::uint32_t outputs = 1;
   static constexpr std::int32_t dtype[1] = {FULMAR_U8};
   std::uint8_t* cells;
-  Result(const fulmar_call& call, std::int64_t y)
+  FULMAR_HD Result(const fulmar_call& call, std::int64_t y)
       : cells{static_cast<std::uint8_t*>(call.output[0].cells) + y * call.output[0].stride} {}
-  void store(std::int64_t x, bool value) const { cells[x] = value ? 1 : 0; }
+  FULMAR_HD void store(std::int64_t x, bool value) const { cells[x] = value ? 1 : 0; }
 };
 /// Nothing is returned: the function sets its Outputs, as many as its schema says, all of which are f32.
 template <>
 struct Result<void> {
   static constexpr std::uint32_t outputs = 0;
   static constexpr std::int32_t dtype[1] = {0};
-  Result(const fulmar_call&, std::int64_t) {}
+  FULMAR_HD Result(const fulmar_call&, std::int64_t) {}
 };
 template <class A, class B>
 struct Result<Both<A, B>> {
@@ -236,10 +236,10 @@ struct Result<Both<A, B>> {
   static constexpr std::int32_t dtype[2] = {Result<A>::dtype[0], Result<B>::dtype[0]};
   A* a;
   B* b;
-  Result(const fulmar_call& call, std::int64_t y)
+  FULMAR_HD Result(const fulmar_call& call, std::int64_t y)
       : a{static_cast<A*>(call.output[0].cells) + y * call.output[0].stride},
         b{static_cast<B*>(call.output[1].cells) + y * call.output[1].stride} {}
-  void store(std::int64_t x, Both<A, B> value) const { a[x] = value.first, b[x] = value.second; }
+  FULMAR_HD void store(std::int64_t x, Both<A, B> value) const { a[x] = value.first, b[x] = value.second; }
 };
 
 /// The signature of a functor's operator().
@@ -256,6 +256,14 @@ struct Signature<R (F::*)(A...) const> {
   static constexpr bool has_scratch = (std::is_same_v<A, Scratch> || ...);
   static_assert(std::is_void_v<R> == (std::is_same_v<A, Outputs<float>> || ...),
                 "a function that returns nothing sets its Outputs, and no other does");
+
+  /// The place of argument i among those that have a plane.
+  static constexpr std::size_t plane_of(std::size_t i) {
+    constexpr bool viewed[] = {Argument<A>::viewed..., false};
+    std::size_t place = 0;
+    for (std::size_t k = 0; k < i; ++k) place += viewed[k] ? 1 : 0;
+    return place;
+  }
 
   static std::uint32_t views(const F& f, fulmar_view* out, std::uint32_t capacity) {
     std::uint32_t count = 0;
@@ -340,14 +348,6 @@ struct Signature<R (F::*)(A...) const> {
       if (count < capacity) out[count] = v;
       ++count;
     }
-  }
-
-  /// The place of argument i among those that have a plane.
-  static constexpr std::size_t plane_of(std::size_t i) {
-    constexpr bool viewed[] = {Argument<A>::viewed..., false};
-    std::size_t place = 0;
-    for (std::size_t k = 0; k < i; ++k) place += viewed[k] ? 1 : 0;
-    return place;
   }
 
   template <class Out, std::size_t... I>

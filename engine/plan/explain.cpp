@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/iso_time.hpp"
+#include "plan/device_plan.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
@@ -53,7 +54,10 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const Stage& stage = plan.stages[s];
     out += fmt::format(
-        "  stage {}{}{}\n", s + 1,
+        "  stage {}{}{}{}\n", s + 1,
+        plan.backend != Backend::cuda ? ""
+        : stage.device                ? ", on the card"
+                                      : ", on the host: " + why_on_host(graph, stage),
         stage.anchored ? fmt::format(", blocks of {} x {} from the raster's first cell", block_width, block_height)
                        : "",
         stage.beyond == Halo{} ? "" : fmt::format(", {} cells beyond the tile", cells_text(stage.beyond)));
@@ -139,6 +143,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
       mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes),
       mebibytes(plan.decoder_bytes), plan.tokens, plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads,
       plan.threads == 1 ? "" : "s", mebibytes(plan.scratch_bytes));
+  if (plan.card_bytes > 0) out += fmt::format("card      {} of its memory at the peak\n", mebibytes(plan.card_bytes));
+  if (!plan.no_card.empty()) out += fmt::format("card      not used: {}\n", plan.no_card);
   if (plan.feature_bytes > 0)
     out += fmt::format("          and up to {} for features\n", mebibytes(plan.feature_bytes));
   return out;
@@ -170,7 +176,7 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
         nodes.push_back({{"name", node_name(its_graph, stage.nodes[k])},
                          {"beyond_x", stage.margins[k].x},
                          {"beyond_y", stage.margins[k].y}});
-      stages.push_back({{"anchored", stage.anchored}, {"nodes", nodes}});
+      stages.push_back({{"anchored", stage.anchored}, {"device", stage.device}, {"nodes", nodes}});
     }
     return stages;
   };
@@ -192,7 +198,8 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});
   j["bytes"] = {{"read", plan.bytes_read},        {"written", plan.bytes_written},  {"peak", plan.peak_bytes},
                 {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},        {"scratch", plan.scratch_bytes},
-                {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes}, {"process", plan.process_bytes}};
+                {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes}, {"process", plan.process_bytes},
+                {"device", plan.card_bytes}};
   j["decoded_times"] = plan.decoded_times;
   return j.dump(2) + "\n";
 }

@@ -11,10 +11,6 @@
 
 namespace fulmar {
 
-/// The anchored lattice of compute blocks, in cells. Sums restart in every block, so no result depends on tiles.
-inline constexpr std::int64_t block_width = 512;
-inline constexpr std::int64_t block_height = 256;
-
 /// Rows of window sums that are computed together: their running sums overlap in the processor.
 inline constexpr std::int64_t window_rows = 4;
 /// Handles of files that a run keeps open. Where there would be more, each file is closed again after its part.
@@ -41,6 +37,7 @@ struct Budget {
   int threads = 0;                                ///< 0: as many as the machine has
   std::int64_t tile_width = 0, tile_height = 0;   ///< forced, for tests; 0: the planner chooses
   Backend backend = Backend::automatic;
+  std::int64_t device_memory = 0;  ///< free memory of the card; 0: there is none
 };
 
 /// Nodes that are computed block after block, each block from its sources to the stage's results without leaving cache.
@@ -52,6 +49,7 @@ struct Stage {
   std::vector<Edge> results;  ///< kept for the whole tile: bands of products, inputs of later stages
   Halo beyond;                ///< how far beyond the tile the results are needed
   bool anchored = false;      ///< works in whole blocks of the lattice
+  bool device = false;        ///< runs on the card
   /// Cells of a compute block: those of the lattice, or fewer where so many bands are open at once that whole blocks
   /// would fill memory. Only a stage whose results do not depend on blocks has others.
   std::int64_t across = block_width, down = block_height;
@@ -84,6 +82,9 @@ struct Plan {
   std::int64_t buffer_bytes = 0;   ///< what the pool holds: tiles in flight and scratch of all threads
   std::int64_t feature_bytes = 0;  ///< left for features
   std::int64_t reduce_bytes = 0;   ///< states of reducing operators, part of buffer_bytes
+  std::int64_t lane_bytes = 0;     ///< device memory of one tile in flight, where stages run on a card
+  std::int64_t card_bytes = 0;     ///< of all tiles in flight, of the pass that needs most
+  std::string no_card;             ///< why a card that is there is not used
   std::int64_t peak_bytes = 0;     ///< all of it without the features
   /// Empty where the graph runs in one plain pass. Otherwise each pass has a plan of its own, and this one tells sums
   /// of what is read and written, and the shape and memory of the pass that needs most.
@@ -101,6 +102,8 @@ struct Pass {
 /// The window that a stage computes for a tile, as Grid::there() counts columns; whole blocks of the lattice where the
 /// stage is anchored.
 Window stage_window(const Stage& stage, const Window& tile, const Grid& grid);
+/// The largest window that a stage computes for tiles of some size, with a margin; its place does not count.
+Window largest_window(const Graph& graph, const Stage& stage, Halo margin, std::int64_t width, std::int64_t height);
 /// The window of a stored source that the stages need for a tile, likewise.
 Window source_window(const Graph& graph, const Plan& plan, int source, const Window& tile);
 /// The tile in place (column, row) of the pass's tiling.

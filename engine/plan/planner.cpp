@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "plan/device_plan.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
@@ -230,15 +231,8 @@ struct Shape {
 
 std::int64_t bytes_of_tile(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
   const Window raster = graph.grid.window();
-  width = std::min(width, raster.width), height = std::min(height, raster.height);
   const auto enlarged = [&](const Stage& stage, Halo margin) {
-    // A stage in whole blocks computes up to a block more on each side, unless tiles are whole blocks themselves.
-    const bool cut_x = width % block_width != 0 && width < raster.width,
-               cut_y = height % block_height != 0 && height < raster.height;
-    Halo h = stage.beyond + margin;
-    if (stage.anchored && (cut_x || h.x > 0)) h.x += block_width;
-    if (stage.anchored && (cut_y || h.y > 0)) h.y += block_height;
-    return Window{0, 0, std::min(raster.width, width + 2 * h.x), std::min(raster.height, height + 2 * h.y)};
+    return largest_window(graph, stage, margin, width, height);
   };
   std::int64_t bytes = 0;
   for (const SourceUse& use : plan.sources) {
@@ -263,10 +257,22 @@ std::int64_t bytes_of_tile(const Graph& graph, const Plan& plan, std::int64_t wi
       bytes += padded(w.cells() * static_cast<std::int64_t>(size_of(type)));
     }
   }
-  return bytes;
+  return bytes + staging_bytes(graph, plan, width, height);
 }
 
 }  // namespace
+
+Window largest_window(const Graph& graph, const Stage& stage, Halo margin, std::int64_t width, std::int64_t height) {
+  const Window raster = graph.grid.window();
+  width = std::min(width, raster.width), height = std::min(height, raster.height);
+  // A stage in whole blocks computes up to a block more on each side, unless tiles are whole blocks themselves.
+  const bool cut_x = width % block_width != 0 && width < raster.width,
+             cut_y = height % block_height != 0 && height < raster.height;
+  Halo h = stage.beyond + margin;
+  if (stage.anchored && (cut_x || h.x > 0)) h.x += block_width;
+  if (stage.anchored && (cut_y || h.y > 0)) h.y += block_height;
+  return {0, 0, std::min(raster.width, width + 2 * h.x), std::min(raster.height, height + 2 * h.y)};
+}
 
 std::int64_t window_scratch_bytes(const fulmar_view& view, std::int64_t width) {
   const std::int64_t outer = width + 2 * view.outer_x, inner = width + 2 * view.inner_x;
@@ -335,15 +341,17 @@ Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, st
 
 namespace {
 
-Plan plan_pass(const Graph& graph, const Budget& budget) {
+Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   Plan plan;
-  plan.backend = budget.backend == Backend::automatic ? Backend::cpu : budget.backend;
-  if (plan.backend == Backend::cuda)
-    fail(Errc::device, "this build has no CUDA backend; --backend cpu, or auto, runs everything on the processor");
+  plan.backend = budget.backend;
+  if (plan.backend == Backend::cuda && budget.device_memory <= 0)
+    fail(Errc::device, "no CUDA device is at hand; --backend cpu, or auto, runs everything on the processor");
   plan.threads =
       budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   plan.stages = make_stages(graph);
   shrink_blocks(graph, plan.stages);
+  if (plan.backend == Backend::cuda)
+    for (Stage& stage : plan.stages) stage.device = why_on_host(graph, stage).empty();
   plan.sources = make_sources(graph, plan.stages);
   plan.process_bytes = process_bytes;
   plan.decoder_bytes = decoder_bytes(graph, plan);
@@ -357,11 +365,20 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
   }
   const std::int64_t features = labels ? least_features : 0;
 
+  const bool on_device = std::any_of(plan.stages.begin(), plan.stages.end(), [](const Stage& s) { return s.device; });
+  if (!on_device && plan.backend == Backend::cuda) {
+    plan.backend = Backend::cpu;
+    plan.no_card = "nothing in it can work there: " + why_on_host(graph, plan.stages.front());
+  }
+  const auto fits_device = [&](const Shape& s) {
+    return !on_device || lane_bytes(graph, plan, s.width, s.height) * s.tokens <= budget.device_memory;
+  };
   const auto fits = [&](const Shape& s, std::int64_t cache) {
-    return plan.process_bytes + plan.decoder_bytes + cache + features +
-               bytes_of_states(graph, plan, s.width, s.height, s.tokens) +
-               bytes_of_tile(graph, plan, s.width, s.height) * s.tokens + plan.scratch_bytes * plan.threads <=
-           budget.memory;
+    return fits_device(s) && plan.process_bytes + plan.decoder_bytes + cache + features +
+                                     bytes_of_states(graph, plan, s.width, s.height, s.tokens) +
+                                     bytes_of_tile(graph, plan, s.width, s.height) * s.tokens +
+                                     plan.scratch_bytes * plan.threads <=
+                                 budget.memory;
   };
   // Candidates from the best to the least: whole rows, tall enough to share among the threads; then fewer in flight;
   // then columns of tiles, at the price of decoding their margins twice.
@@ -371,7 +388,7 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
     if (h > rows && h <= 2048) rows = ceil_to(h, block_height);
   }
   while (rows < 2048 && raster.width * rows < std::int64_t{4} << 20) rows *= 2;
-  const int most = plan.threads > 2 ? 3 : 2;
+  const int most = plan.threads > 2 || on_device ? 3 : 2;
   std::vector<Shape> shapes;
   if (budget.tile_width > 0 && budget.tile_height > 0) {
     for (int t = most; t >= 1; --t) shapes.push_back({budget.tile_width, budget.tile_height, t});
@@ -407,6 +424,12 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
   if (chosen == shapes.end()) chosen = choose(16 * mebi);
   if (chosen == shapes.end()) {
     const Shape& least = shapes.back();
+    if (!fits_device(least))
+      fail(Errc::device,
+           fmt::format("{} MiB of device memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB; "
+                       "--backend cpu runs everything on the processor",
+                       budget.device_memory / mebi, least.width, least.height,
+                       (lane_bytes(graph, plan, least.width, least.height) + mebi - 1) / mebi));
     const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features +
                                 bytes_of_states(graph, plan, least.width, least.height, least.tokens) +
                                 bytes_of_tile(graph, plan, least.width, least.height) * least.tokens +
@@ -424,6 +447,8 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
   plan.tiles = columns * lines;
   plan.tokens = static_cast<int>(std::min<std::int64_t>(chosen->tokens, std::max<std::int64_t>(1, plan.tiles)));
   plan.tile_bytes = bytes_of_tile(graph, plan, plan.tile_width, plan.tile_height);
+  plan.lane_bytes = on_device ? lane_bytes(graph, plan, plan.tile_width, plan.tile_height) : 0;
+  plan.card_bytes = plan.lane_bytes * plan.tokens;
   plan.reduce_bytes = bytes_of_states(graph, plan, plan.tile_width, plan.tile_height, plan.tokens);
   plan.buffer_bytes = plan.tile_bytes * plan.tokens + plan.scratch_bytes * plan.threads + plan.reduce_bytes;
   plan.peak_bytes = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + plan.buffer_bytes;
@@ -460,6 +485,23 @@ Plan plan_pass(const Graph& graph, const Budget& budget) {
             raster.cells() *
             static_cast<std::int64_t>(size_of(
                 graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type));
+  return plan;
+}
+
+/// Where the user leaves the choice, a card is taken if it suffices.
+Plan plan_pass(const Graph& graph, Budget budget) {
+  if (budget.backend != Backend::automatic) return plan_pass_on(graph, budget);
+  std::string trouble;
+  if (budget.device_memory > 0) try {
+      budget.backend = Backend::cuda;
+      return plan_pass_on(graph, budget);
+    } catch (const Error& e) {
+      if (e.code() != Errc::device) throw;
+      trouble = e.message();
+    }
+  budget.backend = Backend::cpu;
+  Plan plan = plan_pass_on(graph, budget);
+  plan.no_card = trouble;
   return plan;
 }
 
@@ -565,6 +607,11 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
     return a.plan.peak_bytes + a.plan.feature_bytes < b.plan.peak_bytes + b.plan.feature_bytes;
   });
   Plan plan = heaviest->plan;
+  for (const Pass& pass : passes) {
+    if (pass.plan.backend == Backend::cuda) plan.backend = Backend::cuda;
+    if (!pass.plan.no_card.empty()) plan.no_card = pass.plan.no_card;
+    plan.card_bytes = std::max(plan.card_bytes, pass.plan.card_bytes);
+  }
   plan.bytes_read = plan.bytes_written = 0;
   for (const Pass& pass : passes) {
     plan.bytes_read += pass.plan.bytes_read;

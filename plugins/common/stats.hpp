@@ -40,7 +40,7 @@ struct Stats {
   void begin(State& s, const Round&) const {
     s = {0, 0, 0, 0, std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()};
   }
-  void step(State& s, const Round&, float value) const {
+  FULMAR_HD void step(State& s, const Round&, float value) const {
     if (is_missing(value)) {
       ++s.missing;
       return;

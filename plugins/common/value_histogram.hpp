@@ -17,11 +17,11 @@ struct Bins {
   double low = 0, high = 0;
   std::int64_t count = 0;
 
-  [[nodiscard]] double width() const { return (high - low) / static_cast<double>(count); }
-  [[nodiscard]] double edge(std::int64_t i) const { return i == count ? high : static_cast<double>(i) * width() + low; }
+  FULMAR_HD [[nodiscard]] double width() const { return (high - low) / static_cast<double>(count); }
+  FULMAR_HD [[nodiscard]] double edge(std::int64_t i) const { return i == count ? high : static_cast<double>(i) * width() + low; }
   [[nodiscard]] double centre(std::int64_t i) const { return (edge(i) + edge(i + 1)) / 2; }
   /// The bin of a value; -1 outside.
-  [[nodiscard]] std::int64_t of(double x) const {
+  FULMAR_HD [[nodiscard]] std::int64_t of(double x) const {
     if (!(high > low)) return x == low ? 0 : -1;
     if (!(x >= low && x <= high)) return -1;
     auto i = static_cast<std::int64_t>((x - low) * (static_cast<double>(count) / (high - low)));
@@ -40,16 +40,16 @@ struct HistogramOf {
     float least, largest;
     std::int64_t n;
   };
-  static std::int64_t* counts(State& s) { return reinterpret_cast<std::int64_t*>(&s + 1); }
+  FULMAR_HD static std::int64_t* counts(State& s) { return reinterpret_cast<std::int64_t*>(&s + 1); }
   static const std::int64_t* counts(const State& s) { return reinterpret_cast<const std::int64_t*>(&s + 1); }
 
-  [[nodiscard]] bool ranged() const { return params().high > params().low; }
-  [[nodiscard]] std::uint32_t rounds() const { return ranged() ? 1 : 2; }
-  [[nodiscard]] bool counts_in(const Round& r) const { return r.index + 1 == rounds(); }
+  FULMAR_HD [[nodiscard]] bool ranged() const { return params().high > params().low; }
+  FULMAR_HD [[nodiscard]] std::uint32_t rounds() const { return ranged() ? 1 : 2; }
+  FULMAR_HD [[nodiscard]] bool counts_in(const Round& r) const { return r.index + 1 == rounds(); }
   [[nodiscard]] std::uint64_t state_bytes(const Round& r) const {
     return sizeof(State) + (counts_in(r) ? static_cast<std::uint64_t>(params().bins) * sizeof(std::int64_t) : 0);
   }
-  [[nodiscard]] Bins bins(const Round& r) const {
+  FULMAR_HD [[nodiscard]] Bins bins(const Round& r) const {
     return ranged() ? Bins{params().low, params().high, params().bins}
                     : Bins{r.summary[0], r.summary[1], params().bins};
   }
@@ -58,7 +58,7 @@ struct HistogramOf {
     if (counts_in(r))
       for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
   }
-  void step(State& s, const Round& r, float value) const {
+  FULMAR_HD void step(State& s, const Round& r, float value) const {
     if (is_missing(value)) return;
     if (!counts_in(r)) {
       s.least = value < s.least ? value : s.least;
@@ -88,7 +88,7 @@ struct HistogramOf {
   }
 
  private:
-  [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
+  FULMAR_HD [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
 };
 
 /// A threshold that is found in the histogram, as the first of its numbers, and what lies on either side of it.

@@ -78,6 +78,8 @@ struct Zonal {
   }
   static void check(Params& p, const fulmar_ground& ground) { p.cell_area = ground.dx * ground.dy; }
 
+  static constexpr bool steps_on_host = true;  ///< a state for every zone in every block would fill a card
+
   /// Behind it as many Zone, each with its Category, or Counts as there are zones.
   struct State {
     double none;

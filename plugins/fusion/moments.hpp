@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Means and covariances of many values at once, gathered cell by cell and merged (Chan, Golub & LeVeque 1983), and the
-/// Cholesky factor of a covariance. Numbers lie packed: k(k + 1) / 2 of a lower triangle, row by row. Host only.
+/// Cholesky factor of a covariance. Numbers lie packed: k(k + 1) / 2 of a lower triangle, row by row. Cells
+/// are added on host and device; the rest is done on the host.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 
+#include "core/host_device.hpp"
+
 namespace fulmar::moments {
 
 /// Where row i, column j <= i of a packed triangle lies.
 inline std::int64_t at(std::int64_t i, std::int64_t j) { return i * (i + 1) / 2 + j; }
-inline std::int64_t packed(std::int64_t k) { return k * (k + 1) / 2; }
+FULMAR_HD inline std::int64_t packed(std::int64_t k) { return k * (k + 1) / 2; }
 
 /// The head of a reducing operator's state; means and sums of products of differences stand behind it.
 struct Joint {
   std::int64_t n = 0, k = 0;
 
-  static std::uint64_t bytes(std::int64_t k) {
+  FULMAR_HD static std::uint64_t bytes(std::int64_t k) {
     return sizeof(Joint) + sizeof(double) * static_cast<std::uint64_t>(2 * k + packed(k));
   }
-  [[nodiscard]] double* means() { return reinterpret_cast<double*>(this + 1); }
+  FULMAR_HD [[nodiscard]] double* means() { return reinterpret_cast<double*>(this + 1); }
   [[nodiscard]] const double* means() const { return reinterpret_cast<const double*>(this + 1); }
-  [[nodiscard]] double* products() { return means() + k; }
+  FULMAR_HD [[nodiscard]] double* products() { return means() + k; }
   [[nodiscard]] const double* products() const { return means() + k; }
 
   void begin(std::int64_t count) {
@@ -31,7 +34,7 @@ struct Joint {
   }
   /// Adds one cell; value(i) is its i-th value.
   template <class Value>
-  void add(Value&& value) {
+  FULMAR_HD void add(Value&& value) {
     double *mean = means(), *product = products(), *difference = product + packed(k);
     ++n;
     const double part = 1 / static_cast<double>(n), rest = 1 - part;

@@ -53,7 +53,7 @@ struct Qnr {
     return State::bytes(2 * bands_of(round) + 2, sums_of(bands_of(round)));
   }
   void begin(State& s, const Round& round) const { s.begin(2 * bands_of(round) + 2, sums_of(bands_of(round))); }
-  void step(State& s, const Round&, Bands<float> in, float pan, Moments around, Here here) const {
+  FULMAR_HD void step(State& s, const Round&, Bands<float> in, float pan, Moments around, Here here) const {
     const std::int32_t k = in.count / 2;
     if (is_missing(pan)) return;
     for (std::int32_t b = 0; b < k; ++b)

@@ -54,7 +54,7 @@ struct Quality {
     return State::bytes(round.inputs, sums_of(round.inputs / 2));
   }
   void begin(State& s, const Round& round) const { s.begin(round.inputs, sums_of(round.inputs / 2)); }
-  void step(State& s, const Round&, Bands<float> in, Here here) const {
+  FULMAR_HD void step(State& s, const Round&, Bands<float> in, Here here) const {
     const std::int32_t k = in.count / 2;
     double rr = 0, ff = 0, rf = 0;
     for (std::int32_t b = 0; b < k; ++b) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The universal image quality index over blocks of 32 x 32 cells, gathered by a reducing operator. Host only.
+/// The universal image quality index over blocks of 32 x 32 cells, gathered by a reducing operator.
 #pragma once
 
 #include <cstdint>
@@ -40,13 +40,13 @@ struct Blocks {
       block->begin(variables);
     }
   }
-  [[nodiscard]] double* sum() { return reinterpret_cast<double*>(this + 1); }
+  FULMAR_HD [[nodiscard]] double* sum() { return reinterpret_cast<double*>(this + 1); }
   [[nodiscard]] const double* sum() const { return reinterpret_cast<const double*>(this + 1); }
-  [[nodiscard]] moments::Joint& block(std::int64_t b) { return *reinterpret_cast<moments::Joint*>(place(b)); }
+  FULMAR_HD [[nodiscard]] moments::Joint& block(std::int64_t b) { return *reinterpret_cast<moments::Joint*>(place(b)); }
   [[nodiscard]] const moments::Joint& block(std::int64_t b) const {
     return *reinterpret_cast<const moments::Joint*>(const_cast<Blocks*>(this)->place(b));
   }
-  [[nodiscard]] moments::Joint& at(std::int64_t x, std::int64_t y) {
+  FULMAR_HD [[nodiscard]] moments::Joint& at(std::int64_t x, std::int64_t y) {
     return block(y / side % down * across + x / side % across);
   }
 
@@ -60,7 +60,7 @@ struct Blocks {
   }
 
  private:
-  [[nodiscard]] void* place(std::int64_t b) {
+  FULMAR_HD [[nodiscard]] void* place(std::int64_t b) {
     return reinterpret_cast<char*>(sum() + sums) + static_cast<std::uint64_t>(b) * moments::Joint::bytes(variables);
   }
 };

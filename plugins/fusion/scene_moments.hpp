@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What operators share that look at the covariance of the bands of a whole scene. Host only.
+/// What operators share that look at the covariance of the bands of a whole scene.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct SceneMoments {
   using State = moments::Joint;
   [[nodiscard]] std::uint64_t state_bytes(const Round& round) const { return State::bytes(round.inputs); }
   void begin(State& s, const Round& round) const { s.begin(round.inputs); }
-  void step(State& s, const Round&, Bands<float> in, Beside... beside) const {
+  FULMAR_HD void step(State& s, const Round&, Bands<float> in, Beside... beside) const {
     if ((is_missing(beside) || ...)) return;
     for (std::int32_t b = 0; b < in.count; ++b)
       if (is_missing(in[b])) return;

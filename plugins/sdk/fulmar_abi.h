@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * @file
- * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.2.
+ * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.3.
  * Append only: a member's meaning and place never change. Each struct the operator hands over starts with its size
  * as the operator's author saw it, and the engine reads no further.
  */
@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define FULMAR_ABI_MAJOR 1
-#define FULMAR_ABI_MINOR 2
+#define FULMAR_ABI_MINOR 3
 
 /** Types of a cell. */
 enum {
@@ -126,7 +126,12 @@ typedef struct fulmar_call {
   /* end of 1.0 */
   const double* times; /**< SERIES: when each date was measured, in seconds since 1970-01-01 UTC; NaN where unknown */
   uint64_t dates;      /**< SERIES: how many dates; each has the same number of bands, one after the other */
-  double* scratch;     /**< memory for this call alone, as many doubles as the operator's `scratch` asks for */
+  double* scratch;     /**< memory for this call alone, as many doubles as the operator's `scratch` asks for; on a
+                            device, as many bytes as `cuda_scratch` asks for */
+  /* end of 1.2 */
+  /** CUDA: the views of the operator's arguments, in host memory, as the engine has them: a window that is larger than
+      the raster is no larger than it must be. */
+  const fulmar_view* views;
 } fulmar_call;
 
 /** A connected object, as the engine measured it. Lengths in metres, or cells where the ground size is unknown. */
@@ -223,7 +228,11 @@ typedef struct fulmar_operator {
   int (*run)(const void* params, const fulmar_call* call, fulmar_error*);
   int (*sample)(const void* params, const fulmar_call* call, fulmar_error*); /**< NULL: cells are summed as they are */
   int (*keep)(const void* params, const fulmar_object* object);              /**< LABELLING: 0 drops the object */
-  int (*run_cuda)(const void* params, const fulmar_call* call, void* stream, fulmar_error*); /**< NULL: host only */
+  /** Puts the work into a CUDA stream (cudaStream_t) and returns. The call is in host memory; cells, table, ground,
+      times and scratch are in the device's. In place of sums and ranks, the planes of BOX, RING and RANKS views are the
+      cells themselves, which reach as far around the window as the views do; a window with such sums begins at a block
+      of the lattice. NULL: the operator runs on the host alone. */
+  int (*run_cuda)(const void* params, const fulmar_call* call, void* stream, fulmar_error*);
   /* end of 1.0 */
   /** How many doubles of scratch a call needs for a flow of so many dates with so many bands each. NULL: none. */
   uint64_t (*scratch)(const void* params, uint64_t dates, uint64_t bands);
@@ -249,6 +258,14 @@ typedef struct fulmar_operator {
   int (*tabulate)(const void* params, const fulmar_table* inputs, uint32_t count, const fulmar_table_writer*,
                   fulmar_error*);
   /* end of 1.2 */
+  /** Bytes of device memory that run_cuda needs for a call of this shape; its pointers to memory are NULL. NULL: none. */
+  uint64_t (*cuda_scratch)(const void* params, const fulmar_call*);
+  /** REDUCING. Steps every cell of every block of the lattice in the call's window, in raster order, into the state of
+      that block: states stand in the order of blocks, `state_bytes` apart, on the device, and so does the round's
+      summary. NULL: the operator reduces on the host. */
+  int (*step_cuda)(const void* params, const fulmar_round*, const fulmar_call*, void* states, uint64_t state_bytes,
+                   void* stream, fulmar_error*);
+  /* end of 1.3 */
 } fulmar_operator;
 
 typedef struct fulmar_plugin {

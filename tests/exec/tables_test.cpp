@@ -77,7 +77,8 @@ TEST(Tables, WhatDoesNotFitIsSaid) {
   const auto ships = some_ships();
   const std::map<std::string, FeatureTable> files{{"a.csv", ships}};
   EXPECT_NE(trouble("a.csv ! decibel ! b.csv", files).find("takes a raster"), std::string::npos);
-  EXPECT_NE(trouble("a.csv ! filter 'lenght > 1' ! b.csv", files).find("no column 'lenght'; it has mmsi, time"),
+  EXPECT_NE(trouble("a.csv ! filter 'lenght > 1' ! b.csv", files)
+                .find("no column 'lenght'; did you mean 'length'? It has mmsi"),
             std::string::npos);
   EXPECT_NE(trouble("a.csv ! filter 'length >' ! b.csv", files).find("filter"), std::string::npos);
   EXPECT_NE(trouble("a.csv ! filter 'length > 1' ! b.tif", files).find("yields a table"), std::string::npos);

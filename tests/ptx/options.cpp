@@ -40,6 +40,8 @@ bool Options::set(std::string_view name, const std::string& value) {
     sticky = flag();
   else if (name == "VERBOSE")
     verbose = flag();
+  else if (name == "MUTATE")
+    mutate = value;
   else if (name == "COUNTS")
     counts = value;
   else
@@ -51,7 +53,8 @@ Options Options::from_environment() {
   Options o;
   for (const char* name :
        {"SEED", "BLOCKS", "QUANTUM", "SHUFFLE", "SHARED_RACES", "GLOBAL_RACES", "INIT", "INIT_COPY",
-        "EXITED_AT_BARRIER", "ZERO_COPY", "ORDER", "DEFER", "LIMIT", "MEMORY", "STICKY", "VERBOSE", "COUNTS"})
+        "EXITED_AT_BARRIER", "ZERO_COPY", "ORDER", "DEFER", "LIMIT", "MEMORY", "STICKY", "VERBOSE", "MUTATE",
+        "COUNTS"})
     if (const char* value = std::getenv((std::string("FULMAR_PTX_") + name).c_str())) o.set(name, value);
   return o;
 }

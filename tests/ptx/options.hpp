@@ -25,6 +25,9 @@ struct Options {
   std::uint64_t memory = 2048;     ///< MEMORY: MiB of the device
   bool sticky = false;             ///< STICKY: a fault becomes an error of the runtime; otherwise it ends the process
   bool verbose = false;            ///< VERBOSE: one line a launch
+  /// MUTATE: a mistake to make in a kernel, so that a test can see it found: part of its mangled name, a regular
+  /// expression, what takes the place of its match, and which match from 0; with | between.
+  std::string mutate;
   std::string counts;              ///< COUNTS: file that gets the counts as JSON at exit
 
   /// False for an unknown name; name without prefix.

@@ -388,11 +388,13 @@ struct Bound {
     return graph.grid_of(graph.nodes[static_cast<std::size_t>(node)].grid);
   }
 
-  [[nodiscard]] Results run(const Budget& budget) const {
+  [[nodiscard]] Results run(const Budget& budget, Device* device = nullptr) const {
     io->products = {};
     Results r;
     r.plan = make_plan(graph, budget);
-    r.report = fulmar::run(graph, r.plan, *io, {});
+    RunOptions options;
+    options.device = device;
+    r.report = fulmar::run(graph, r.plan, *io, options);
     for (auto& [path, raster] : io->products.rasters) {
       if (!raster.whole) fail(Errc::runtime, path + " was not committed");
       r.rasters[path] = std::move(raster.cells);

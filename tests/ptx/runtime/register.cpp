@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// How an executable made by nvcc announces its device code, and how it launches a kernel.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <regex>
+#include <string>
+#include <vector>
 
 #include "runtime/runtime.hpp"
 
@@ -24,6 +30,37 @@ struct Entry {
 constexpr std::uint32_t container_magic = 0xBA55ED50u;
 constexpr std::uint16_t kind_ptx = 1;
 
+/// Makes the mistake that Options::mutate asks for in every kernel that it names, and says so.
+void make_mistake(std::string& text) {
+  static const std::string asked = Options::from_environment().mutate;
+  if (asked.empty()) return;
+  std::vector<std::string> words{""};
+  for (const char c : asked)
+    if (c == '|')
+      words.emplace_back();
+    else
+      words.back() += c;
+  if (words.size() != 4) {
+    std::fprintf(stderr, "ptx: FULMAR_PTX_MUTATE takes KERNEL|PATTERN|REPLACEMENT|WHICH, not '%s'\n", asked.c_str());
+    std::exit(2);
+  }
+  constexpr std::string_view entry = ".visible .entry ";
+  for (std::size_t begin = text.find(entry); begin != text.npos; begin = text.find(entry, begin + 1)) {
+    const std::size_t name_end = text.find('(', begin), end = std::min(text.find(entry, begin + 1), text.size());
+    if (text.substr(begin, name_end - begin).find(words[0]) == text.npos) continue;
+    std::string kernel = text.substr(begin, end - begin);
+    const std::regex pattern{words[1]};
+    std::sregex_iterator match{kernel.begin(), kernel.end(), pattern};
+    for (long left = std::strtol(words[3].c_str(), nullptr, 10); left > 0 && match != std::sregex_iterator{}; --left)
+      ++match;
+    if (match == std::sregex_iterator{}) continue;
+    std::fprintf(stderr, "ptx: mutated '%s' to '%s'\n", match->str().c_str(), match->format(words[2]).c_str());
+    const auto at = static_cast<std::size_t>(match->position());
+    const auto length = static_cast<std::size_t>(match->length());
+    text.replace(begin + at, length, match->format(words[2]));
+  }
+}
+
 void read_container(const char* data, Runtime::Image& image) {
   Header h;
   std::memcpy(&h, data, sizeof h);
@@ -43,6 +80,7 @@ void read_container(const char* data, Runtime::Image& image) {
       const std::size_t version = text.find(".version");
       if (version != std::string_view::npos) {
         image.text = std::string(text);
+        make_mistake(image.text);
         return;
       }
       image.problem = "the executable's PTX is compressed: compile with nvcc --no-compress";

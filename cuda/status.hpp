@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The one door through which every status of CUDA goes.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstdint>
+
+namespace fulmar::cuda {
+
+/// Shared memory that a thread block may have on every card since Turing, the oldest that the kernels are made for.
+inline constexpr int oldest_architecture = 75;
+inline constexpr std::int64_t shared_limit = 64 << 10;
+
+/// Errors: Errc::runtime with what CUDA says and `what` it was doing; Errc::device where there is no card.
+void check(cudaError_t status, const char* what);
+
+}  // namespace fulmar::cuda

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What the engine asks of a card. cuda/ implements it; where there is none, the engine runs without.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/source.hpp"
+#include "fulmar_abi.h"
+
+namespace fulmar {
+
+/// What a card is.
+struct DeviceFacts {
+  int number = 0;
+  std::string name, architecture;  ///< such as "NVIDIA H100", "sm_90"
+  std::int64_t memory = 0;
+  std::int64_t free = 0;  ///< known once the card is opened
+  bool fits = true;       ///< new enough for the kernels
+  int driver = 0, runtime = 0;  ///< versions as CUDA counts them: 1000 major + 10 minor
+};
+
+/// What crossed the bus.
+struct DeviceTraffic {
+  std::int64_t uploads = 0, uploaded = 0;      ///< copies to the card, and their bytes
+  std::int64_t downloads = 0, downloaded = 0;  ///< copies from the card, and their bytes
+};
+
+/// A stream of commands and the memory they work in. Commands run one after the other; nothing waits but wait(). Planes
+/// are in the lane's memory. One thread at a time.
+/// Errors: Errc::runtime with what CUDA said, here or at a later command.
+class DeviceLane {
+ public:
+  virtual ~DeviceLane() = default;
+  [[nodiscard]] virtual std::byte* memory() = 0;
+  [[nodiscard]] virtual void* stream() = 0;
+  [[nodiscard]] virtual const DeviceTraffic& traffic() const = 0;
+
+  /// Rows of `bytes` bytes from the host, or to it; a pitch is the bytes from one row to the next. Host memory that is
+  /// not pinned makes the copy wait.
+  virtual void upload(void* to, std::int64_t to_pitch, const void* from, std::int64_t from_pitch, std::int64_t bytes,
+                      std::int64_t rows) = 0;
+  virtual void download(void* to, std::int64_t to_pitch, const void* from, std::int64_t from_pitch, std::int64_t bytes,
+                        std::int64_t rows) = 0;
+
+  /// Makes all cells missing.
+  virtual void clear(const fulmar_plane& to) = 0;
+  /// As widen() of exec/cells.hpp.
+  virtual void widen(const StoredBand& band, const void* cells, std::int64_t stride, const std::uint8_t* mask,
+                     std::int64_t mask_stride, const fulmar_plane& to) = 0;
+  /// Cells of one window, from f32 to flags or back where the types differ.
+  virtual void copy(const fulmar_plane& from, const fulmar_plane& to) = 0;
+  /// Brings the bands of each cell together: to.layer values a cell, of which `count` from place `first` are set.
+  virtual void stack(const fulmar_plane* bands, std::int64_t count, std::int64_t first, const fulmar_plane& to) = 0;
+  /// As within() of exec/cells.hpp; `ground` and `scratch` are in the lane's memory.
+  virtual void within(const fulmar_plane& cells, std::int64_t rx, std::int64_t ry, const double* ground, double reach,
+                      std::uint16_t* scratch, const fulmar_plane& to) = 0;
+
+  /// Returns when all commands are done.
+  virtual void wait() = 0;
+};
+
+/// A card.
+class Device {
+ public:
+  virtual ~Device() = default;
+  [[nodiscard]] virtual const DeviceFacts& facts() const = 0;
+  [[nodiscard]] virtual std::unique_ptr<DeviceLane> lane(std::int64_t bytes) = 0;
+  /// Lets the card reach memory of the host directly, until unpin(). Where the system refuses, copies are slower.
+  virtual void pin(void* memory, std::int64_t bytes) = 0;
+  virtual void unpin(void* memory) = 0;
+};
+
+}  // namespace fulmar

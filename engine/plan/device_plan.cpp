@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "plan/device_plan.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace fulmar {
+namespace {
+
+std::int64_t padded(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+std::int64_t bytes_of(const Window& window, DType type) {
+  return padded(window.cells() * static_cast<std::int64_t>(size_of(type)));
+}
+std::int64_t blocks_in(const Window& own) {
+  const Window all = whole_blocks(own, block_width, block_height);
+  return all.cells() / (block_width * block_height);
+}
+const Band& band_of(const Graph& graph, Edge e) { return graph.node_of(e).outputs[static_cast<std::size_t>(e.output)]; }
+
+/// What one node takes of a lane for a window.
+std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& node, const Window& own) {
+  std::int64_t bytes = 0;
+  for (const Band& b : node.outputs) bytes += bytes_of(own, node.labels() ? DType::u8 : b.type);
+  if (node.op == nullptr) return bytes;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const Edge& e = node.inputs[i];
+    if (!e.connected()) continue;
+    const Window wide = grow(own, node.halo(i, graph.grid));
+    // A copy with a border of what an earlier stage kept, and one in another type.
+    if (!std::binary_search(stage.nodes.begin(), stage.nodes.end(), e.node))
+      bytes += bytes_of(wide, band_of(graph, e).type);
+    if (band_of(graph, e).type != node.port(i).type) bytes += bytes_of(wide, node.port(i).type);
+  }
+  for (const fulmar_view& v : node.views) {
+    if (v.kind == FULMAR_VIEW_WITHIN) {
+      const Halo reach = node.halo(node.input_of(v.input), graph.grid);
+      bytes += padded((own.height + 2 * reach.y) * own.width * 2) + bytes_of(own, DType::u8);
+    }
+    if (v.kind == FULMAR_VIEW_SERIES)
+      bytes += padded(slab_rows(node, own) * own.width * static_cast<std::int64_t>(node.bands) * 4);
+  }
+  return bytes + padded(device_scratch(node, own));
+}
+
+}  // namespace
+
+std::string why_on_host(const Graph& graph, const Stage& stage) {
+  bool works = false;
+  for (const int n : stage.nodes) {
+    const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+    if (node.op == nullptr) continue;
+    works = true;
+    const fulmar_operator& table = node.op->table();
+    if (node.round >= 0) {
+      constexpr std::size_t member = offsetof(fulmar_operator, step_cuda) + sizeof(fulmar_operator::step_cuda);
+      if (!node.op->has(member) || table.step_cuda == nullptr) return node.op->name() + " reduces on the host alone";
+      if (state_bytes(node) > most_state) return "the states of " + node.op->name() + " are too large for a card";
+      // Beyond the seam, blocks are not in the order in which steps on a card go through them.
+      if (graph.grid.wraps && stage.beyond.x > 0)
+        return node.op->name() + " reduces a raster that goes round the earth";
+    } else if (table.run_cuda == nullptr) {
+      return node.op->name() + " has no device twin";
+    }
+    std::size_t planes = 0;
+    for (const fulmar_view& v : node.views) planes += v.kind == FULMAR_VIEW_BANDS ? node.bands : 1;
+    if (planes > most_device_inputs || node.outputs.size() > most_device_outputs)
+      return node.op->name() + " has more bands than a kernel takes";
+  }
+  return works ? "" : "nothing is computed";
+}
+
+bool needed_on_host(const Graph& graph, const Plan& plan, Edge edge) {
+  if (std::any_of(graph.products.begin(), graph.products.end(),
+                  [&](const Product& p) { return std::find(p.bands.begin(), p.bands.end(), edge) != p.bands.end(); }))
+    return true;
+  for (const Stage& stage : plan.stages)
+    if (!stage.device)
+      for (const int n : stage.nodes) {
+        const auto& inputs = graph.nodes[static_cast<std::size_t>(n)].inputs;
+        if (std::find(inputs.begin(), inputs.end(), edge) != inputs.end()) return true;
+      }
+  return false;
+}
+
+std::int64_t rows_beyond(const Plan& plan) {
+  std::int64_t rows = 0;
+  for (const Stage& stage : plan.stages)
+    for (const Halo& margin : stage.margins) rows = std::max(rows, margin.y);
+  return rows;
+}
+
+std::int64_t slab_rows(const Node& node, const Window& own) {
+  if (!node.stacks()) return std::max<std::int64_t>(1, own.height);
+  const std::int64_t row = own.width * static_cast<std::int64_t>(node.bands) * 4;
+  return std::clamp<std::int64_t>(slab_bytes / std::max<std::int64_t>(1, row), 1,
+                                  std::max<std::int64_t>(1, own.height));
+}
+
+fulmar_call shape_of_call(const Node& node, const Window& rows, std::vector<fulmar_plane>& planes,
+                          std::vector<fulmar_plane>& outputs) {
+  fulmar_plane p{};
+  p.x = rows.x, p.y = rows.y, p.width = rows.width, p.height = rows.height;
+  planes.clear();
+  for (const fulmar_view& v : node.views) {
+    p.layer = v.kind == FULMAR_VIEW_SERIES ? static_cast<std::int64_t>(node.bands) : 0;
+    planes.insert(planes.end(), v.kind == FULMAR_VIEW_BANDS ? node.bands : 1, p);
+  }
+  p.layer = 0;
+  outputs.assign(std::max<std::size_t>(1, node.outputs.size()), p);
+  fulmar_call call{};
+  call.size = sizeof call;
+  call.inputs = static_cast<std::uint32_t>(planes.size());
+  call.outputs = static_cast<std::uint32_t>(node.outputs.size());
+  call.input = planes.data();
+  call.output = outputs.data();
+  call.dates = node.times.size();
+  call.views = node.views.data();
+  return call;
+}
+
+std::int64_t device_scratch(const Node& node, const Window& own) {
+  if (node.round >= 0) return blocks_in(own) * state_bytes(node);
+  constexpr std::size_t member = offsetof(fulmar_operator, cuda_scratch) + sizeof(fulmar_operator::cuda_scratch);
+  if (!node.op->has(member) || node.op->table().cuda_scratch == nullptr) return 0;
+  std::vector<fulmar_plane> planes, outputs;
+  const fulmar_call call = shape_of_call(node, {own.x, own.y, own.width, slab_rows(node, own)}, planes, outputs);
+  return static_cast<std::int64_t>(node.op->table().cuda_scratch(node.params.data(), &call));
+}
+
+std::int64_t constant_bytes(const Graph& graph, const Plan& plan) {
+  std::int64_t bytes = padded(2 * (graph.grid.height + 2 * rows_beyond(plan)) * 8);
+  for (const Stage& stage : plan.stages)
+    for (const int n : stage.nodes) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+      if (!stage.device || node.op == nullptr) continue;
+      bytes += node.reduces() ? most_summary : padded(static_cast<std::int64_t>(node.table.size()) * 8);
+      bytes += padded(static_cast<std::int64_t>(node.times.size()) * 8);
+    }
+  return bytes;
+}
+
+std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
+  std::int64_t bytes = constant_bytes(graph, plan);
+  for (const SourceUse& use : plan.sources) {
+    const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
+    Window w;
+    for (const Stage& stage : plan.stages)
+      for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+        if (stage.device && graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == use.source)
+          w = hull(w, largest_window(graph, stage, stage.margins[k], width, height));
+    for (const int band : use.bands) {
+      const auto& stored = source.bands()[static_cast<std::size_t>(band)];
+      bytes += bytes_of(w, stored.dtype) + (stored.has_mask ? padded(w.cells()) : 0);
+    }
+  }
+  for (const Stage& stage : plan.stages) {
+    if (!stage.device) continue;
+    const Window window = largest_window(graph, stage, {}, width, height);
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+      bytes += bytes_of_node(graph, stage, graph.nodes[static_cast<std::size_t>(stage.nodes[k])],
+                             grow(window, stage.margins[k]));
+  }
+  return bytes;
+}
+
+std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
+  std::int64_t bytes = 0;
+  for (const Stage& stage : plan.stages) {
+    if (!stage.device) continue;
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
+      const Window own = grow(largest_window(graph, stage, {}, width, height), stage.margins[k]);
+      if (node.source >= 0 && graph.sources[static_cast<std::size_t>(node.source)]->computed())
+        bytes += bytes_of(own, node.outputs[0].type);
+      if (node.round >= 0) bytes += padded(device_scratch(node, own));
+      if (!node.labels()) continue;
+      bytes += bytes_of(own, DType::u8);
+      for (std::size_t i = 0; i < node.inputs.size(); ++i)
+        if (i > 0 && node.inputs[i].connected())
+          bytes += bytes_of(grow(own, node.halo(i, graph.grid)), node.port(i).type);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace fulmar

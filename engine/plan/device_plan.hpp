@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What a pass needs of a card: pure functions, with no card at hand.
+#pragma once
+
+#include "plan/plan.hpp"
+
+namespace fulmar {
+
+/// Planes of one call that an operator's kernels take, at most; operators with more bands run on the host.
+inline constexpr std::size_t most_device_inputs = 24, most_device_outputs = 16;
+/// What bands that are brought together may take at once: a tile is worked off in slabs of rows of no more.
+inline constexpr std::int64_t slab_bytes = std::int64_t{64} << 20;
+
+/// Bytes set aside for the numbers that an earlier round or pass found, which are known when it is done.
+inline constexpr std::int64_t most_summary = std::int64_t{1} << 20;
+
+/// Bytes of one block's state at most; operators with larger ones reduce on the host.
+inline constexpr std::int64_t most_state = std::int64_t{1} << 20;
+
+/// Why a stage works on the host; empty where it can work on a card.
+std::string why_on_host(const Graph& graph, const Stage& stage);
+/// True if what the node makes is used by a product, or by a stage on the host.
+bool needed_on_host(const Graph& graph, const Plan& plan, Edge edge);
+/// Rows beyond the raster that any node is computed for.
+std::int64_t rows_beyond(const Plan& plan);
+/// Rows of a window that an operator is handed in one call.
+std::int64_t slab_rows(const Node& node, const Window& own);
+/// A call of a node for some rows of a window: the shape alone, without cells. `planes` and `outputs` keep its planes.
+fulmar_call shape_of_call(const Node& node, const Window& rows, std::vector<fulmar_plane>& planes,
+                          std::vector<fulmar_plane>& outputs);
+/// Bytes that a node's kernels need beside its planes, for a window.
+std::int64_t device_scratch(const Node& node, const Window& own);
+/// Bytes of tables and ground sizes that a lane holds throughout a pass.
+std::int64_t constant_bytes(const Graph& graph, const Plan& plan);
+/// Bytes of a lane for tiles of some size, constants included.
+std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height);
+/// Bytes of host memory that a tile needs beside what the processor alone would: companions and warped bands on their
+/// way up, labelled bands on their way down.
+std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height);
+
+}  // namespace fulmar

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// The laws on a card, for every registered operator in all its variants: the bits are the reference's, no copy is made
+// but those the plan counts, and no more memory is held. Without a card they run on the project's own interpreter of
+// PTX (tests/ptx), so scenes are small.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+
+#include "core/error.hpp"
+#include "cuda/backend.hpp"
+#include "plan/device_plan.hpp"
+#include "ptx/runtime/fulmar_ptx.h"
+#include "support/scene.hpp"
+
+namespace fulmar::test {
+namespace {
+
+const Registry& registry() {
+  static const Registry r = builtin_registry();
+  return r;
+}
+
+/// FULMAR_SEED tries other scenes.
+std::uint32_t seed() {
+  const char* given = std::getenv("FULMAR_SEED");
+  return given != nullptr ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : 20260101u;
+}
+
+/// The card, or null where there is none.
+Device* card() {
+  static const std::unique_ptr<Device> opened =
+      cuda::devices().devices.empty() ? nullptr : cuda::open(cuda::devices().devices.front().number);
+  return opened.get();
+}
+
+Budget card_budget(std::int64_t width, std::int64_t height, std::int64_t memory = std::int64_t{1} << 30) {
+  Budget b = budget_of(width, height, 1, Backend::cuda);
+  b.device_memory = memory;
+  return b;
+}
+
+/// Of a whole plan: how many operators run on the card, and how many there are.
+std::pair<int, int> on_card(const Graph& graph, const Plan& plan) {
+  std::pair<int, int> count{0, 0};
+  const auto add = [&](const Graph& g, const Plan& p) {
+    for (const Stage& stage : p.stages)
+      for (const int n : stage.nodes)
+        if (g.nodes[static_cast<std::size_t>(n)].op != nullptr) ++count.second, count.first += stage.device ? 1 : 0;
+  };
+  if (plan.passes.empty()) add(graph, plan);
+  for (const Pass& pass : plan.passes) add(pass.graph, pass.plan);
+  return count;
+}
+
+/// The copies that a plan means: each stored band of a tile goes up once, each band that the host needs comes down
+/// once. Nothing where a stage on the host stands among those on the card.
+std::optional<DeviceTraffic> planned_copies(const Graph& graph, const Plan& plan) {
+  DeviceTraffic t;
+  bool mixed = false;
+  const auto add = [&](const Graph& g, const Plan& p) {
+    if (p.lane_bytes == 0) return;
+    std::int64_t up = 0, down = 0;
+    for (const SourceUse& use : p.sources)
+      for (const int band : use.bands)
+        up += g.sources[static_cast<std::size_t>(use.source)]->bands()[static_cast<std::size_t>(band)].has_mask ? 2 : 1;
+    for (const Stage& stage : p.stages) {
+      mixed |= !stage.device;
+      for (const Edge& e : stage.results) down += needed_on_host(g, p, e) ? 1 : 0;
+      for (const int n : stage.nodes) {
+        const Node& node = g.nodes[static_cast<std::size_t>(n)];
+        if (node.source >= 0) up += g.sources[static_cast<std::size_t>(node.source)]->computed() ? 1 : 0;
+        if (node.round >= 0) ++up, ++down;
+        if (node.labels())
+          down += std::count_if(node.inputs.begin(), node.inputs.end(), [](const Edge& e) { return e.connected(); });
+      }
+    }
+    t.uploads += up * p.tiles, t.downloads += down * p.tiles;
+  };
+  if (plan.passes.empty()) add(graph, plan);
+  for (const Pass& pass : plan.passes) add(pass.graph, pass.plan);
+  return mixed ? std::nullopt : std::optional{t};
+}
+
+class OnCard : public testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (card() != nullptr) return;
+    // Where the test was given a card, or what stands in for one, there must be one.
+    ASSERT_EQ(std::getenv("FULMAR_CARD_EXPECTED"), nullptr) << cuda::devices().trouble;
+    GTEST_SKIP() << cuda::devices().trouble;
+  }
+  /// Operators that reduce on the host alone; those that have no cells are not in any stage.
+  [[nodiscard]] static bool works_on_host() {
+    const std::string& op = GetParam().op;
+    return op == "zonal" || op == "qnr";
+  }
+  [[nodiscard]] Scene scene(std::int64_t width, std::int64_t height) const {
+    return make_scene(registry(), GetParam(), width, height, seed());
+  }
+};
+#define TRACE(scene) SCOPED_TRACE((scene).text + "   (FULMAR_SEED=" + std::to_string(seed()) + ")")
+
+TEST_P(OnCard, AgreesInEveryTiling) {
+  const Scene s = scene(67, 45);
+  TRACE(s);
+  if (GetParam().place == Place::unknown && needs_ground(registry(), s)) return;
+  const Bound bound(registry(), s);
+  const Results expected = bound.run(reference_budget());
+  std::vector<std::pair<std::int64_t, std::int64_t>> tilings{{67, 45}};
+  if (GetParam().place == Place::metric) tilings.insert(tilings.end(), {{64, 17}, {19, 45}});
+  for (const auto& [w, h] : tilings) {
+    SCOPED_TRACE("tiles of " + std::to_string(w) + " x " + std::to_string(h));
+    const Results got = bound.run(card_budget(w, h), card());
+    EXPECT_EQ(difference(expected, got, s.grid.width), "");
+    const auto [there, all] = on_card(bound.graph, got.plan);
+    if (!works_on_host()) EXPECT_EQ(there, all) << "an operator lost its device twin";
+    EXPECT_EQ(got.report.backend, there > 0 ? Backend::cuda : Backend::cpu);
+    // A chain crosses the bus once down and once up, however long it is.
+    if (const auto planned = planned_copies(bound.graph, got.plan)) {
+      EXPECT_EQ(got.report.traffic.uploads, planned->uploads);
+      EXPECT_EQ(got.report.traffic.downloads, planned->downloads);
+    }
+  }
+}
+
+TEST_P(OnCard, AgreesAcrossBlocks) {
+  if (GetParam().place != Place::metric) return;
+  const Scene s = scene(block_width + 9, 21);
+  TRACE(s);
+  const Bound bound(registry(), s);
+  EXPECT_EQ(difference(bound.run(reference_budget()), bound.run(card_budget(0, 0), card()), s.grid.width), "");
+  const Scene tall = scene(11, block_height + 5);
+  const Bound other(registry(), tall);
+  EXPECT_EQ(difference(other.run(reference_budget()), other.run(card_budget(0, 0), card()), tall.grid.width), "");
+}
+
+TEST_P(OnCard, AgreesAtEverySize) {
+  if (GetParam().place != Place::metric) return;
+  for (const auto& [w, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {1, 1}, {31, 1}, {1, 31}, {32, 8}, {33, 9}, {31, 7}, {64, 2}, {65, 3}, {257, 1}, {37, 23}}) {
+    const Scene s = scene(w, h);
+    TRACE(s);
+    SCOPED_TRACE(std::to_string(w) + " x " + std::to_string(h));
+    const Bound bound(registry(), s);
+    EXPECT_EQ(difference(bound.run(reference_budget()), bound.run(card_budget(0, 0), card()), w), "");
+  }
+}
+
+/// A small card has smaller tiles, one that is too small is refused with the numbers, and nothing depends on it. No more
+/// is held than was planned.
+TEST_P(OnCard, FitsTheMemoryOfTheCard) {
+  if (GetParam().place != Place::metric) return;
+  // Some operators take many looks at a cell, and an interpreter has all day but not all week.
+  const Scene s = scene(block_width + 9, block_height + 5);
+  TRACE(s);
+  const Bound bound(registry(), s);
+  const auto plan_with = [&](std::int64_t memory) { return make_plan(bound.graph, card_budget(0, 0, memory)); };
+  const auto taken = [](const Plan& plan) {
+    std::int64_t most = plan.lane_bytes * plan.tokens;
+    for (const Pass& pass : plan.passes) most = std::max(most, pass.plan.lane_bytes * pass.plan.tokens);
+    return most;
+  };
+  const Plan large = plan_with(std::int64_t{4} << 30);
+  if (taken(large) == 0) return;
+  std::int64_t low = 0, high = taken(large);
+  while (high - low > 1) {  // the smallest card, to the byte
+    const std::int64_t middle = low + (high - low) / 2;
+    try {
+      EXPECT_LE(taken(plan_with(middle)), middle);
+      high = middle;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), Errc::device) << e.what();
+      EXPECT_NE(e.message().find("MiB of device memory do not suffice"), std::string::npos) << e.what();
+      low = middle;
+    }
+  }
+  EXPECT_LT(high, taken(large));
+  const Scene small = scene(67, 45);
+  const Bound other(registry(), small);
+  if (fulmar_ptx_reset_counts != nullptr) fulmar_ptx_reset_counts();
+  const Results got = other.run(card_budget(32, 16), card());
+  EXPECT_LE(got.report.device_peak, got.plan.card_bytes);
+  if (fulmar_ptx_get_counts == nullptr) return;
+  fulmar_ptx_counts counts{};
+  fulmar_ptx_get_counts(&counts);
+  // The runtime gives memory out in units of 256 bytes. No allocation after the first tile: one for each in flight.
+  EXPECT_LE(counts.bytes_highest, static_cast<std::uint64_t>(got.plan.card_bytes + 3 * 256));
+  int lanes = other.graph.temporaries.empty() && got.plan.passes.empty() ? got.plan.tokens : 0;
+  for (const Pass& pass : got.plan.passes) lanes += pass.plan.lane_bytes > 0 ? pass.plan.tokens : 0;
+  EXPECT_EQ(counts.allocations, static_cast<std::uint64_t>(lanes));
+}
+
+const auto by_label = [](const testing::TestParamInfo<Case>& i) { return i.param.label(); };
+INSTANTIATE_TEST_SUITE_P(Operators, OnCard, testing::ValuesIn(all_cases(true)), by_label);
+
+}  // namespace
+}  // namespace fulmar::test

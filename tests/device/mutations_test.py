@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The laws on a card find mistakes: each of these is made in a real kernel as the interpreter of PTX loads it, and each
+must be found by a fault, a wrong bit, or a wrong count. A law that finds nothing where something is wrong is broken."""
+import os
+import subprocess
+
+import pytest
+
+MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator that meet it
+    "an index of a cell": ("each_cellI", r"shl\.b64 (\s*)(%rd\d+), (%rd\d+), 2;", r"shl.b64 $1$2, $3, 3;", 0,
+                           "AgreesInEveryTiling/linear"),
+    "a bound, one too far": ("each_cellI", r"setp\.ge\.s64", "setp.gt.s64", 0, "AgreesInEveryTiling/linear"),
+    "a bound of what is widened": ("widen_cells", r"setp\.ge\.s64", "setp.gt.s64", 0, "AgreesInEveryTiling/linear"),
+    "a barrier before sums are moved": ("each_window", r"bar\.sync \s*0;", "", 0, "AgreesInEveryTiling/speckle"),
+    "a barrier before sums are read": ("each_window", r"bar\.sync \s*0;", "", 1, "AgreesInEveryTiling/speckle"),
+    "a barrier before cells are told": ("each_window", r"bar\.sync \s*0;", "", 3, "AgreesInEveryTiling/speckle"),
+    "a sum that is a difference": ("each_window", r"add\.rn\.f64", "sub.rn.f64", 14, "AgreesInEveryTiling/cfar"),
+    "an index of a block": ("each_block", r"mul\.lo\.s64", "add.s64", 1, "AgreesAcrossBlocks/stats"),
+    "a step of the search for ranks": ("6MedianE", r"shr\.u32 (\s*)(%r\d+), (%r\d+), 1;", r"shr.u32 $1$2, $3, 2;", 0,
+                                       "AgreesInEveryTiling/median"),
+}
+
+
+def run(law, mistake=None):
+    environment = dict(os.environ, LD_PRELOAD=os.environ["FULMAR_PTX_RUNTIME"], FULMAR_CARD_EXPECTED="1")
+    if mistake:
+        environment["FULMAR_PTX_MUTATE"] = mistake
+    return subprocess.run([os.environ["FULMAR_DEVICE_TESTS"], f"--gtest_filter=*OnCard.{law}"], env=environment,
+                          capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("law", sorted({m[4] for m in MISTAKES.values()}))
+def test_the_right_kernels_pass(law):
+    done = run(law)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "[  PASSED  ] 1 test." in done.stdout
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_found(name):
+    kernel, pattern, replacement, which, law = MISTAKES[name]
+    done = run(law, f"{kernel}|{pattern}|{replacement}|{which}")
+    assert "ptx: mutated" in done.stderr, "the kernel has no such place any more: choose another"
+    assert done.returncode != 0, f"nothing found {name}"

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the assembler says of every kernel: no spills, no stack but where a kernel states why, registers within budget.
+
+    registers.py OBJECT... [--arch sm_75]
+
+Prints a table, one line a kernel; exit code 1 where one breaks its budget. PTX is taken from the objects as nvcc left it
+(uncompressed), so nothing is compiled twice.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+# Registers a thread: 128 let 512 threads share a multiprocessor of Turing, 255 half as many. Functions of two or three
+# windows of sums keep the places of all of them, functions with scratch work on long arrays in memory.
+BUDGETS = [(r"each_window.*Moments.*Moments", 255), (r"each_window", 128), (r"each_cell_with_scratch", 255),
+           (r"each_block", 128), (r"each_cell.*BelkinOReilly", 255), (r"each_cell", 128), (r"", 64)]
+# Kernels whose functions keep an array of their own, which no register can hold: (kernel, functor) and its bytes at most.
+STACKS = [("each_cell_of_bands", "Expression", 1024), ("each_cell_with_scratch", "Heatwave", 1024),
+          ("each_cell", "BelkinOReilly", 4096), ("each_window", "RefinedLee", 512), ("each_cell", "RefinedLee", 512), ("each_block", "Gsa", 64),
+          ("each_block", "Regress", 64)]
+
+
+def texts(path):
+    with tempfile.TemporaryDirectory() as folder:
+        section = pathlib.Path(folder) / "fatbin"
+        subprocess.run(["objcopy", "-O", "binary", "--only-section=.nv_fatbin", path, section], check=True)
+        data = section.read_bytes() if section.exists() else b""
+    return [data[m.start():data.index(b"\0", m.start())] for m in re.finditer(rb"\.version \d", data)]
+
+
+def kernels(text, ptxas, arch):
+    with tempfile.NamedTemporaryFile(suffix=".ptx") as file:
+        file.write(text)
+        file.flush()
+        said = subprocess.run([ptxas, "-v", f"-arch={arch}", "-o", "/dev/null", file.name], capture_output=True,
+                              text=True, check=True).stderr
+    for part in said.split("Compiling entry function ")[1:]:
+        stack, stores, loads = map(int, re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill "
+                                                  r"loads", part).groups())
+        yield part.split("'")[1], int(re.search(r"Used (\d+) registers", part)[1]), stack, stores + loads
+
+
+def readable(names):
+    said = subprocess.run(["c++filt", "-p"], input="\n".join(names), capture_output=True, text=True, check=True).stdout
+    return [re.sub(r"fulmar::(cuda|ops|op)?(::)?", "", line) for line in said.splitlines()]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("objects", nargs="+")
+    parser.add_argument("--arch", default="sm_75")
+    parser.add_argument("--ptxas", default="ptxas")
+    options = parser.parse_args()
+    found = [k for path in options.objects for text in texts(path) for k in kernels(text, options.ptxas, options.arch)]
+    if not found:
+        sys.exit("no kernel in any object")
+    broken = 0
+    for (name, registers, stack, spills), words in zip(found, readable([k[0] for k in found])):
+        budget = next(most for part, most in BUDGETS if re.search(part, words))
+        room = next((most for kernel, functor, most in STACKS if words.startswith(kernel) and functor in words), 0)
+        wrong = registers > budget or spills > 0 or stack > room
+        broken += wrong
+        print(f"{registers:4} of {budget:3} registers {stack:5} of {room:4} bytes of stack {spills:4} spilled "
+              f"{'BROKEN ' if wrong else ''} {words[:150]}")
+    print(f"{len(found)} kernels, {broken} beyond their budget, for {options.arch}")
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
