@@ -12,7 +12,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.MULTILINE)
 
 GDAL = re.compile(r"^(gdal|ogr|cpl|vrt|memdataset|gnm|proj|geodesic)[a-z0-9_]*\.h(pp)?$")
 TBB = re.compile(r"^(tbb|oneapi)/")
-CUDA = re.compile(r"^(cuda|cub/|thrust/|cooperative_groups|nv/|device_launch)")
+CUDA = re.compile(r"^(cuda[a-z_0-9]*\.h|cub/|thrust/|cooperative_groups|nv/|device_launch)")
 
 
 def code():

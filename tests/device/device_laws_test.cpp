@@ -115,7 +115,9 @@ TEST_P(OnCard, AgreesInEveryTiling) {
     const Results got = bound.run(card_budget(w, h), card());
     EXPECT_EQ(difference(expected, got, s.grid.width), "");
     const auto [there, all] = on_card(bound.graph, got.plan);
-    if (!works_on_host()) EXPECT_EQ(there, all) << "an operator lost its device twin";
+    if (!works_on_host()) {
+      EXPECT_EQ(there, all) << "an operator lost its device twin";
+    }
     EXPECT_EQ(got.report.backend, there > 0 ? Backend::cuda : Backend::cpu);
     // A chain crosses the bus once down and once up, however long it is.
     if (const auto planned = planned_copies(bound.graph, got.plan)) {
