@@ -150,8 +150,8 @@ TEST_P(OnCard, AgreesAtEverySize) {
   }
 }
 
-/// A small card has smaller tiles, one that is too small is refused with the numbers, and nothing depends on it. No more
-/// is held than was planned.
+/// A small card has smaller tiles, one that is too small is refused with the numbers, and nothing depends on it. No
+/// more is held than was planned.
 TEST_P(OnCard, FitsTheMemoryOfTheCard) {
   if (GetParam().place != Place::metric) return;
   // Some operators take many looks at a cell, and an interpreter has all day but not all week.
