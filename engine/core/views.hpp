@@ -175,11 +175,12 @@ struct Outputs {
   }
 };
 
-/// A round of a reduction: the first is 0. `summary` is what the round before found.
+/// A round of a reduction: the first is 0. `summary` is what the round before found, `width` x `height` the raster.
 struct Round {
   std::uint32_t index = 0, inputs = 0;
   const double* summary = nullptr;
   std::uint64_t count = 0;
+  std::int64_t width = 0, height = 0;
 };
 
 /// A whole raster of one band, as a Whole operator sees it; row by row without gaps.

@@ -169,11 +169,12 @@ FeatureTable Products::summary_table(int n) const {
     for (const std::string& name : names_of(column, node))
       table.columns.push_back(
           {name, ColumnType::real, column.unit.symbol == units::any ? unit : column.unit, column.description});
-  const auto found = summaries_.find(n);
-  if (found == summaries_.end()) return table;
+  const auto found = reduced_.find(n);
+  if (found == reduced_.end()) return table;
   const std::size_t width = table.columns.size();
-  for (std::size_t i = 0; i + width <= found->second.size(); i += width) {
-    const auto first = found->second.begin() + static_cast<std::ptrdiff_t>(i);
+  const std::vector<double>& numbers = found->second.numbers;
+  for (std::size_t i = 0; i + width <= numbers.size(); i += width) {
+    const auto first = numbers.begin() + static_cast<std::ptrdiff_t>(i);
     table.rows.push_back({{}, {first, first + static_cast<std::ptrdiff_t>(width)}});
   }
   // Zones of a raster are called by its values.
@@ -221,8 +222,11 @@ const FeatureTable& Products::table_of(int n) {
 
 void Products::finish(RunReport& report) {
   for (auto& [node, labeller] : labellers_) static_cast<void>(table_of(node));
-  for (const auto& [node, numbers] : summaries_)
-    report.summaries.push_back({graph_.nodes[static_cast<std::size_t>(node)].op->name(), summary_table(node)});
+  for (const auto& [node, found] : reduced_) {
+    const std::string& name = graph_.nodes[static_cast<std::size_t>(node)].op->name();
+    report.summaries.push_back({name, summary_table(node)});
+    if (!found.remark.empty()) report.notes.push_back(name + ": " + found.remark);
+  }
   for (std::size_t t = 0; t < graph_.tables.size(); ++t) static_cast<void>(table(static_cast<int>(t)));
   for (const Node& node : graph_.nodes)
     if (!node.remark.empty()) report.notes.push_back(node.op->name() + ": " + node.remark);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/block.hpp"
+#include "exec/reduce.hpp"
 #include "exec/run.hpp"
 #include "exec/tables.hpp"
 
@@ -25,8 +26,8 @@ class Products {
   void write(const Product& product, std::size_t band, const Window& window, const PlaneRef& plane);
   /// The objects of a labelling node of the whole graph.
   [[nodiscard]] Labeller& labeller(int node) { return labellers_.at(node); }
-  /// The numbers that a reducing node of the whole graph has found so far; empty before its first round.
-  [[nodiscard]] std::vector<double>& summary(int node) { return summaries_[node]; }
+  /// What a reducing node of the whole graph has found so far; empty before its first round.
+  [[nodiscard]] Found& found(int node) { return reduced_[node]; }
   /// A table of the graph, made if it is not there yet; the passes that find what it is made of must be done.
   [[nodiscard]] const FeatureTable& table(int which);
   /// Writes the features and lets all products appear. The report lists them.
@@ -45,7 +46,7 @@ class Products {
   TableMaker made_;
   Metadata metadata_;
   std::map<int, Labeller> labellers_;
-  std::map<int, std::vector<double>> summaries_;
+  std::map<int, Found> reduced_;
   std::map<int, FeatureTable> found_;                   ///< by node, once asked for
   std::vector<std::unique_ptr<RasterSink>> rasters_;    ///< by product, null where it is not one
   std::vector<std::unique_ptr<FeatureSink>> features_;  ///< likewise

@@ -11,6 +11,7 @@ namespace fulmar {
 
 Reduction::Reduction(const Node& node, const Grid& grid, const std::vector<double>& summary)
     : node_{node},
+      grid_{grid},
       across_{(grid.width + block_width - 1) / block_width},
       blocks_{across_ * ((grid.height + block_height - 1) / block_height)},
       summary_{summary} {
@@ -20,11 +21,13 @@ Reduction::Reduction(const Node& node, const Grid& grid, const std::vector<doubl
       std::count_if(node.inputs.begin(), node.inputs.end(), [](const Edge& e) { return e.connected(); }));
   round_.summary = summary_.empty() ? nullptr : summary_.data();
   round_.summary_count = summary_.size();
+  round_.width = grid.width;
+  round_.height = grid.height;
 }
 
 Reduction::State Reduction::begin() const {
   // Memory of new[] is aligned for every type that asks for no more than the default.
-  State state{new std::byte[static_cast<std::size_t>(state_bytes(node_))]};
+  State state{new std::byte[static_cast<std::size_t>(state_bytes(node_, grid_))]};
   node_.op->table().begin(node_.params.data(), &round_, state.get());
   return state;
 }
@@ -59,7 +62,7 @@ void Reduction::add(std::int64_t block, State state) {
   root_ = std::move(state);
 }
 
-std::vector<double> Reduction::finish(std::vector<State> states) const {
+Found Reduction::finish(std::vector<State> states) const {
   while (states.size() > 1) {
     std::vector<State> next;
     for (std::size_t i = 0; i < states.size(); i += 2) {
@@ -72,7 +75,7 @@ std::vector<double> Reduction::finish(std::vector<State> states) const {
   return states.empty() ? numbers_of(begin()) : numbers_of(states.front());
 }
 
-std::vector<double> Reduction::numbers_of(const State& state) const {
+Found Reduction::numbers_of(const State& state) const {
   const auto& table = node_.op->table();
   fulmar_error error{};
   constexpr auto failed = std::numeric_limits<std::uint64_t>::max();
@@ -86,7 +89,7 @@ std::vector<double> Reduction::numbers_of(const State& state) const {
     throw e.within("operator " + node_.op->name() + " of plugin " + node_.op->plugin());
   }
   numbers.resize(static_cast<std::size_t>(count));
-  return numbers;
+  return {std::move(numbers), error.message};
 }
 
 }  // namespace fulmar

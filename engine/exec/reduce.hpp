@@ -9,12 +9,19 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "plan/plan.hpp"
 
 namespace fulmar {
+
+/// What a round of a reduction found: its numbers, and what the operator has to say of them.
+struct Found {
+  std::vector<double> numbers;
+  std::string remark;
+};
 
 class Reduction {
  public:
@@ -36,14 +43,15 @@ class Reduction {
   /// Takes the state of a block, in any order, from any thread.
   void add(std::int64_t block, State state);
   /// The numbers, once all blocks were added. A raster without blocks has the numbers of an empty state.
-  [[nodiscard]] std::vector<double> finish() const { return root_ ? numbers_of(root_) : numbers_of(begin()); }
+  [[nodiscard]] Found finish() const { return root_ ? numbers_of(root_) : numbers_of(begin()); }
   /// The definition: neighbours are merged, two by two in the order of blocks, until one is left.
-  [[nodiscard]] std::vector<double> finish(std::vector<State> states) const;
+  [[nodiscard]] Found finish(std::vector<State> states) const;
 
  private:
-  [[nodiscard]] std::vector<double> numbers_of(const State& state) const;
+  [[nodiscard]] Found numbers_of(const State& state) const;
 
   const Node& node_;
+  const Grid& grid_;
   std::int64_t across_, blocks_;
   std::vector<double> summary_;
   fulmar_round round_{};

@@ -378,8 +378,8 @@ std::vector<Part> objects(const Image& set, const Image* intensity, const Image*
 
 /// The numbers of a reducing operator in one of its rounds: a state for every block of the lattice, cell by cell in
 /// raster order; then neighbours are merged, two by two, until one is left.
-std::vector<double> reduce(const Graph& graph, const Node& node, const std::vector<Image>& inputs,
-                           const std::vector<double>& summary) {
+Found reduce(const Graph& graph, const Node& node, const std::vector<Image>& inputs,
+             const std::vector<double>& summary) {
   const Reduction reduction{node, graph.grid, summary};
   CellCalls calls{graph, node, inputs};
   std::vector<Reduction::State> states;
@@ -419,8 +419,8 @@ void run_reference(const Graph& graph, Products& products, const std::atomic<boo
             converted(images[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)], node.port(i).type);
     }
     if (node.round >= 0) {
-      std::vector<double>& summary = products.summary(node.origin);
-      summary = reduce(graph, node, inputs, summary);
+      Found& found = products.found(node.origin);
+      found = reduce(graph, node, inputs, found.numbers);
       continue;
     }
     images[n] = apply(graph, node, inputs);

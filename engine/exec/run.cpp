@@ -70,7 +70,7 @@ class Executor {
         pool_{std::make_unique<Pool>(plan.buffer_bytes + (std::int64_t{1} << 20))} {
     for (std::size_t n = 0; n < graph.nodes.size(); ++n)
       if (const Node& node = graph.nodes[n]; node.round >= 0)
-        reductions_.try_emplace(static_cast<int>(n), node, graph.grid, products.summary(node.origin));
+        reductions_.try_emplace(static_cast<int>(n), node, graph.grid, products.found(node.origin).numbers);
     if (plan.lane_bytes > 0) {
       if (options.device == nullptr) fail(Errc::device, "the plan has stages for a card, and none was given");
       device_ = std::make_unique<DevicePass>(graph, plan, *options.device, ground_rows_, reductions_);
@@ -113,7 +113,7 @@ class Executor {
     });
     stop_if_asked(cancel_);
     for (auto& [n, reduction] : reductions_)
-      products_.summary(graph_.nodes[static_cast<std::size_t>(n)].origin) = reduction.finish();
+      products_.found(graph_.nodes[static_cast<std::size_t>(n)].origin) = reduction.finish();
     report.pool_peak = std::max(report.pool_peak, pool_->held());
     if (!device_) return;
     report.device_peak = std::max(report.device_peak, device_->held());
@@ -239,7 +239,7 @@ class Executor {
 /// The numbers that earlier passes found, where operators look for them.
 void hand_summaries(Graph& pass, Products& products) {
   for (Node& node : pass.nodes)
-    if (node.reduces() && node.round < 0) node.table = products.summary(node.origin);
+    if (node.reduces() && node.round < 0) node.table = products.found(node.origin).numbers;
 }
 
 /// Draws what a pass reads of tables, and tells its nodes how much that is.

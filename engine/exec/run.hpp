@@ -40,7 +40,7 @@ struct RunReport {
   std::vector<ProductReport> products;
   std::vector<FeatureTable> tables;      ///< one for each labelling node, in node order
   std::vector<SummaryReport> summaries;  ///< one for each reducing node, in node order
-  std::vector<std::string> notes;        ///< what tabular operators have to say, such as what they dropped
+  std::vector<std::string> notes;        ///< what operators have to say, such as what they dropped
   std::int64_t pool_peak = 0;            ///< bytes the engine's pool held at most
   std::int64_t device_peak = 0;          ///< bytes of device memory held at most
   DeviceTraffic traffic;                 ///< what crossed to and from the card, tile by tile

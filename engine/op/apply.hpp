@@ -642,7 +642,7 @@ void add_reduction(fulmar_operator& table) {
     return op;
   };
   static const auto round_of = [](const fulmar_round* r) {
-    return Round{r->index, r->inputs, r->summary, r->summary_count};
+    return Round{r->index, r->inputs, r->summary, r->summary_count, r->width, r->height};
   };
   table.rounds = [](const void* params) -> std::uint32_t {
     if constexpr (requires(const Op& op) { op.rounds(); })
@@ -682,7 +682,13 @@ void add_reduction(fulmar_operator& table) {
   table.finish = [](const void* params, const fulmar_round* r, const void* state, double* summary,
                     fulmar_error* error) -> std::uint64_t {
     try {
-      return op_of(params).finish(*static_cast<const State*>(state), round_of(r), summary);
+      const Op op = op_of(params);
+      const auto count = op.finish(*static_cast<const State*>(state), round_of(r), summary);
+      if constexpr (requires(Round round) { op.remark(round, summary); })
+        if (summary != nullptr)
+          std::snprintf(error->message, sizeof error->message, "%s",
+                        std::string{op.remark(round_of(r), summary)}.c_str());
+      return count;
     } catch (...) {
       tell(error);
       return UINT64_MAX;

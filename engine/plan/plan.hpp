@@ -116,7 +116,7 @@ std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step);
 /// Rows that are read and widened at a time for a whole operator: a quarter of a million cells or so.
 std::int64_t rows_of_strip(std::int64_t width, std::int64_t height);
 /// Bytes of one state of a reducing operator in a round.
-std::int64_t state_bytes(const Node& node);
+std::int64_t state_bytes(const Node& node, const Grid& grid);
 
 /// Errors: Errc::usage where the budget is too small for even the smallest tile, with the numbers.
 Plan make_plan(const Graph& graph, const Budget& budget);

@@ -211,7 +211,7 @@ std::int64_t bytes_of_states(const Graph& graph, const Plan& plan, std::int64_t 
                              int tokens) {
   std::int64_t state = 0;
   for (const Node& node : graph.nodes)
-    if (node.round >= 0) state += state_bytes(node);
+    if (node.round >= 0) state += state_bytes(node, graph.grid);
   if (state == 0) return 0;
   const auto blocks = [](std::int64_t cells, std::int64_t block) { return (cells + block - 1) / block; };
   const std::int64_t across = blocks(graph.grid.width, block_width), down = blocks(graph.grid.height, block_height);
@@ -538,11 +538,17 @@ Plan plan_tables(const Budget& budget) {
 
 }  // namespace
 
-std::int64_t state_bytes(const Node& node) {
+std::int64_t state_bytes(const Node& node, const Grid& grid) {
   const auto inputs =
       std::count_if(node.inputs.begin(), node.inputs.end(), [](const Edge& e) { return e.connected(); });
-  const fulmar_round round{
-      sizeof(fulmar_round), static_cast<std::uint32_t>(node.round), static_cast<std::uint32_t>(inputs), 0, nullptr, 0};
+  const fulmar_round round{sizeof(fulmar_round),
+                           static_cast<std::uint32_t>(node.round),
+                           static_cast<std::uint32_t>(inputs),
+                           0,
+                           nullptr,
+                           0,
+                           grid.width,
+                           grid.height};
   return padded(static_cast<std::int64_t>(node.op->table().state_bytes(node.params.data(), &round)));
 }
 

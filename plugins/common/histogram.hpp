@@ -8,8 +8,9 @@ namespace fulmar::ops {
 /// How many cells of a raster fall into each of equal bins.
 ///
 /// Bin i of `bins` over [low, high] holds low + i w <= x < low + (i + 1) w with w = (high - low) / bins, the last one
-/// high too. Without a range (high not above low) it is that of the raster, found in a round of its own. Missing cells,
-/// and values outside a given range, are not counted. One row a bin.
+/// high too. Without a range (high not above low) it is that of the raster, found in a round of its own. Missing cells
+/// are not counted. One row a bin; where a range is given, one before them for the values below it, without a lower
+/// edge, and one after them for the values above it, without an upper edge.
 struct Histogram : HistogramOf<Histogram> {
   struct Params {
     std::int32_t bins = 256;
@@ -18,8 +19,8 @@ struct Histogram : HistogramOf<Histogram> {
   static Schema schema() {
     return Schema{"histogram", "Count the cells of a raster by their value."}
         .input("value", units::any, "Any measurement.")
-        .summary("low", units::any, "Lower edge of the bin.")
-        .summary("high", units::any, "Upper edge of the bin.")
+        .summary("low", units::any, "Lower edge of the bin; missing for the values below the range.")
+        .summary("high", units::any, "Upper edge of the bin; missing for the values above the range.")
         .summary("n", units::cell, "Cells in the bin.")
         .param("bins", &Params::bins, "Number of bins.", units::one, between(1, 65536))
         .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
@@ -29,15 +30,17 @@ struct Histogram : HistogramOf<Histogram> {
         .cites("Freedman & Diaconis 1981, Z. Wahrscheinlichkeitstheorie 57, 453-476")
         .agrees(exactly);
   }
-  std::uint64_t found(const Bins& bins, const std::int64_t* counts, std::int64_t, double* numbers) const {
-    const auto rows = static_cast<std::uint64_t>(bins.count);
-    for (std::uint64_t i = 0; numbers != nullptr && i < rows; ++i) {
-      const auto k = static_cast<std::int64_t>(i);
-      numbers[3 * i] = bins.edge(k);
-      numbers[3 * i + 1] = bins.edge(k + 1);
-      numbers[3 * i + 2] = static_cast<double>(counts[i]);
+  std::uint64_t found(const Bins& bins, const std::int64_t* counts, const State& s, double* numbers) const {
+    const std::int64_t rows = bins.count + (ranged() ? 2 : 0);
+    const auto row = [&](double low, double high, std::int64_t n) {
+      *numbers++ = low, *numbers++ = high, *numbers++ = static_cast<double>(n);
+    };
+    if (numbers != nullptr) {
+      if (ranged()) row(missing<double>, bins.low, s.below);
+      for (std::int64_t i = 0; i < bins.count; ++i) row(bins.edge(i), bins.edge(i + 1), counts[i]);
+      if (ranged()) row(bins.high, missing<double>, s.above);
     }
-    return 3 * rows;
+    return static_cast<std::uint64_t>(3 * rows);
   }
 };
 

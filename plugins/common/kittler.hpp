@@ -19,11 +19,11 @@ struct Kittler : ThresholdOf<Kittler> {
         .example("scene_db.tif ! kittler --below ! water.tif")
         .cites("Kittler & Illingworth 1986, Pattern Recognition 19(1), 41-47");
   }
-  std::uint64_t found(const Bins& bins, const std::int64_t* counts, std::int64_t n, double* numbers) const {
-    if (numbers == nullptr) return 3;
+  static constexpr const char* alone = "the histogram shows one class alone";
+  static void threshold(const Bins& bins, const std::int64_t* counts, std::int64_t n, double* numbers) {
     numbers[0] = numbers[1] = missing<double>;
     numbers[2] = static_cast<double>(n);
-    if (n == 0 || !(bins.high > bins.low)) return 3;
+    if (n == 0 || !(bins.high > bins.low)) return;
     // About the middle of the range, so that squares lose nothing to a large mean.
     const double middle = (bins.low + bins.high) / 2, narrow = bins.width() * bins.width() / 12;
     double sum = 0, squares = 0;
@@ -51,10 +51,9 @@ struct Kittler : ThresholdOf<Kittler> {
       last = t;
       if (j < least) least = j, best = t;
     }
-    if (best < 0 || best == first || best == last) return 3;
+    if (best < 0 || best == first || best == last) return;
     numbers[0] = bins.centre(best);
     numbers[1] = least;
-    return 3;
   }
 };
 

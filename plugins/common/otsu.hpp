@@ -18,11 +18,11 @@ struct Otsu : ThresholdOf<Otsu> {
         .example("scene_db.tif ! otsu --below ! water.tif")
         .cites("Otsu 1979, IEEE Trans. SMC 9(1), 62-66");
   }
-  std::uint64_t found(const Bins& bins, const std::int64_t* counts, std::int64_t n, double* numbers) const {
-    if (numbers == nullptr) return 3;
+  static constexpr const char* alone = "all values fall into one bin";
+  static void threshold(const Bins& bins, const std::int64_t* counts, std::int64_t n, double* numbers) {
     numbers[0] = numbers[1] = missing<double>;
     numbers[2] = static_cast<double>(n);
-    if (n == 0 || !(bins.high > bins.low)) return 3;
+    if (n == 0 || !(bins.high > bins.low)) return;
     // The variance about the middle of the range, so that it keeps its digits beside a large mean.
     const double middle = (bins.low + bins.high) / 2;
     double total = 0, about = 0, squares = 0;
@@ -43,11 +43,10 @@ struct Otsu : ThresholdOf<Otsu> {
       const double apart = lower / w1 - (total - lower) / w2, between = w1 * w2 * (apart * apart);
       if (between > most) most = between, best = t;
     }
-    if (best < 0) return 3;
+    if (best < 0) return;
     const double count = static_cast<double>(n), shift = about / count, variance = squares / count - shift * shift;
     numbers[0] = bins.centre(best);
     numbers[1] = most / (count * count) / variance;
-    return 3;
   }
 };
 

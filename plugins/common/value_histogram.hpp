@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "fulmar/op.hpp"
 
@@ -38,7 +39,7 @@ template <class Op>
 struct HistogramOf {
   struct State {
     float least, largest;
-    std::int64_t n;
+    std::int64_t n, below, above;  // in the range, and on either side of it
   };
   FULMAR_HD static std::int64_t* counts(State& s) { return reinterpret_cast<std::int64_t*>(&s + 1); }
   static const std::int64_t* counts(const State& s) { return reinterpret_cast<const std::int64_t*>(&s + 1); }
@@ -54,7 +55,7 @@ struct HistogramOf {
                     : Bins{r.summary[0], r.summary[1], params().bins};
   }
   void begin(State& s, const Round& r) const {
-    s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0};
+    s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0, 0, 0};
     if (counts_in(r))
       for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
   }
@@ -67,14 +68,18 @@ struct HistogramOf {
       return;
     }
     const std::int64_t i = bins(r).of(static_cast<double>(value));
-    if (i < 0) return;
+    if (i < 0) {
+      const bool low = static_cast<double>(value) < bins(r).low;
+      s.below += low ? 1 : 0, s.above += low ? 0 : 1;
+      return;
+    }
     ++counts(s)[i];
     ++s.n;
   }
   void merge(State& a, const State& b, const Round& r) const {
     a.least = b.least < a.least ? b.least : a.least;
     a.largest = b.largest > a.largest ? b.largest : a.largest;
-    a.n += b.n;
+    a.n += b.n, a.below += b.below, a.above += b.above;
     if (counts_in(r))
       for (std::int64_t i = 0; i < params().bins; ++i) counts(a)[i] += counts(b)[i];
   }
@@ -84,7 +89,7 @@ struct HistogramOf {
       if (numbers != nullptr) numbers[0] = s.n > 0 ? s.least : 0, numbers[1] = s.n > 0 ? s.largest : 0;
       return 2;
     }
-    return static_cast<const Op&>(*this).found(bins(r), counts(s), s.n, numbers);
+    return static_cast<const Op&>(*this).found(bins(r), counts(s), s, numbers);
   }
 
  private:
@@ -115,6 +120,18 @@ struct ThresholdOf : HistogramOf<Op> {
         .param("below", &Params::below, "Detect what is at or below the threshold, such as water in radar.",
                units::flag, anything())
         .agrees(exactly);
+  }
+  std::uint64_t found(const Bins& bins, const std::int64_t* counts, const typename HistogramOf<Op>::State& s,
+                      double* numbers) const {
+    if (numbers != nullptr) static_cast<const Op&>(*this).threshold(bins, counts, s.n, numbers);
+    return 3;
+  }
+  /// What a run says where there is no threshold.
+  [[nodiscard]] std::string remark(const Round& r, const double* numbers) const {
+    if (!this->counts_in(r) || !is_missing(numbers[0])) return {};
+    return std::string{"there is no threshold, because "} +
+           (numbers[2] == 0 ? this->ranged() ? "no cell has a value in the range" : "no cell has a value" : Op::alone) +
+           ": every cell of the result is missing";
   }
   FULMAR_HD std::uint8_t operator()(float value, Table found) const {
     const double threshold = found[0];

@@ -148,6 +148,7 @@ typedef struct fulmar_round {
   uint32_t reserved;
   const double* summary; /**< of the round before, or NULL */
   uint64_t summary_count;
+  int64_t width, height; /**< of the raster, in cells */
 } fulmar_round;
 
 /** What a column of a table holds. Every value is a double, NaN where missing, but for texts. */
@@ -244,12 +245,13 @@ typedef struct fulmar_operator {
      merged in a fixed tree, so that no tile, thread or backend shows. What `finish` writes is handed to the next round,
      then to `run` as the call's table, and is the operator's summary: rows of the columns the schema names. */
   uint32_t (*rounds)(const void* params);
-  uint64_t (*state_bytes)(const void* params, const fulmar_round*);
+  uint64_t (*state_bytes)(const void* params, const fulmar_round*); /**< the summary is not known yet */
   void (*begin)(const void* params, const fulmar_round*, void* state); /**< in memory aligned for every type */
   int (*step)(const void* params, const fulmar_round*, const fulmar_call*, void* state, fulmar_error*);
   void (*merge)(const void* params, const fulmar_round*, void* into, const void* from);
   /** Writes the summary where `summary` is not NULL; returns how many doubles it holds at most (NULL) or holds. A return
-      of UINT64_MAX is a failure, told by the error. */
+      of UINT64_MAX is a failure, told by the error. A message beside numbers is a sentence for the user, such as why
+      there is no threshold. */
   uint64_t (*finish)(const void* params, const fulmar_round*, const void* state, double* summary, fulmar_error*);
   /* WHOLE. Planes of the whole raster; `whole_bytes` of memory beside them for a raster of so many cells. */
   int (*whole)(const void* params, const fulmar_call*, fulmar_error*);

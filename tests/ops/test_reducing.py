@@ -17,6 +17,12 @@ def found(text, cwd=None):
     return [s["rows"] for s in json.loads(run(text, "--json", cwd=cwd).out)["summaries"]]
 
 
+def told(text):
+    """The first row of the first summary, and what the run has to say."""
+    report = json.loads(run(text, "--json").out)
+    return report["summaries"][0]["rows"][0], report["notes"]
+
+
 def measured(path, band=1):
     """The cells in f64, missing as NaN."""
     cells = read(path, band).astype(np.float64)
@@ -73,16 +79,24 @@ def test_nothing_is_told_of_nothing(tmp_path):
     row = found(f"{tmp_path}/none.tif ! stats ! {tmp_path}/s.csv")[0][0]
     assert row == {"n": 0, "missing": 600, "min": None, "max": None, "mean": None, "std": None}
     for op in ("otsu", "kittler"):
-        row = found(f"{tmp_path}/none.tif ! {op} ! {tmp_path}/o.tif")[0][0]
+        row, said = told(f"{tmp_path}/none.tif ! {op} ! {tmp_path}/o.tif")
         assert row["threshold"] is None and row["n"] == 0
+        assert said == [f"{op}: there is no threshold, because no cell has a value: every cell of the result is missing"]
         assert (read(tmp_path / "o.tif") == 255).all()
 
 
 def test_one_value_has_no_threshold(tmp_path):
     write(tmp_path / "flat.tif", np.full((20, 30), 3.5, np.float32))
     for op in ("otsu", "kittler"):
-        assert found(f"{tmp_path}/flat.tif ! {op} ! {tmp_path}/o.tif")[0][0]["threshold"] is None
+        row, said = told(f"{tmp_path}/flat.tif ! {op} ! {tmp_path}/o.tif")
+        assert row["threshold"] is None and len(said) == 1 and f"{op}: there is no threshold, because " in said[0]
         assert (read(tmp_path / "o.tif") == 255).all()
+        row, said = told(f"{tmp_path}/flat.tif ! {op} --low 7 --high 9 ! {tmp_path}/o.tif")
+        assert row["n"] == 0 and "no cell has a value in the range" in said[0]
+        printed = run(f"{tmp_path}/flat.tif ! {op} ! {tmp_path}/o.tif").out
+        assert "there is no threshold" in printed
+    write(tmp_path / "two.tif", np.float32([[1, 2] * 20] * 20))
+    assert told(f"{tmp_path}/two.tif ! otsu ! {tmp_path}/o.tif")[1] == []
 
 
 @pytest.mark.parametrize("bins", [16, 256, 1000])
@@ -94,7 +108,10 @@ def test_histogram_is_numpys(tmp_path, bins):
     assert np.allclose([r["low"] for r in rows], edges[:-1], rtol=0, atol=1e-12)
     rows = found(f"{SCENE} ! histogram --bins {bins} --low -25 --high -5 ! {tmp_path}/h.csv")[0]
     counts, _ = np.histogram(cells, bins=bins, range=(-25, -5))
-    assert [int(r["n"]) for r in rows] == counts.tolist()
+    below, *inside, above = rows
+    assert [int(r["n"]) for r in inside] == counts.tolist()
+    assert below == {"low": None, "high": -25, "n": (cells < -25).sum()} and below["n"] > 0
+    assert above == {"low": -5, "high": None, "n": (cells > -5).sum()} and above["n"] > 0
 
 
 def test_otsu_is_scikit_images_to_the_bin(tmp_path):
@@ -138,7 +155,8 @@ def kittler(cells, bins):
             continue
         j[t] = 1 + 2 * (p1 * np.log(v1**0.5) + p2 * np.log(v2**0.5)) - 2 * (p1 * np.log(p1) + p2 * np.log(p2))
     tried = np.flatnonzero(np.isfinite(j))
-    best = int(np.argmin(j))
+    # Behind an empty bin J is what it was before it, but for rounding: the first of equals counts.
+    best = int(np.argmin(np.where(counts[:-1] > 0, j, np.inf)))
     return None if best in (tried[0], tried[-1]) else centres[best]
 
 
