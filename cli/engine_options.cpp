@@ -136,6 +136,10 @@ std::int64_t parse_bytes(const std::string& text) {
   }
   if (n == 0 || !rest.empty() || n > (most_bytes >> shift))
     fail(Errc::usage, "--memory takes a size such as 512M, 2G, 1GiB or a number of bytes, not '" + text + "'");
+  // No run takes less than a mebibyte: a number alone was meant in mebibytes.
+  if ((n << shift) < (std::int64_t{1} << 20))
+    fail(Errc::usage, "--memory " + text + " is " + std::to_string(n << shift) + " bytes, in which nothing can run" +
+                          (shift == 0 ? "; did you mean " + std::to_string(n) + "MiB?" : "; 512M is a good size"));
   return n << shift;
 }
 

@@ -24,13 +24,22 @@ struct Options {
   bool json = false;
 };
 
+/// Nothing is written, so a product that exists is no hindrance.
+struct OnlyLooking : GdalIo {
+  [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions& options) const override {
+    FileOptions any = options;
+    any.overwrite = true;
+    return GdalIo::product_kind(path, any);
+  }
+};
+
 std::string explain_pipeline(const Options& options, PipelineText request) {
   Budget budget = options.engine.budget();
   const std::unique_ptr<Device> card = open_card(budget);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
-  const GdalIo io;
+  const OnlyLooking io;
   const Graph graph =
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);

@@ -231,7 +231,71 @@ std::string find_beside(const std::string& scene) {
                                 scene, places[0], places[1]));
 }
 
-std::shared_ptr<const Lut> parse_lut(const std::string& path, const CompanionRequest& request) {
+/// The words of a measurement's name, as in s1b-iw-grd-vv-20211223t051122-...: empty where it is no such name.
+std::vector<std::string> words_of_measurement(const std::string& scene) {
+  std::vector<std::string> words{""};
+  for (const char c : stem_of(scene))
+    if (c == '-')
+      words.emplace_back();
+    else
+      words.back() += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const bool named = words.size() >= 6 && words[0].size() == 3 && words[0].rfind("s1", 0) == 0 &&
+                     words[3].size() == 2 && words[4].size() == 15;
+  return named ? words : std::vector<std::string>{};
+}
+
+/// A table of another scene would calibrate this one wrongly, and nothing would show it.
+void check_belongs(const CPLXMLNode* tree, const Lut& lut, const std::string& path, const std::string& scene,
+                   const Grid& grid) {
+  const auto* header = CPLSearchXMLNode(const_cast<CPLXMLNode*>(tree), "=adsHeader");
+  const auto words = words_of_measurement(scene);
+  if (header != nullptr && !words.empty()) {
+    const auto said = [&](const char* what) {
+      std::string text = CPLGetXMLValue(header, what, "");
+      std::erase_if(text, [](char c) { return c == '-' || c == ':'; });
+      for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      return text;
+    };
+    const auto compare = [&](const char* what, const char* element, const std::string& of_scene, std::size_t digits) {
+      const std::string of_table = said(element).substr(0, digits);
+      if (!of_table.empty() && of_table != of_scene)
+        fail(Errc::input, fmt::format("the calibration table '{}' does not belong to '{}': its {} is {}, that of the "
+                                      "scene {}; give the table of that scene with --with",
+                                      path, scene, what, of_table, of_scene));
+    };
+    compare("satellite", "missionId", words[0], 3);
+    compare("swath", "swath", words[1], 3);
+    compare("polarisation", "polarisation", words[3], 2);
+    const auto& t = words[4];
+    const auto started = parse_time(fmt::format("{}-{}-{}T{}:{}:{}", t.substr(0, 4), t.substr(4, 2), t.substr(6, 2),
+                                                t.substr(9, 2), t.substr(11, 2), t.substr(13, 2))
+                                        .c_str());
+    const auto of_table = parse_time(CPLGetXMLValue(header, "startTime", ""));
+    // A name has whole seconds.
+    if (started && of_table && std::abs(*started - *of_table) > 1.5)
+      fail(Errc::input,
+           fmt::format("the calibration table '{}' does not belong to '{}': it begins at {}, the scene at {}; "
+                       "give the table of that scene with --with",
+                       path, scene, CPLGetXMLValue(header, "startTime", ""), t));
+  }
+  // Beyond its last vectors a table goes on for less than a step.
+  const auto& v = lut.vectors;
+  const auto& pixels = v.front().pixels;
+  const double lines = v.back().line + (v.back().line - v[v.size() - 2].line);
+  const double samples = pixels.back() + (pixels.back() - pixels[pixels.size() - 2]);
+  const auto bottom = static_cast<double>(grid.height + lut.line_offset),
+             right = static_cast<double>(grid.width + lut.sample_offset);
+  if (bottom > lines + 1 || right > samples + 1 || lut.line_offset < 0 || lut.sample_offset < 0)
+    fail(Errc::input,
+         fmt::format(
+             "the calibration table '{}' does not belong to '{}': it reaches to line {} and sample {}, the scene "
+             "from {},{} to line {} and sample {}; give the table of that scene, and of a cut-out its place with "
+             "--line-offset and --sample-offset",
+             path, scene, v.back().line, pixels.back(), lut.line_offset, lut.sample_offset,
+             grid.height + lut.line_offset - 1, grid.width + lut.sample_offset - 1));
+}
+
+std::shared_ptr<const Lut> parse_lut(const std::string& path, const CompanionRequest& request, const Grid& grid) {
   const char* element = element_of(request.values);
   auto lut = std::make_shared<Lut>();
   lut->line_offset = parse_offset(request.values, "line-offset");
@@ -252,6 +316,7 @@ std::shared_ptr<const Lut> parse_lut(const std::string& path, const CompanionReq
   if (std::adjacent_find(lut->vectors.begin(), lut->vectors.end(),
                          [](const Vector& a, const Vector& b) { return a.line >= b.line; }) != lut->vectors.end())
     fail(Errc::input, fmt::format("'{}': the lines of the calibration vectors do not increase", path));
+  check_belongs(tree.get(), *lut, path, request.scene, grid);
   place_vectors(*lut, path);
   return lut;
 }
@@ -333,7 +398,7 @@ class LutSource : public ComputedSource {
 
 std::shared_ptr<const RasterSource> open_sentinel1_lut(const CompanionRequest& request, const Grid& grid) {
   const auto path = request.path.empty() ? find_beside(request.scene) : request.path;
-  auto lut = parse_lut(path, request);
+  auto lut = parse_lut(path, request, grid);
   StoredBand band;
   band.description = fmt::format("{} of {}", element_of(request.values), file_name(path));
   return std::make_shared<LutSource>(path, grid, std::move(band), std::move(lut));

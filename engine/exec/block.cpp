@@ -296,7 +296,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
           const fulmar_call call{
               sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr, nullptr};
           fulmar_error error{};
-          check_call(table.sample(node.params.data(), &call, &error), error, node, wide);
+          const int status = node.op->guard([&] { return table.sample(node.params.data(), &call, &error); });
+          check_call(status, error, node, wide);
         }
         sums.emplace_back(v, cells.at<float>(own.x, own.y), cells.stride, own.width, own.height, arena_);
         sum_planes.push_back(planes.size());
@@ -389,7 +390,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     else if (beyond_seam)
       call_stretches();
     else
-      check_call(table.run(node.params.data(), &call, &error), error, node, own);
+      check_call(node.op->guard([&] { return table.run(node.params.data(), &call, &error); }), error, node, own);
     for (std::size_t i = 0; i < planes.size(); ++i)
       if (i != stacked && std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end())
         move_down(planes[i], rows);

@@ -96,7 +96,10 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
       if (v.name == "connectivity") eight = v.number == 0;
     labellers_.try_emplace(
         n, graph.grid_of(node.grid), eight,
-        [&node](const fulmar_object& o) { return node.op->table().keep(node.params.data(), &o) != 0; }, bytes);
+        [&node](const fulmar_object& o) {
+          return node.op->guard([&] { return node.op->table().keep(node.params.data(), &o); }) != 0;
+        },
+        bytes);
   }
   Metadata metadata = graph.sources.empty() ? Metadata{} : graph.sources.front()->metadata();
   for (const auto& [key, value] : options.provenance) metadata[key] = value;

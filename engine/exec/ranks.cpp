@@ -59,13 +59,16 @@ FULMAR_CLONES void pick(const float* __restrict wire, std::int32_t place, const 
   for (std::int64_t i = 0; i < lanes; ++i) to[i] = wanted[i] == place ? wire[i] : to[i];
 }
 
+/// Whether a cell has no place in an order: missing, or infinite, which only a plugin's operator makes.
+inline bool unranked(float v) { return !(v - v == 0.0f); }
+
 /// Copies cells, with 0 for -0 and what stands for missing cells; tells whether any is missing.
 FULMAR_CLONES bool copy_row(const float* __restrict from, std::int64_t width, float* __restrict to) {
   int found = 0;
   for (std::int64_t x = 0; x < width; ++x) {
     const float v = from[x] + 0.0f;
-    found |= is_missing(v) ? 1 : 0;
-    to[x] = is_missing(v) ? last : v;
+    found |= unranked(v) ? 1 : 0;
+    to[x] = unranked(v) ? last : v;
   }
   return found != 0;
 }
@@ -393,7 +396,7 @@ void RankRows::sort_cells(const float* cells, std::int64_t stride, Arena& arena)
     for (std::int64_t x = 0; x < wide; ++x) {
       const float v = row[x] + 0.0f;  // 0 for -0
       keys[valid] = static_cast<std::uint64_t>(key_of(v)) << 32 | static_cast<std::uint64_t>(x * s.tall + y);
-      valid += is_missing(v) ? 0 : 1;
+      valid += unranked(v) ? 0 : 1;
     }
   }
   const std::uint64_t* sorted = radix_sort(keys, room, valid);

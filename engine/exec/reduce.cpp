@@ -28,13 +28,19 @@ Reduction::Reduction(const Node& node, const Grid& grid, const std::vector<doubl
 Reduction::State Reduction::begin() const {
   // Memory of new[] is aligned for every type that asks for no more than the default.
   State state{new std::byte[static_cast<std::size_t>(state_bytes(node_, grid_))]};
-  node_.op->table().begin(node_.params.data(), &round_, state.get());
+  node_.op->guard([&] { node_.op->table().begin(node_.params.data(), &round_, state.get()); });
   return state;
+}
+
+void Reduction::merge(State& into, const State& from) const {
+  node_.op->guard([&] { node_.op->table().merge(node_.params.data(), &round_, into.get(), from.get()); });
 }
 
 void Reduction::step(State& state, const fulmar_call& call, const Window& window) const {
   fulmar_error error{};
-  check_call(node_.op->table().step(node_.params.data(), &round_, &call, state.get(), &error), error, node_, window);
+  const int status =
+      node_.op->guard([&] { return node_.op->table().step(node_.params.data(), &round_, &call, state.get(), &error); });
+  check_call(status, error, node_, window);
 }
 
 std::int64_t Reduction::block_of(const Window& block) const {
@@ -54,7 +60,7 @@ void Reduction::add(std::int64_t block, State state) {
     }
     State& left = beside < block ? other->second : state;
     State& right = beside < block ? state : other->second;
-    node_.op->table().merge(node_.params.data(), &round_, left.get(), right.get());
+    merge(left, right);
     State merged = std::move(left);
     waiting_.erase(other);
     state = std::move(merged);
@@ -66,8 +72,7 @@ Found Reduction::finish(std::vector<State> states) const {
   while (states.size() > 1) {
     std::vector<State> next;
     for (std::size_t i = 0; i < states.size(); i += 2) {
-      if (i + 1 < states.size())
-        node_.op->table().merge(node_.params.data(), &round_, states[i].get(), states[i + 1].get());
+      if (i + 1 < states.size()) merge(states[i], states[i + 1]);
       next.push_back(std::move(states[i]));
     }
     states = std::move(next);
@@ -79,10 +84,16 @@ Found Reduction::numbers_of(const State& state) const {
   const auto& table = node_.op->table();
   fulmar_error error{};
   constexpr auto failed = std::numeric_limits<std::uint64_t>::max();
-  const auto most = table.finish(node_.params.data(), &round_, state.get(), nullptr, &error);
+  constexpr auto most_numbers = std::uint64_t{1} << 32;
+  const auto finish = [&](double* numbers) {
+    return node_.op->guard([&] { return table.finish(node_.params.data(), &round_, state.get(), numbers, &error); });
+  };
+  const auto most = finish(nullptr);
+  if (most != failed && most > most_numbers)
+    fail(Errc::usage, "operator " + node_.op->name() + " of plugin " + node_.op->plugin() + " wants to hand on " +
+                          std::to_string(most) + " numbers: its plugin is broken");
   std::vector<double> numbers(most == failed ? 0 : static_cast<std::size_t>(most));
-  const auto count =
-      most == failed ? failed : table.finish(node_.params.data(), &round_, state.get(), numbers.data(), &error);
+  const auto count = most == failed ? failed : finish(numbers.data());
   if (count == failed || count > numbers.size()) {
     Error e{error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code),
             error.message[0] != '\0' ? error.message : "the operator failed without saying why"};

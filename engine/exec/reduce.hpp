@@ -48,6 +48,7 @@ class Reduction {
   [[nodiscard]] Found finish(std::vector<State> states) const;
 
  private:
+  void merge(State& into, const State& from) const;
   [[nodiscard]] Found numbers_of(const State& state) const;
 
   const Node& node_;

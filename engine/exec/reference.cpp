@@ -152,7 +152,7 @@ std::array<double, 3> window_ranks(const Image& image, const fulmar_view& v, std
     for (std::int64_t i = -v.outer_x; i <= v.outer_x; ++i) {
       if (ring && std::abs(i) <= v.inner_x && std::abs(j) <= v.inner_y) continue;
       const float cell = image.value(x + i, y + j);
-      if (!is_missing(cell)) cells.push_back(cell == 0 ? 0.0f : cell);
+      if (std::isfinite(cell)) cells.push_back(cell == 0 ? 0.0f : cell);
     }
   const auto n = static_cast<double>(cells.size());
   if (cells.empty()) return {0, missing<double>, missing<double>};

@@ -277,8 +277,9 @@ FeatureTable tabulate(const Operator& op, const std::vector<std::byte>& params,
         return guarded(o, [&](Collector& c) { return c.notes.emplace_back(sentence), 0; });
       }};
   fulmar_error error{};
-  const int wrong =
-      op.table().tabulate(params.data(), views.data(), static_cast<std::uint32_t>(views.size()), &writer, &error);
+  const int wrong = op.guard([&] {
+    return op.table().tabulate(params.data(), views.data(), static_cast<std::uint32_t>(views.size()), &writer, &error);
+  });
   if (out.outgrown) too_large(op.name(), most_bytes);
   if (!out.trouble.empty()) fail(Errc::runtime, op.name() + ": " + out.trouble);
   if (wrong != 0)

@@ -385,7 +385,7 @@ struct PackedSignature {
   using Pack = typename F::Pack;
   using Output = Result<float>;
   static constexpr std::int64_t lanes = static_cast<std::int64_t>(sizeof(Pack) / sizeof(double));
-  static constexpr int most_bands = 8;
+  static constexpr int most_bands = 64;
 
   /// outer_x: how many bands the functor needs at least.
   static std::uint32_t views(const F& f, fulmar_view* out, std::uint32_t capacity) {
@@ -396,7 +396,7 @@ struct PackedSignature {
 
   static void run(const F& f, const fulmar_call& call) {
     Pack packs[most_bands];
-    const auto bands = static_cast<int>(std::min<std::uint32_t>(call.inputs, most_bands));
+    const int bands = std::min(static_cast<int>(call.inputs), f.bands());  // no more than it asks for, at most 64
     for (std::int64_t y = 0; y < call.output->height; ++y) {
       float* to = static_cast<float*>(call.output->cells) + y * call.output->stride;
       for (std::int64_t x = 0; x < call.output->width; x += lanes) {
@@ -760,12 +760,14 @@ const fulmar_operator& table_of() {
       else
         return (void)params, (void)values, 0;
     };
-    made.run = [](const void* params, const fulmar_call* call, fulmar_error*) {
-      if constexpr (has_cells<Op>)
-        with_variant(functor(params),
-                     [&](const auto& f) { SignatureOf<std::remove_cvref_t<decltype(f)>>::type::run(f, *call); });
-      else
-        (void)params, (void)call;
+    made.run = [](const void* params, const fulmar_call* call, fulmar_error* error) -> int {
+      if constexpr (has_cells<Op>) try {
+          with_variant(functor(params),
+                       [&](const auto& f) { SignatureOf<std::remove_cvref_t<decltype(f)>>::type::run(f, *call); });
+        } catch (...) {
+          return tell(error);
+        }
+      (void)params, (void)call, (void)error;
       return 0;
     };
     made.sample = [](const void* params, const fulmar_call* call, fulmar_error*) {

@@ -129,6 +129,23 @@ void check_table(const fulmar_operator& table) {
     fail(Errc::usage, "a labelling operator's table lacks keep");
 }
 
+/// The engine warps by itself: it must find what tells it whither and how.
+template <class Broken>
+void check_warping(const Operator& op, Broken&& broken) {
+  if (op.outputs().size() != 1 || op.outputs()[0].type != DType::f32) broken("a warping operator makes one raster");
+  const Param *to = op.param("to"), *crs = op.param("crs"), *how = op.param("resample");
+  if (to == nullptr && crs == nullptr)
+    broken("a warping operator needs the parameter 'to', a raster with the grid, or 'crs'");
+  for (const Param* text : {to, crs, op.param("extent")})
+    if (text != nullptr && text->type != ParamType::text && text->type != ParamType::file)
+      broken("the parameter " + shown(text->name) + " of a warping operator is a text");
+  if (const Param* resolution = op.param("resolution"); resolution != nullptr && resolution->type != ParamType::number)
+    broken("the parameter 'resolution' of a warping operator is a number");
+  const std::vector<std::string> methods{"nearest", "bilinear", "cubic", "lanczos", "average"};
+  if (how == nullptr || how->type != ParamType::choice || how->choices != methods)
+    broken("a warping operator needs the parameter 'resample', a choice of nearest, bilinear, cubic, lanczos, average");
+}
+
 // ---- reading a parameter ----
 
 enum class Trouble { none, malformed, too_large };
@@ -346,6 +363,15 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     throw Error{Errc::usage, why}.within("operator " + shown(name_)).within("plugin " + plugin_);
   };
   if (name_.empty()) broken("the operator has no name");
+  const bool tabular = table.kind == FULMAR_KIND_TABULAR;
+  for (const auto* ports : {&inputs_, &outputs_})
+    for (const Port& p : *ports)
+      if (p.table != tabular)
+        broken(
+            "the port " + shown(p.name) +
+            (tabular ? " of a tabular operator is no table" : " is a table, which only a tabular operator may have"));
+  if (tabular && outputs_.size() != 1) broken("a tabular operator makes one table");
+  if (table.kind == FULMAR_KIND_WARPING) check_warping(*this, broken);
   if (kind_ != kind_names.at(table.kind)) broken("the schema and the table tell different kinds of operator");
   if (per_band_ && (!variadic_ || outputs_.size() != 1)) broken("outputs for each band need bands and one description");
   if (table.kind == FULMAR_KIND_REDUCING && summary_columns_.empty())
@@ -362,6 +388,19 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
   }
   for (const Param& p : params_)
     if (param(p.name) != &p) broken("the parameter " + shown(p.name) + " appears twice");
+}
+
+void Operator::blame() const {
+  const std::string who = "operator " + name_ + " of plugin " + plugin_;
+  try {
+    throw;
+  } catch (Error& e) {
+    throw e.within(who);
+  } catch (const std::exception& e) {
+    throw Error{Errc::runtime, e.what()}.within(who);
+  } catch (...) {
+    throw Error{Errc::runtime, "it threw something that is not an exception"}.within(who);
+  }
 }
 
 const Param* Operator::param(std::string_view name) const {

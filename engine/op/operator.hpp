@@ -88,11 +88,24 @@ class Operator {
   /// True if the table reaches as far as a member that a later version of the contract appended.
   [[nodiscard]] bool has(std::size_t end_of_member) const { return table_->size >= end_of_member; }
 
+  /// Calls a function of the table. The contract has no exceptions, but a plugin may throw one all the same: it ends in
+  /// an Error that names operator and plugin.
+  template <class Call>
+  auto guard(Call&& call) const {
+    try {
+      return call();
+    } catch (...) {
+      blame();
+    }
+  }
+
   /// What is wrong with the schema's words: no verb-first summary, a parameter without unit, range or description, no
   /// example, no source... Empty when it is in order.
   [[nodiscard]] std::vector<std::string> lint() const;
 
  private:
+  [[noreturn]] void blame() const;
+
   const fulmar_operator* table_;
   std::string plugin_, name_, summary_, kind_, example_, agrees_;
   std::vector<Port> inputs_, outputs_, summary_columns_;

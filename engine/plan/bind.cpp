@@ -187,10 +187,49 @@ class Binder {
       if (g.affine) size += fmt::format(" of {:.6g} x {:.6g}", (*g.affine)[1], std::abs((*g.affine)[5]));
       return size + (name.empty() ? ", no CRS" : ", " + name);
     };
-    wrong(origin.span,
-          fmt::format("{0} does not lie on the grid of {1}: {2} against {3}. Bring it onto that grid where it is read, "
-                      "with {0} ! align --to {1}",
-                      file(origin), file(origin_of(one)), describe(b), describe(a)));
+    std::string words = fmt::format("{} against {}", describe(b), describe(a));
+    if (describe(a) == describe(b)) words = describe(a) + ", but " + difference_of(b, a);
+    // Detail is kept: the coarser grid is left, not gone to.
+    const auto cell = [](const Grid& g) {
+      const Ground ground = g.ground();
+      return ground.dx > 0 ? ground.dx * ground.dy : g.affine ? std::abs((*g.affine)[1] * (*g.affine)[5]) : 0.0;
+    };
+    const bool finer = cell(b) > 0 && cell(b) < 0.999 * cell(a) && b.affine.has_value();
+    const std::string from = file(finer ? origin_of(one) : origin), to = file(finer ? origin : origin_of(one));
+    wrong(origin.span, fmt::format("{} does not lie on the grid of {}: {}. Bring {} where it is read, with {} ! align "
+                                   "--to {}",
+                                   file(origin), file(origin_of(one)), words,
+                                   finer ? "the coarser one onto the finer grid" : "it onto that grid", from, to));
+  }
+
+  /// Where two grids differ that look alike in few digits.
+  static std::string difference_of(const Grid& b, const Grid& a) {
+    if (a.affine.has_value() != b.affine.has_value()) return "one of them lies on control points";
+    if (a.affine) {
+      const auto &p = *a.affine, &q = *b.affine;
+      if (p[0] != q[0] || p[3] != q[3]) {
+        const double cell = std::hypot(p[1], p[4]);
+        return fmt::format(
+            "its first corner is {:.10g}, {:.10g} and not {:.10g}, {:.10g}, off by {:.4g} x {:.4g} cells", q[0], q[3],
+            p[0], p[3], std::abs(q[0] - p[0]) / cell, std::abs(q[3] - p[3]) / cell);
+      }
+      if (p != q)
+        return fmt::format(
+            "its cells are {:.12g} x {:.12g} and not {:.12g} x {:.12g}, with turns {:.6g}, {:.6g} and "
+            "not {:.6g}, {:.6g}",
+            q[1], std::abs(q[5]), p[1], std::abs(p[5]), q[2], q[4], p[2], p[4]);
+    } else if (a.control_points != b.control_points) {
+      return "their control points differ";
+    }
+    const auto pair = std::mismatch(a.crs.begin(), a.crs.end(), b.crs.begin(), b.crs.end());
+    const auto part = [](const std::string& crs, std::string::const_iterator at) {
+      const auto begin = at - std::min<std::ptrdiff_t>(at - crs.begin(), 12);
+      std::string text{begin, begin + std::min<std::ptrdiff_t>(crs.end() - begin, 40)};
+      std::replace(text.begin(), text.end(), '\n', ' ');
+      return text;
+    };
+    return fmt::format("its CRS says '...{}...' where the other says '...{}...'", part(b.crs, pair.second),
+                       part(a.crs, pair.first));
   }
 
   Flow read(const Step& step) {
@@ -213,8 +252,15 @@ class Binder {
       }
     };
     expand(step.name, step.span);
-    for (const Argument& a : step.arguments)
-      if (a.name == "with" && a.pipeline.empty()) expand(a.value, a.span);
+    for (const Argument& a : step.arguments) {
+      if (a.name != "with" || !a.pipeline.empty()) continue;
+      if (registry_.find(a.value) != nullptr)
+        wrong(a.span, fmt::format("--with takes a file, or a pipeline in brackets, but '{0}' is an operator: write "
+                                  "--with [ file.tif ! {0} ], or --with [ ! {0} ] for what {1} itself holds (for a "
+                                  "file of that name, ./{0})",
+                                  a.value, step.name));
+      expand(a.value, a.span);
+    }
     Flow flow;
     flow.last = step.name;
     const auto range = time_range(step);
@@ -245,9 +291,10 @@ class Binder {
       std::vector<int> bands;
       for (const int band : chosen)
         if (static_cast<std::size_t>(band) * static_cast<std::size_t>(side_by_side) > stored.size())
-          wrong(step.span,
-                fmt::format("{} has {}{}, not {}", name, count(stored.size() / static_cast<std::size_t>(side_by_side)),
-                            side_by_side == 1 ? "" : " in each variable", band),
+          wrong(span_of_bands(step),
+                fmt::format("{} has {}{}, but band {} of it is asked for{}", name,
+                            count(stored.size() / static_cast<std::size_t>(side_by_side)),
+                            side_by_side == 1 ? "" : " in each variable", band, words_of_bands(step)),
                 Errc::input);
         else
           for (int k = 1; k <= side_by_side; ++k) bands.push_back((band - 1) * side_by_side + k);
@@ -292,8 +339,22 @@ class Binder {
     }
     if (range) note_dates(step, flow, dates);
     for (const Argument& a : step.arguments)
-      if (a.name == "with" && !a.pipeline.empty()) put_beside(flow, chain(a.pipeline, Flow{}), a.span);
+      if (a.name == "with" && !a.pipeline.empty())
+        put_beside(flow, chain(a.pipeline, goes_on(a.pipeline) ? flow : Flow{}), a.span);
     return flow;
+  }
+
+  /// Where the bands of a step are chosen, and the words that choose them.
+  [[nodiscard]] static Span span_of_bands(const Step& step) {
+    for (const Argument& a : step.arguments)
+      if (a.name == "band") return a.span;
+    return step.span;
+  }
+  [[nodiscard]] static std::string words_of_bands(const Step& step) {
+    std::string words;
+    for (const Argument& a : step.arguments)
+      if (a.name == "band") words += " --band " + a.value;
+    return words.empty() ? words : ", by" + words;
   }
 
   /// A file of features; read when the run begins.
@@ -343,7 +404,7 @@ class Binder {
           std::find_if(arguments.ports.begin(), arguments.ports.end(), [&](const auto& p) { return p.first == &port; });
       if (own != arguments.ports.end()) {
         const Argument& a = *own->second;
-        made.inputs[i] = table_of(step, op, flow_of(a), a.span);
+        made.inputs[i] = table_of(step, op, goes_on(a.pipeline) ? chain(a.pipeline, flow) : flow_of(a), a.span);
       } else if (!port.optional) {
         wrong(step.span, fmt::format("{} needs a table '{}'; give it as --{} file.gpkg, or --{} [ file.csv ! ... ]",
                                      op.name(), port.name, port.name, port.name));
@@ -459,9 +520,11 @@ class Binder {
       }
       const auto port =
           std::find_if(op.inputs().begin(), op.inputs().end(), [&](const Port& p) { return p.name == name; });
-      // A table may be given by its file alone, and so may a scene that shapes flow onto.
+      // A table may be given by its file alone, and so may a scene that shapes flow onto; a raster by the name of a
+      // value that was made before.
       const bool scene = from_shapes && port == op.inputs().begin();
-      if (!a.pipeline.empty() || scene || (port != op.inputs().end() && port->table)) {
+      const bool of_port = port != op.inputs().end() && (port->table || op.param(name) == nullptr) && !a.name.empty();
+      if (!a.pipeline.empty() || scene || of_port) {
         if (port == op.inputs().end())
           wrong(a.span, fmt::format("{} has no input '{}' that a pipeline could feed", op.name(), name));
         out.ports.emplace_back(&*port, &a);
@@ -501,7 +564,7 @@ class Binder {
     std::vector<std::string> names;
     for (const Param& p : op.params()) names.push_back(p.name);
     for (std::size_t i = 1; i < op.inputs().size(); ++i)
-      if (op.inputs()[i].table) names.push_back(op.inputs()[i].name);
+      if (op.inputs()[i].companion.empty()) names.push_back(op.inputs()[i].name);
     std::string message = fmt::format("{} has no parameter '{}'", op.name(), name);
     const auto near = nearest(name, names);
     if (!near.empty())
@@ -554,16 +617,38 @@ class Binder {
     }
   }
 
+  /// What flows into an input that is given by name: a pipeline of its own, one that goes on with what flows, or a
+  /// value that was made before.
+  Flow side_flow(const Argument& a, const Operator& op, const Flow& flow) {
+    if (!a.pipeline.empty()) return chain(a.pipeline, goes_on(a.pipeline) ? flow : Flow{});
+    Flow side;
+    side.last = a.value;
+    side.times = {missing<double>};
+    side.bands = {flow.find(a.value)};
+    if (side.bands.front().connected()) return side;
+    std::set<std::string> names;
+    for (const auto& [known, edge] : flow.named) names.insert(known);
+    if (registry_.find(a.value) != nullptr)
+      wrong(a.span, fmt::format("--{0} of {1} takes a pipeline in brackets, and '{2}' is an operator: write --{0} [ "
+                                "file.tif ! {2} ], or --{0} [ ! {2} ] to go on with what flows",
+                                a.name, op.name(), a.value));
+    wrong(a.span,
+          fmt::format("--{0} of {1} takes a pipeline in brackets, as in --{0} [ {2} ]{3}", a.name, op.name(), a.value,
+                      names.empty() ? std::string{}
+                                    : fmt::format(", or the name of a value made before: {}", fmt::join(names, ", "))));
+  }
+
   /// What is given by name to the input that flows: an operator on all bands takes it as further bands, others refuse
   /// it.
   void add_to_flow(const Operator& op, const Arguments& arguments, Flow& flow) {
+    const Flow original = flow;
     for (const auto& [port, argument] : arguments.ports) {
       if (port != &op.inputs().front()) continue;
       if (!op.variadic())
         wrong(argument->span,
               fmt::format("the {} of {} is what {} hands on: leave --{} out, or begin the pipeline with it", port->name,
                           op.name(), flow.last, port->name));
-      const Flow branch = chain(argument->pipeline, Flow{});
+      const Flow branch = side_flow(*argument, op, original);
       if (branch.features >= 0 || branch.bands.empty())
         wrong(argument->span, fmt::format("{} yields no raster", branch.last));
       flow.bands.insert(flow.bands.end(), branch.bands.begin(), branch.bands.end());
@@ -588,6 +673,7 @@ class Binder {
       flow = scene_beneath(step, op, arguments, flow);
     }
 
+    const Flow before = flow;
     if (!from_shapes) add_to_flow(op, arguments, flow);
 
     // Companions and inputs of their own, made once and shared by all bands.
@@ -600,7 +686,7 @@ class Binder {
         if (shapes < 0) shapes = drawn_table(op, port, *own->second);
         extra[i] = drawing(step, op, port, arguments, flow, shapes);
       } else if (own != arguments.ports.end()) {
-        const Flow branch = chain(own->second->pipeline, Flow{});
+        const Flow branch = side_flow(*own->second, op, before);
         if (branch.bands.size() != 1)
           wrong(own->second->span,
                 fmt::format("input {} of {} takes one band, not {}", port.name, op.name(), branch.bands.size()));
@@ -624,7 +710,7 @@ class Binder {
       std::vector<Edge> inputs = flow.bands;
       inputs.insert(inputs.end(), extra.begin() + 1, extra.end());
       const int node = add_node(step, op, arguments, inputs, flow);
-      const std::size_t outputs = graph_.nodes.back().outputs.size();
+      const std::size_t outputs = graph_.nodes[static_cast<std::size_t>(node)].outputs.size();
       for (std::size_t k = 0; k < (op.all_flow() ? outputs : 1); ++k) results.push_back({node, static_cast<int>(k)});
       for (std::size_t i = 1; i < extra.size(); ++i)
         if (extra[i].connected() && op.inputs()[i].companion.empty())
@@ -751,7 +837,7 @@ class Binder {
     }
     const Port& main = op.inputs().front();
     std::vector<std::vector<Edge>> parts{flow.bands};
-    if (op.name() == "mosaic") parts = parts_of_mosaic(arguments, flow);
+    if (op.name() == "mosaic") parts = parts_of_mosaic(op, arguments, flow);
     for (std::vector<Edge>& part : parts) {
       if (part.size() != parts.front().size())
         wrong(step.span,
@@ -822,7 +908,7 @@ class Binder {
   }
 
   /// The rasters of a mosaic in the order in which they count: those of the flow, then those given beside it.
-  std::vector<std::vector<Edge>> parts_of_mosaic(const Arguments& arguments, const Flow& flow) {
+  std::vector<std::vector<Edge>> parts_of_mosaic(const Operator& op, const Arguments& arguments, const Flow& flow) {
     std::vector<std::vector<Edge>> parts;
     const auto add = [&](const std::vector<Edge>& bands) {
       int last = -1;
@@ -834,7 +920,7 @@ class Binder {
     };
     add(flow.bands);
     for (const auto& [port, argument] : arguments.ports) {
-      const Flow branch = chain(argument->pipeline, Flow{});
+      const Flow branch = side_flow(*argument, op, flow);
       if (branch.features >= 0) wrong(argument->span, fmt::format("{} yields features, not a raster", branch.last));
       if (branch.bands.empty()) wrong(argument->span, "this pipeline yields no raster");
       std::vector<std::vector<Edge>> before = std::move(parts);
@@ -865,11 +951,17 @@ class Binder {
       const Node& node = node_of(e);
       return node.op == nullptr && !graph_.sources[static_cast<std::size_t>(node.source)]->computed();
     };
+    const auto kept_as = [&](const Edge& e) {
+      const auto known = kept_.find({e.node, e.output});
+      return known == kept_.end() ? Edge{} : known->second;
+    };
     std::vector<Edge> out(bands.size());
     std::map<int, std::vector<std::size_t>> computed;  // by grid
     for (std::size_t b = 0; b < bands.size(); ++b)
       if (stored(bands[b]))
         out[b] = bands[b];
+      else if (const Edge known = kept_as(bands[b]); known.connected())
+        out[b] = known;
       else
         computed[node_of(bands[b]).grid].push_back(b);
     for (const auto& [grid, places] : computed) {
@@ -877,7 +969,10 @@ class Binder {
       std::vector<Band> kept;
       for (const std::size_t b : places) some.push_back(bands[b]), kept.push_back(band(bands[b]));
       some = temporary(name_of(some.front()), grid, kept, some, span);
-      for (std::size_t k = 0; k < places.size(); ++k) out[places[k]] = some[k];
+      for (std::size_t k = 0; k < places.size(); ++k) {
+        out[places[k]] = some[k];
+        kept_[{bands[places[k]].node, bands[places[k]].output}] = some[k];
+      }
     }
     return out;
   }
@@ -982,9 +1077,24 @@ class Binder {
   int add_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
                const Flow& flow) {
     Node node = make_node(step, op, arguments, inputs, flow);
+    // The same operator on the same inputs is computed once. What is told of objects and numbers stays as often as
+    // asked.
+    if (!node.labels() && !node.reduces())
+      for (std::size_t n = 0; n < graph_.nodes.size(); ++n)
+        if (same_work(graph_.nodes[n], node)) return static_cast<int>(n);
     node.origin = static_cast<int>(graph_.nodes.size());
     graph_.nodes.push_back(std::move(node));
     return static_cast<int>(graph_.nodes.size()) - 1;
+  }
+
+  [[nodiscard]] static bool same_work(const Node& a, const Node& b) {
+    const auto same_value = [](const ParamValue& p, const ParamValue& q) {
+      return p.name == q.name && p.text == q.text && p.number == q.number && p.cells == q.cells;
+    };
+    const auto same_time = [](double p, double q) { return p == q || (is_missing(p) && is_missing(q)); };
+    return a.op == b.op && a.inputs == b.inputs && a.bands == b.bands &&
+           std::equal(a.values.begin(), a.values.end(), b.values.begin(), b.values.end(), same_value) &&
+           std::equal(a.times.begin(), a.times.end(), b.times.begin(), b.times.end(), same_time);
   }
 
   /// The operator's parameters; lengths become cells of the grid, where there is one.
@@ -1232,6 +1342,7 @@ class Binder {
   std::map<const RasterSource*, int> places_;  // in the graph
   std::map<std::string, int> warped_;
   std::map<std::pair<int, int>, int> source_nodes_;  ///< by source and band
+  std::map<std::pair<int, int>, Edge> kept_;         ///< computed bands that are kept for a later pass
 };
 
 }  // namespace

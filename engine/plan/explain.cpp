@@ -136,7 +136,9 @@ std::string explain(const Graph& graph, const Plan& plan) {
     return out + fmt::format("memory    {} at the peak, and up to {} for tables\n", mebibytes(plan.peak_bytes),
                              mebibytes(plan.feature_bytes));
   out += fmt::format("decode    {}, each cell {:.2f} times{}\n", mebibytes(plan.bytes_read), plan.decoded_times,
-                     graph.warps.empty() ? "" : "; of other grids what is needed, as it is needed");
+                     plan.bytes_warped == 0
+                         ? ""
+                         : fmt::format("; of other grids up to {}, as it is needed", mebibytes(plan.bytes_warped)));
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
   out += fmt::format(
       "memory    {} at the peak: program {}, block cache {}, decoders {}, {} tile{} of {}, {} thread{} of {}\n",
@@ -196,10 +198,10 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   }
   j["products"] = nlohmann::ordered_json::array();
   for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});
-  j["bytes"] = {{"read", plan.bytes_read},        {"written", plan.bytes_written},  {"peak", plan.peak_bytes},
-                {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},        {"scratch", plan.scratch_bytes},
-                {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes}, {"process", plan.process_bytes},
-                {"device", plan.card_bytes}};
+  j["bytes"] = {{"read", plan.bytes_read},       {"warped", plan.bytes_warped},    {"written", plan.bytes_written},
+                {"peak", plan.peak_bytes},       {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},
+                {"scratch", plan.scratch_bytes}, {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes},
+                {"process", plan.process_bytes}, {"device", plan.card_bytes}};
   j["decoded_times"] = plan.decoded_times;
   return j.dump(2) + "\n";
 }

@@ -118,13 +118,15 @@ ordered_json operator_step(const Operator& op) {
     if (const Port& scene = op.inputs().front(); port.companion == "shapes")
       properties[scene.name] = {{"description", scene.description + " Where the shapes flow."},
                                 {"anyOf", {scalar("The name of a file."), reference("input")}}};
-    // The first input is what flows down the pipeline.
-    if (&port == op.inputs().data() || !port.companion.empty()) continue;
+    // The first input is what flows down the pipeline; one of all bands may be given more of them.
+    const bool flows = &port == op.inputs().data();
+    if ((flows && !op.variadic()) || !port.companion.empty()) continue;
     if (port.table)
       properties[port.name] = {{"description", port.description},
                                {"anyOf", {scalar("The name of a file."), reference("input")}}};
     else
-      properties[port.name] = {{"description", port.description}, {"$ref", "#/definitions/input"}};
+      properties[port.name] = one_or_more(
+          {{"anyOf", {scalar("The name of a value that was made before."), reference("input")}}}, port.description);
   }
   if (companion) properties["oo"] = key_value("Open options of the file beside the scene.");
   if (positional > 0)
@@ -193,8 +195,10 @@ std::string json_schema(const Registry& registry) {
   for (const auto& [name, op] : registry.operators()) operators.push_back(reference("operator." + name));
   definitions["pipeline"] = steps("Reads first and writes last.", "read", "later", "write");
   definitions["branch"] = steps("Takes what flows, and writes last.", nullptr, "later", "write");
-  definitions["input"] =
-      step({{"pipeline", steps("Reads first and writes nothing.", "read", "apply", nullptr)}}, {"pipeline"});
+  definitions["input"] = step(
+      {{"pipeline", steps("Reads first, or goes on with what flows, and writes nothing.", "first", "apply", nullptr)}},
+      {"pipeline"});
+  definitions["first"] = {{"anyOf", {reference("read"), reference("apply")}}};
   definitions["later"] = {{"anyOf", {reference("apply"), reference("branch_step"), reference("write")}}};
   definitions["apply"] = {{"anyOf", std::move(operators)}};
   definitions["read"] = read_step();

@@ -172,6 +172,7 @@ Pipeline read_steps(const ordered_json& steps, Place place, std::size_t depth, c
   Pipeline result;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     Step step = read_step(steps[i], depth, pointer / i);
+    if (i == 0 && place == Place::input && step.kind == Step::Kind::apply) place = Place::onward;
     if (step.kind == Step::Kind::branch) {
       if (const char* trouble = rules::branch_trouble(place, i, steps.size())) refuse(pointer / i, trouble);
     } else if (step.kind != rules::kind_at(place, i, steps.size())) {

@@ -25,13 +25,14 @@ inline constexpr std::size_t deepest = 32;
 /// How many arguments a step may have.
 inline constexpr std::size_t most_arguments = 1000;
 
-/// Where a list of steps stands. It decides which of them read and write.
-enum class Place : std::uint8_t { top, branch, input };
+/// Where a list of steps stands. It decides which of them read and write. `onward` is an input that goes on with what
+/// flows: its first step applies an operator.
+enum class Place : std::uint8_t { top, branch, input, onward };
 
 /// What the step at a place must be, unless it is a branch.
 inline Step::Kind kind_at(Place place, std::size_t step, std::size_t count) {
-  if (step == 0 && place != Place::branch) return Step::Kind::read;
-  if (step + 1 == count && place != Place::input) return Step::Kind::write;
+  if (step == 0 && (place == Place::top || place == Place::input)) return Step::Kind::read;
+  if (step + 1 == count && (place == Place::top || place == Place::branch)) return Step::Kind::write;
   return Step::Kind::apply;
 }
 
@@ -43,14 +44,16 @@ inline const char* rule_of(Place place) {
     case Place::branch:
       return "a branch applies operators and writes in its last step";
     case Place::input:
+    case Place::onward:
       break;
   }
-  return "a pipeline that is an input reads in its first step, and writes nothing";
+  return "a pipeline that is an input reads in its first step or goes on with what flows, and writes nothing";
 }
 
 /// What is wrong with a branch at a place, or nothing.
 inline const char* branch_trouble(Place place, std::size_t step, std::size_t count) {
-  if (place == Place::input) return "a pipeline that is an input has no branches: it writes nothing";
+  if (place == Place::input || place == Place::onward)
+    return "a pipeline that is an input has no branches: it writes nothing";
   if (place == Place::top && step == 0) return "a branch has nothing to take: the first step must read a file";
   if (step + 1 == count) return "nothing is done with what flows past the last branch: the last step must write a file";
   return nullptr;

@@ -128,6 +128,7 @@ class Parser {
   /// The steps in brackets, of which the opening one is next. Returns where the brackets stand.
   Span bracketed(Place place, Pipeline& inner) {
     const std::size_t begin = words_[next_++].span.begin;
+    if (place == Place::input && at("!")) ++next_, place = Place::onward;
     inner = steps(place);
     return {begin, words_[next_++].span.end};
   }
@@ -259,7 +260,7 @@ void print_step(const Step& step, std::string& text) {
     const bool value_may_follow = i + 1 < step.arguments.size() && step.arguments[i + 1].name.empty();
     if (!a.name.empty()) text += " --" + a.name;
     if (!a.pipeline.empty())
-      text += " [ " + to_text(a.pipeline) + " ]";
+      text += (goes_on(a.pipeline) ? " [ ! " : " [ ") + to_text(a.pipeline) + " ]";
     else if (a.name.empty() || a.value != "true" || value_may_follow)
       text += " " + print_value(a.value);
   }

@@ -12,7 +12,7 @@ namespace fulmar {
 namespace {
 
 std::uint32_t rounds_of(const Node& node) {
-  const std::uint32_t rounds = node.op->table().rounds(node.params.data());
+  const std::uint32_t rounds = node.op->guard([&] { return node.op->table().rounds(node.params.data()); });
   if (rounds == 0 || rounds > 1000)
     fail(Errc::usage, "operator " + node.op->name() + " of plugin " + node.op->plugin() + " asks for " +
                           std::to_string(rounds) + " rounds: its plugin is broken");

@@ -47,6 +47,9 @@ struct Step {
   friend bool operator==(const Step&, const Step&);
 };
 
+/// True of an input that takes what flows: its first step applies an operator instead of reading.
+inline bool goes_on(const Pipeline& input) { return !input.empty() && input.front().kind == Step::Kind::apply; }
+
 /// Errors of all parsers: Errc::usage with the place shown under the user's own text.
 Pipeline parse_text(std::string_view text);
 Pipeline parse_json(std::string_view text);

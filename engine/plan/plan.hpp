@@ -73,6 +73,8 @@ struct Plan {
   std::int64_t tiles = 0;
   std::int64_t bytes_read = 0;     ///< stored cells that are decoded
   std::int64_t bytes_written = 0;  ///< cells of raster products, before compression
+  /// Stored cells of other grids that warped sources may decode, at most: those under the target, once. Whole graph.
+  std::int64_t bytes_warped = 0;
   double decoded_times = 1;        ///< cells decoded over cells there are
   std::int64_t process_bytes = 0;  ///< the program and its libraries
   std::int64_t cache_bytes = 0;    ///< block cache of the library below

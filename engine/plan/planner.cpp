@@ -549,7 +549,11 @@ std::int64_t state_bytes(const Node& node, const Grid& grid) {
                            0,
                            grid.width,
                            grid.height};
-  return padded(static_cast<std::int64_t>(node.op->table().state_bytes(node.params.data(), &round)));
+  const std::uint64_t bytes = node.op->guard([&] { return node.op->table().state_bytes(node.params.data(), &round); });
+  if (bytes > std::uint64_t{1} << 40)
+    fail(Errc::usage, fmt::format("operator {} of plugin {} asks for a state of {} bytes: its plugin is broken",
+                                  node.op->name(), node.op->plugin(), bytes));
+  return padded(static_cast<std::int64_t>(bytes));
 }
 
 std::int64_t rows_of_strip(std::int64_t width, std::int64_t height) {
@@ -569,12 +573,62 @@ std::int64_t bytes_of_whole(const Graph& graph, const WholeStep& step) {
   bytes += rows_of_strip(raster.width, raster.height) * raster.width * (8 + 1 + 4);
   const auto beside = step.node.op->table().whole_bytes;
   if (beside != nullptr)
-    bytes += static_cast<std::int64_t>(beside(step.node.params.data(), static_cast<std::uint64_t>(cells)));
+    bytes += static_cast<std::int64_t>(
+        step.node.op->guard([&] { return beside(step.node.params.data(), static_cast<std::uint64_t>(cells)); }));
   return bytes;
 }
 
+namespace {
+
+/// The cells of a grid that lie under another, where both are upright in one CRS; all of them where they are not.
+Window under(const Grid& target, const Grid& source) {
+  if (!target.affine || !source.affine || target.crs != source.crs) return source.window();
+  const auto &t = *target.affine, &s = *source.affine;
+  if (t[2] != 0 || t[4] != 0 || s[2] != 0 || s[4] != 0 || s[1] == 0 || s[5] == 0) return source.window();
+  const auto cells = [](double a, double b) {
+    const double low = std::floor(std::min(a, b)), high = std::ceil(std::max(a, b));
+    constexpr double most = 1e15;
+    return std::pair{static_cast<std::int64_t>(std::clamp(low, -most, most)),
+                     static_cast<std::int64_t>(std::clamp(high, -most, most))};
+  };
+  const auto [left, right] =
+      cells((t[0] - s[0]) / s[1], (t[0] + static_cast<double>(target.width) * t[1] - s[0]) / s[1]);
+  const auto [top, bottom] =
+      cells((t[3] - s[3]) / s[5], (t[3] + static_cast<double>(target.height) * t[5] - s[3]) / s[5]);
+  return intersect({left, top, right - left, bottom - top}, source.window());
+}
+
+/// What warped sources may decode of the files that they stand for.
+std::int64_t bytes_of_warps(const Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const Warped& w : graph.warps) {
+    const Grid& target = graph.sources[static_cast<std::size_t>(w.source)]->grid();
+    const auto bands = std::count_if(graph.nodes.begin(), graph.nodes.end(),
+                                     [&](const Node& n) { return n.op == nullptr && n.source == w.source; });
+    for (const int from : w.from) {
+      const auto& source = *graph.sources[static_cast<std::size_t>(from)];
+      if (source.computed() || source.temporary() || source.bands().empty()) continue;
+      bytes +=
+          under(target, source.grid()).cells() * static_cast<std::int64_t>(size_of(source.bands()[0].dtype)) * bands;
+    }
+  }
+  return bytes;
+}
+
+Plan plan_graph(const Graph& graph, const Budget& budget);
+
+}  // namespace
+
 Plan make_plan(const Graph& graph, const Budget& budget) {
   if (graph.nodes.empty()) return plan_tables(budget);
+  Plan plan = plan_graph(graph, budget);
+  plan.bytes_warped = bytes_of_warps(graph);
+  return plan;
+}
+
+namespace {
+
+Plan plan_graph(const Graph& graph, const Budget& budget) {
   const bool plain = graph.temporaries.empty() && graph.wholes.empty() && graph.others.empty() &&
                      graph.drawings.empty() &&
                      std::none_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return n.reduces(); });
@@ -643,4 +697,5 @@ Plan make_plan(const Graph& graph, const Budget& budget) {
   return plan;
 }
 
+}  // namespace
 }  // namespace fulmar

@@ -6,7 +6,7 @@
 
 namespace fulmar::ops {
 
-/// Band mathematics: a formula of the bands b1 to b8 of the scene, in muParser's syntax, computed in f64.
+/// Band mathematics: a formula of the bands b1 to b64 of the scene, in muParser's syntax, computed in f64.
 ///
 /// A cell is missing if any band that the formula names is missing there, or if the result is not finite in f32 (a
 /// division by zero, the logarithm of a negative number). No edge. Errors: the formula does not parse (the place is
@@ -19,7 +19,7 @@ struct Expression {
 
   static Schema schema() {
     return Schema{"expression", "Compute a formula of the bands of the scene."}
-        .bands("band", units::any, "The scene's bands, b1 to b8.")
+        .bands("band", units::any, "The scene's bands, b1 to b64.")
         .output("value", units::unknown, "The value of the formula.")
         .text<Params>(
             "formula", [](Params& p, std::string_view text) { p.program = expression::compile(text); },

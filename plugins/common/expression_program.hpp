@@ -23,7 +23,7 @@
 /// The notation is muParser's, which GDAL and OTB use for band mathematics; what compiles here means the same there:
 /// `+ - * / ^` (the power binds to the right and before a sign: `-2^2` is -4), `== != < > <= >=` (all of one
 /// precedence, from the left), `&& ||`, `?:`, one sign before an operand, the constants `_pi` and `_e`, the variables
-/// `b1` to `b8`, `log` being the natural logarithm and `rint(x)` floor(x + 1/2). There is no `!`.
+/// `b1` to `b64`, `log` being the natural logarithm and `rint(x)` floor(x + 1/2). There is no `!`.
 ///
 /// Two differences, both on purpose: NaN to the power of 0 is NaN, and constants meet `&& ||` as they are, where
 /// muParser cuts them to integers when both operands are constant (`0.5 && 2` is 0 there).
@@ -32,7 +32,7 @@ namespace fulmar::expression {
 inline constexpr int max_instructions = 128;
 inline constexpr int max_constants = 64;
 inline constexpr int max_stack = 16;
-inline constexpr int max_bands = 8;
+inline constexpr int max_bands = 64;
 inline constexpr int max_nesting = 64;         ///< of parentheses, functions, powers and `?:` in one another
 inline constexpr std::size_t max_text = 4096;  ///< characters
 
@@ -90,7 +90,7 @@ struct Program {
   double constants[max_constants];
   Instruction code[max_instructions];
   std::uint16_t length;  ///< instructions
-  std::uint16_t used;    ///< bit i: the expression reads band i (from 0)
+  std::uint64_t used;    ///< bit i: the expression reads band i (from 0)
 };
 static_assert(std::is_trivially_copyable_v<Program> && std::is_standard_layout_v<Program>);
 
@@ -276,8 +276,9 @@ FULMAR_HD V evaluate(const Program& program, const V* bands) {
   }
   V& result = stack[0];
   each(result, [](double x) { return x - x == 0.0 ? x : math::detail::nan; });
-  for (int i = 0; i < max_bands; ++i)
-    if ((program.used >> i & 1) != 0)
+  int i = 0;
+  for (std::uint64_t left = program.used; left != 0; left >>= 1, ++i)
+    if ((left & 1) != 0)
       each(result, bands[i], [](double x, double band) { return band == band ? x : math::detail::nan; });
   return result;
 }
@@ -537,10 +538,15 @@ class Compiler {
   }
 
   void band(std::string_view word, std::size_t at) {
-    const int number = word.size() == 2 ? word[1] - '0' : 0;
+    // Two digits at most, without a leading zero.
+    const int number = word.size() == 2                     ? word[1] - '0'
+                       : word.size() == 3 && word[1] != '0' ? 10 * (word[1] - '0') + (word[2] - '0')
+                                                            : 0;
     if (number < 1 || number > bands_)
-      error("there is no band " + std::string{word.substr(0, 24)} + "; the highest is b" + std::to_string(bands_), at);
-    program_.used = static_cast<std::uint16_t>(program_.used | 1u << (number - 1));
+      error("there is no band " + std::string{word.substr(0, 24)} + "; the highest is b" + std::to_string(bands_) +
+                (number < 1 ? "" : ": choose the bands where they are read, with --band, and count them from b1"),
+            at);
+    program_.used |= std::uint64_t{1} << (number - 1);
     emit(Op::band, at, static_cast<std::uint8_t>(number - 1));
   }
 
@@ -586,8 +592,8 @@ class Compiler {
     };
     for (const Function& f : functions) offer(f.name);
     for (const std::string_view constant : {"_pi", "_e"}) offer(constant);
-    constexpr std::string_view names[max_bands] = {"b1", "b2", "b3", "b4", "b5", "b6", "b7", "b8"};
-    for (int i = 0; i < bands_; ++i) offer(names[i]);
+    std::string of_bands[max_bands];
+    for (int i = 0; i < bands_; ++i) offer(of_bands[i] = "b" + std::to_string(i + 1));
     std::string message = "unknown name " + std::string{word.substr(0, 32)};
     if (!nearest.empty()) message += "; did you mean " + std::string{nearest} + "?";
     error(message, at);
@@ -604,7 +610,7 @@ class Compiler {
 
 }  // namespace detail
 
-/// Compiles an expression over the bands b1 to b<bands> (at most 8).
+/// Compiles an expression over the bands b1 to b<bands> (at most 64).
 ///
 /// Throws Error{Errc::usage} with the column (from 1), the text and a caret under it: a syntax error, an unknown name
 /// (with the nearest known one), a wrong number of arguments, a band that is not there, more than 128 steps, 64

@@ -3,6 +3,8 @@
 // raster, and chains that mix both with everything else. The laws hold for them as for one pass.
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "core/error.hpp"
 #include "fulmar/op.hpp"
 #include "op/apply.hpp"
@@ -93,6 +95,57 @@ struct Demanding {
   }
 };
 
+/// Throws where it is told to, which the contract knows nothing of.
+struct Thrower {
+  enum class Where { rounds, state, begin, step, merge, finish, cells };
+  struct Params {
+    Where where = Where::rounds;
+  } params;
+  static Schema schema() {
+    return Schema{"thrower", "Throw what is not expected."}
+        .input("value", units::any, "The scene.")
+        .output("value", units::any, "The scene again.")
+        .summary("n", units::cell, "Nothing.")
+        .param("where", &Params::where, "Where it throws.",
+               {"rounds", "state", "begin", "step", "merge", "finish", "cells"})
+        .example("in.tif ! thrower ! out.csv")
+        .cites("this test")
+        .agrees(exactly);
+  }
+  struct State {
+    std::int64_t n;
+  };
+  void at(Where here) const {
+    if (params.where == here) throw std::runtime_error{"boom"};
+  }
+  std::uint32_t rounds() const { return at(Where::rounds), 1; }
+  std::uint64_t state_bytes(const Round&) const { return at(Where::state), sizeof(State); }
+  void begin(State& s, const Round&) const { at(Where::begin), s.n = 0; }
+  void step(State&, const Round&, float) const { at(Where::step); }
+  void merge(State&, const State&, const Round&) const { at(Where::merge); }
+  std::uint64_t finish(const State&, const Round&, double* numbers) const {
+    at(Where::finish);
+    if (numbers != nullptr) numbers[0] = 0;
+    return 1;
+  }
+  float operator()(float value, Table) const { return at(Where::cells), value; }
+};
+
+/// A whole operator that throws what is no exception.
+struct WholeThrower {
+  struct Params {
+  } params;
+  static Schema schema() {
+    return Schema{"whole_thrower", "Throw what is not even an exception."}
+        .input("value", units::any, "The scene.")
+        .output("value", units::any, "Nothing.")
+        .example("in.tif ! whole_thrower ! out.tif")
+        .cites("this test")
+        .agrees(exactly);
+  }
+  void whole(const Rows&, Plane<const float>, Plane<float>) const { throw 7; }
+};
+
 }  // namespace fulmar::ops
 
 namespace fulmar::test {
@@ -101,9 +154,10 @@ namespace {
 const Registry& registry() {
   static const Registry r = [] {
     static const fulmar_operator* const operators[] = {&op::table_of<ops::Anomaly>(), &op::table_of<ops::Mirror>(),
-                                                       &op::table_of<ops::Demanding>()};
+                                                       &op::table_of<ops::Demanding>(), &op::table_of<ops::Thrower>(),
+                                                       &op::table_of<ops::WholeThrower>()};
     static const fulmar_plugin plugin{
-        sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "test", "1", "Apache-2.0", "", "", 3, operators};
+        sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "test", "1", "Apache-2.0", "", "", 5, operators};
     Registry made = builtin_registry();
     made.add(plugin);
     return made;
@@ -214,6 +268,55 @@ TEST(Passes, AFailureInAnyOfThemLeavesNothing) {
     EXPECT_NE(std::string{e.what()}.find("demanding"), std::string::npos) << e.what();
   }
   for (const auto& [path, raster] : bound.io->products.rasters) EXPECT_FALSE(raster.whole) << path;
+}
+
+TEST(Passes, WhatAnOperatorThrowsNamesIt) {
+  std::vector<std::string> pipelines{"in.tif ! whole_thrower ! out.tif"};
+  for (const char* where : {"rounds", "state", "begin", "step", "merge", "finish", "cells"})
+    pipelines.push_back(std::string{"in.tif ! thrower --where "} + where + " ! out.tif");
+  for (const std::string& text : pipelines)
+    for (const bool reference : {false, true}) {
+      SCOPED_TRACE(text);
+      const Bound bound(registry(), scene(text), false);
+      try {
+        static_cast<void>(bound.run(reference ? reference_budget() : budget_of(128, 64, 3)));
+        FAIL() << "ran";
+      } catch (const Error& e) {
+        const std::string said = e.what();
+        EXPECT_NE(said.find("operator " + text.substr(9, text.find(' ', 9) - 9) + " of plugin test"), std::string::npos)
+            << said;
+        EXPECT_TRUE(said.find("boom") != std::string::npos || said.find("not an exception") != std::string::npos)
+            << said;
+      }
+      for (const auto& [path, raster] : bound.io->products.rasters) EXPECT_FALSE(raster.whole) << path;
+    }
+}
+
+TEST(Passes, TheSameWorkIsDoneOnce) {
+  const Scene s = scene("in.tif ! [ decibel ! a.tif ] ! decibel ! [ decibel ! b.tif ] ! c.tif");
+  const Bound bound(registry(), s, false);
+  std::size_t operators = 0;
+  for (const Node& n : bound.graph.nodes) operators += n.op != nullptr ? 1 : 0;
+  EXPECT_EQ(operators, 2u);
+  const Results got = bound.run(budget_of(97, 61));
+  for (std::size_t k = 0; k < got.rasters.at("a.tif")[0].size(); ++k)
+    ASSERT_TRUE(same_bits(got.rasters.at("a.tif")[0][k], got.rasters.at("c.tif")[0][k]));
+}
+
+TEST(Passes, InputsGoOnWithWhatFlowsOrTakeAValueByItsName) {
+  const auto cells = [](const std::string& text) {
+    return Bound(registry(), scene(text), false).run(budget_of(97, 61)).rasters.at("out.tif")[0];
+  };
+  const auto expected = cells("in.tif ! expression 'b1 + 10 * log10(b1)' ! out.tif");
+  const auto onward = cells("in.tif ! expression --band [ ! expression '10 * log10(b1)' ] 'b1 + b2' ! out.tif");
+  const auto beside = cells("in.tif --with [ ! expression '10 * log10(b1)' ] ! expression 'b1 + b2' ! out.tif");
+  const auto named = cells("in.tif ! anomaly ! expression --band value 'b2' ! out.tif");
+  const auto plain = cells("in.tif ! anomaly ! out.tif");
+  for (std::size_t k = 0; k < expected.size(); ++k) {
+    if (!is_missing(expected[k])) ASSERT_NEAR(expected[k], onward[k], 1e-4) << k;
+    ASSERT_TRUE(same_bits(onward[k], beside[k])) << k;
+    ASSERT_TRUE(same_bits(named[k], plain[k])) << k;
+  }
 }
 
 TEST(Passes, AWholeOperatorBeyondTheBudgetIsRefusedWithTheNumbers) {

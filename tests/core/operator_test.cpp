@@ -121,6 +121,63 @@ TEST(OperatorTest, RefusesWhatIsNotASchema) {
   EXPECT_THROW((Operator{table, "test"}), Error);
 }
 
+/// A table that another program made: its schema is all that tells what it is.
+std::string trouble_of(std::uint32_t kind, const std::string& ports, const std::string& params) {
+  fulmar_operator table = op::table_of<Scale>();
+  table.kind = kind;
+  const std::string schema = std::string{"{\"name\":\"other\",\"summary\":\"Do it.\",\"kind\":\""} +
+                             (kind == FULMAR_KIND_WARPING   ? "warping"
+                              : kind == FULMAR_KIND_TABULAR ? "tabular"
+                                                            : "cellwise") +
+                             "\",\"example\":\"a ! other ! b\",\"agrees\":\"exactly\",\"cites\":[\"x\"]," + ports +
+                             ",\"params\":[" + params + "]}";
+  table.schema = schema.c_str();
+  table.tabulate = [](const void*, const fulmar_table*, std::uint32_t, const fulmar_table_writer*, fulmar_error*) {
+    return 0;
+  };
+  try {
+    const Operator made{table, "test"};
+    return "";
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+
+TEST(OperatorTest, TablesOfWarpingOperatorsAreChecked) {
+  const std::string port = R"({"name":"value","unit":"*","description":"It."})";
+  const std::string ports =
+      "\"inputs\":[" + port + "],\"outputs\":[" + port + R"(],"input_types":"f","output_types":"f")";
+  const std::string how =
+      R"({"name":"resample","type":"choice","unit":"","description":"How.","default":"nearest","choices":["nearest","bilinear","cubic","lanczos","average"]})";
+  const std::string crs = R"({"name":"crs","type":"text","unit":"","description":"Where.","default":""})";
+  EXPECT_EQ(trouble_of(FULMAR_KIND_WARPING, ports, how + "," + crs), "");
+  const auto find = [](const std::string& said, const char* words) {
+    EXPECT_NE(said.find(words), std::string::npos) << said;
+    EXPECT_NE(said.find("other"), std::string::npos) << said;
+  };
+  find(trouble_of(FULMAR_KIND_WARPING, ports, how), "'to'");
+  find(trouble_of(FULMAR_KIND_WARPING, ports, crs), "'resample'");
+  find(trouble_of(FULMAR_KIND_WARPING, ports,
+                  crs + R"(,{"name":"resample","type":"choice","unit":"","description":"How.","choices":["best"]})"),
+       "'resample'");
+  find(trouble_of(FULMAR_KIND_WARPING, ports,
+                  how + "," + crs + R"(,{"name":"resolution","type":"text","unit":"","description":"Size."})"),
+       "'resolution'");
+}
+
+TEST(OperatorTest, TablesOfTabularOperatorsAreChecked) {
+  const std::string raster = R"({"name":"value","unit":"*","description":"It."})",
+                    table = R"({"name":"rows","unit":"*","description":"It.","table":true})";
+  const auto ports = [](const std::string& in, const std::string& out) {
+    return "\"inputs\":[" + in + "],\"outputs\":[" + out + R"(],"input_types":"t","output_types":"t")";
+  };
+  EXPECT_EQ(trouble_of(FULMAR_KIND_TABULAR, ports(table, table), ""), "");
+  EXPECT_NE(trouble_of(FULMAR_KIND_TABULAR, ports(raster, table), "").find("is no table"), std::string::npos);
+  EXPECT_NE(trouble_of(FULMAR_KIND_TABULAR, ports(table, raster), "").find("is no table"), std::string::npos);
+  EXPECT_NE(trouble_of(FULMAR_KIND_CELLWISE, ports(table, raster), "").find("only a tabular operator"),
+            std::string::npos);
+}
+
 TEST(OperatorTest, LintPraisesAndBlames) {
   EXPECT_EQ(scale().lint(), std::vector<std::string>{});
   const std::vector<std::string> expected{

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <random>
 #include <vector>
@@ -184,6 +185,23 @@ TEST(WindowRanks, ExtremesOfTheType) {
     return values[rng() % 6];
   });
   for (const fulmar_view& v : views()) expect_equal(image, v);
+}
+
+TEST(WindowRanks, AnInfiniteCellIsMissing) {
+  Image infinite = make_image(70, 19, 0.05, 30, [](auto& rng) { return static_cast<float>(rng() % 100); });
+  Image missing_there = infinite;
+  for (std::size_t k = 0; k < infinite.cells.size(); k += 7) {
+    infinite.cells[k] = k % 2 == 0 ? std::numeric_limits<float>::infinity() : -std::numeric_limits<float>::infinity();
+    missing_there.cells[k] = missing<float>;
+  }
+  for (const fulmar_view& v : views()) {
+    const Statistics got = engine_ranks(infinite, v), expected = engine_ranks(missing_there, v);
+    for (std::size_t i = 0; i < got.n.size(); ++i) {
+      ASSERT_EQ(got.n[i], expected.n[i]) << i;
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(got.lower[i]), std::bit_cast<std::uint64_t>(expected.lower[i])) << i;
+      ASSERT_EQ(std::bit_cast<std::uint64_t>(got.upper[i]), std::bit_cast<std::uint64_t>(expected.upper[i])) << i;
+    }
+  }
 }
 
 TEST(WindowRanks, ARampPutsAllOfAWindowTogether) {

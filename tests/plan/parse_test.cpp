@@ -175,6 +175,22 @@ TEST(ParseTextTest, RefusesWhatIsNoPipeline) {
     text_refusal(text);
 }
 
+TEST(ParseTextTest, AnInputMayGoOnWithWhatFlows) {
+  const Pipeline p = parse_text("a ! op --with [ ! double --by 2 ! shift ] --with c ! b");
+  const Pipeline& input = p.at(1).arguments.at(0).pipeline;
+  ASSERT_EQ(input.size(), 2u);
+  EXPECT_TRUE(goes_on(input));
+  EXPECT_EQ(input[0].name, "double");
+  EXPECT_EQ(input[1].kind, Step::Kind::apply);
+  EXPECT_EQ(to_text(p), "a ! op --with [ ! double --by 2 ! shift ] --with c ! b");
+  expect_round_trips(p);
+  expect_round_trips(parse_text("a --with [ ! double ] ! b"));
+  EXPECT_FALSE(goes_on(parse_text("a ! op --with [ c ! d ] ! b").at(1).arguments.at(0).pipeline));
+  for (const auto* text : {"a ! op --with [ ! ] ! b", "a ! op --with [ ! ! c ] ! b", "a ! [ ! c ! d ] ! b",
+                           "a ! op --with [ ! c ! write d ] ! b", "a ! op --with [ ! read c ] ! b"})
+    text_refusal(text);
+}
+
 TEST(ParseTextTest, ShowsThePlace) {
   EXPECT_EQ(text_refusal("a.tif ! ! b.tif"),
             "there is no step between '!' and '!'\n"
