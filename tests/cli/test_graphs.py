@@ -77,7 +77,7 @@ def test_grids_that_look_alike_show_where_they_differ(tmp_path):
 def test_the_coarse_grid_is_brought_onto_the_fine_one(tmp_path):
     coarse = write(tmp_path / "colours.tif", np.ones((3, 30, 40), np.float32), transform=COARSE)
     pan = write(tmp_path / "pan.tif", np.ones((60, 80), np.float32))
-    for text in (f"{coarse} ! pansharpen --pan [ {pan} ]", f"{pan} --with {coarse} ! expression 'b1 - b2'"):
+    for text in (f"{coarse} ! pansharpen --pan [ {pan} ]", f"{pan} --with [ {coarse} ] ! expression 'b1 - b2'"):
         message = refused(2, f"{text} ! {tmp_path}/o.tif")
         assert f"{coarse} ! align --to {pan}" in message and f"{pan} ! align" not in message
 

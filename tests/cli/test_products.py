@@ -237,7 +237,7 @@ def test_thirteen_bands(tmp_path):
     if message.code == 0:
         want = np.where(bands[2] == 0, np.nan, bands[2]).astype(np.float32)
         assert np.array_equal(read(tmp_path / "o.tif"), want, equal_nan=True)
-    else:  # b1 to b8: then it must say so, and how to choose
+    else:  # no band beyond those it sees: then it must say so, and how to choose
         assert message.code == 2 and "--band" in message.err
     run(f"{scene} --band 13,4,9 ! expression 'b1 - b3' ! p.tif", cwd=tmp_path)
     valid = (bands[12] != 0) & (bands[8] != 0)

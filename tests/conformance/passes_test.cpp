@@ -293,7 +293,7 @@ TEST(Passes, WhatAnOperatorThrowsNamesIt) {
 }
 
 TEST(Passes, TheSameWorkIsDoneOnce) {
-  const Scene s = scene("in.tif ! [ decibel ! a.tif ] ! decibel ! [ decibel ! b.tif ] ! c.tif");
+  const Scene s = scene("in.tif ! [ decibel ! a.tif ] ! decibel ! [ linear ! b.tif ] ! c.tif");
   const Bound bound(registry(), s, false);
   std::size_t operators = 0;
   for (const Node& n : bound.graph.nodes) operators += n.op != nullptr ? 1 : 0;

@@ -171,8 +171,10 @@ TEST_F(Bind, FilesThatAreNotThere) {
 }
 
 TEST_F(Bind, Bands) {
-  expect_refused("bands.tif --band 4 ! cfar ! out.tif", "bands.tif", {"bands.tif has 3 bands, not 4"}, Errc::input);
-  expect_refused("linear.tif --band 2 ! cfar ! out.tif", "linear.tif", {"has 1 band, not 2"}, Errc::input);
+  expect_refused("bands.tif --band 4 ! cfar ! out.tif", "--band 4",
+                 {"bands.tif has 3 bands, but band 4 of it is asked for, by --band 4"}, Errc::input);
+  expect_refused("linear.tif --band 2 ! cfar ! out.tif", "--band 2",
+                 {"has 1 band, but band 2 of it is asked for, by --band 2"}, Errc::input);
   expect_refused("bands.tif --band 0 ! cfar ! out.tif", "--band 0", {"numbers from 1"});
   expect_refused("bands.tif --band 1,x ! cfar ! out.tif", "--band 1,x", {"numbers from 1"});
   expect_refused("bands.tif ! cfar ! out.tif", "cfar", {"takes one band, but bands.tif has 3", "--band 1"});
