@@ -97,6 +97,13 @@ ordered_json step(ordered_json properties, ordered_json required) {
           {"additionalProperties", false}};
 }
 
+/// An output's name, in place of a pipeline.
+ordered_json value_name() {
+  return {{"description", "The name of a value that was made before."},
+          {"type", "string"},
+          {"pattern", "^[a-z][a-z0-9]*([-_][a-z0-9]+)*$"}};
+}
+
 ordered_json operator_step(const Operator& op) {
   ordered_json properties{{"apply", {{"const", op.name()}}}};
   ordered_json required{"apply"}, alternatives = ordered_json::array();
@@ -125,8 +132,7 @@ ordered_json operator_step(const Operator& op) {
       properties[port.name] = {{"description", port.description},
                                {"anyOf", {scalar("The name of a file."), reference("input")}}};
     else
-      properties[port.name] = one_or_more(
-          {{"anyOf", {scalar("The name of a value that was made before."), reference("input")}}}, port.description);
+      properties[port.name] = one_or_more({{"anyOf", {value_name(), reference("input")}}}, port.description);
   }
   if (companion) properties["oo"] = key_value("Open options of the file beside the scene.");
   if (positional > 0)

@@ -56,7 +56,7 @@ struct Bimodal {
         .param("combine", &Params::combine, "How thresholds of blocks become one.", {"mean", "median"})
         .param("bins", &Params::bins, "Bins of a block's histogram.", units::one, between(16, 4096))
         .param("fallback", &Params::fallback, "Threshold where no block has one.", units::decibel, between(-60, 20))
-        .example("scene_db.tif ! median --window 5px ! bimodal ! water.tif")
+        .example("scene_db.tif ! bimodal ! water.tif")
         .cites("Bovolo & Bruzzone 2007, IEEE TGRS 45(6), 1658-1670")
         .cites("Martinis, Twele & Voigt 2009, NHESS 9, 303-314; Twele et al. 2016, IJRS 37(13), 2990-3004 (cv)")
         .cites("Chini et al. 2017, IEEE TGRS 55(12), 6975-6988 (hsba)")
