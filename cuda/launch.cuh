@@ -134,7 +134,8 @@ void start_steps(const Op& op, const fulmar_round& round, const fulmar_call& cal
   const std::int64_t across = blocks_for(window.width, block_width);
   const std::int64_t blocks = across * blocks_for(window.y % block_height + window.height, block_height);
   each_block<Op, S><<<blocks_for(blocks, step_threads), step_threads, 0, stream>>>(
-      op, by_value(call), Round{round.index, round.inputs, round.summary, round.summary_count},
+      op, by_value(call),
+      Round{round.index, round.inputs, round.summary, round.summary_count, round.width, round.height},
       static_cast<char*>(states), static_cast<std::int64_t>(state_bytes), across, blocks);
   check(cudaGetLastError(), "the launch of a kernel");
 }

@@ -294,7 +294,7 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
 
   call.table = lane.tables[place];
   call.times = lane.times[place];
-  auto* scratch = lane.arena.take<std::byte>(device_scratch(node, own));
+  auto* scratch = lane.arena.take<std::byte>(device_scratch(graph_, node, own));
   call.scratch = reinterpret_cast<double*>(scratch);
   if (node.round >= 0) begin_states(lane, n, own, scratch, tile);
   const std::int64_t step = slab_rows(node, own);

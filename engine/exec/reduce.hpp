@@ -37,7 +37,7 @@ class Reduction {
   void step(State& state, const fulmar_call& call, const Window& window) const;
   /// The round at work, and what the round before found.
   [[nodiscard]] const fulmar_round& round() const { return round_; }
-  [[nodiscard]] std::int64_t bytes() const { return state_bytes(node_); }
+  [[nodiscard]] std::int64_t bytes() const { return state_bytes(node_, grid_); }
   /// Where a block stands in the tree.
   [[nodiscard]] std::int64_t block_of(const Window& block) const;
   /// Takes the state of a block, in any order, from any thread.

@@ -39,7 +39,7 @@ std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& n
     if (v.kind == FULMAR_VIEW_SERIES)
       bytes += padded(slab_rows(node, own) * own.width * static_cast<std::int64_t>(node.bands) * 4);
   }
-  return bytes + padded(device_scratch(node, own));
+  return bytes + padded(device_scratch(graph, node, own));
 }
 
 }  // namespace
@@ -54,7 +54,8 @@ std::string why_on_host(const Graph& graph, const Stage& stage) {
     if (node.round >= 0) {
       constexpr std::size_t member = offsetof(fulmar_operator, step_cuda) + sizeof(fulmar_operator::step_cuda);
       if (!node.op->has(member) || table.step_cuda == nullptr) return node.op->name() + " reduces on the host alone";
-      if (state_bytes(node) > most_state) return "the states of " + node.op->name() + " are too large for a card";
+      if (state_bytes(node, graph.grid) > most_state)
+        return "the states of " + node.op->name() + " are too large for a card";
       // Beyond the seam, blocks are not in the order in which steps on a card go through them.
       if (graph.grid.wraps && stage.beyond.x > 0)
         return node.op->name() + " reduces a raster that goes round the earth";
@@ -118,8 +119,8 @@ fulmar_call shape_of_call(const Node& node, const Window& rows, std::vector<fulm
   return call;
 }
 
-std::int64_t device_scratch(const Node& node, const Window& own) {
-  if (node.round >= 0) return blocks_in(own) * state_bytes(node);
+std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& own) {
+  if (node.round >= 0) return blocks_in(own) * state_bytes(node, graph.grid);
   constexpr std::size_t member = offsetof(fulmar_operator, cuda_scratch) + sizeof(fulmar_operator::cuda_scratch);
   if (!node.op->has(member) || node.op->table().cuda_scratch == nullptr) return 0;
   std::vector<fulmar_plane> planes, outputs;
@@ -172,7 +173,7 @@ std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t wi
       const Window own = grow(largest_window(graph, stage, {}, width, height), stage.margins[k]);
       if (node.source >= 0 && graph.sources[static_cast<std::size_t>(node.source)]->computed())
         bytes += bytes_of(own, node.outputs[0].type);
-      if (node.round >= 0) bytes += padded(device_scratch(node, own));
+      if (node.round >= 0) bytes += padded(device_scratch(graph, node, own));
       if (!node.labels()) continue;
       bytes += bytes_of(own, DType::u8);
       for (std::size_t i = 0; i < node.inputs.size(); ++i)

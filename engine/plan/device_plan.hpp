@@ -30,7 +30,7 @@ std::int64_t slab_rows(const Node& node, const Window& own);
 fulmar_call shape_of_call(const Node& node, const Window& rows, std::vector<fulmar_plane>& planes,
                           std::vector<fulmar_plane>& outputs);
 /// Bytes that a node's kernels need beside its planes, for a window.
-std::int64_t device_scratch(const Node& node, const Window& own);
+std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& own);
 /// Bytes of tables and ground sizes that a lane holds throughout a pass.
 std::int64_t constant_bytes(const Graph& graph, const Plan& plan);
 /// Bytes of a lane for tiles of some size, constants included.

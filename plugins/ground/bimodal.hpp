@@ -63,6 +63,8 @@ struct Bimodal {
         .agrees(exactly);
   }
 
+  static constexpr bool steps_on_host = true;  ///< a state for all of the raster in every block would fill a card
+
   struct State {
     std::int64_t dummy;  // what counts stands behind it
   };

@@ -94,7 +94,7 @@ class OnCard : public testing::TestWithParam<Case> {
   /// Operators that reduce on the host alone; those that have no cells are not in any stage.
   [[nodiscard]] static bool works_on_host() {
     const std::string& op = GetParam().op;
-    return op == "zonal" || op == "qnr";
+    return op == "zonal" || op == "qnr" || op == "bimodal";
   }
   [[nodiscard]] Scene scene(std::int64_t width, std::int64_t height) const {
     return make_scene(registry(), GetParam(), width, height, seed());
