@@ -146,6 +146,14 @@ void Coverage::finish() {
     rows_.push_back(segments_of(runs));
     runs = {};
   }
+  runs_ = {};
+  shares_.shrink_to_fit();
+}
+
+std::int64_t Coverage::bytes() const {
+  std::size_t bytes = shares_.capacity() * sizeof(double) + rows_.capacity() * sizeof rows_.front();
+  for (const auto& row : rows_) bytes += row.capacity() * sizeof(Segment);
+  return static_cast<std::int64_t>(bytes);
 }
 
 void Coverage::draw(const Window& window, float* cells, std::int64_t stride) const {

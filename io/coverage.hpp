@@ -28,6 +28,8 @@ class Coverage {
   void draw(const Window& window, float* cells, std::int64_t stride) const;
   /// The shares that the marks point to.
   [[nodiscard]] const std::vector<double>& shares() const { return shares_; }
+  /// What it holds once it is finished.
+  [[nodiscard]] std::int64_t bytes() const;
 
  private:
   /// What the edges within one cell add to it, and to all cells on its right.

@@ -647,8 +647,12 @@ class ValuesSource : public DrawnSource {
     if (!drawn_) return {};
     return {{"FULMAR_COUNT", std::to_string(drawn_->count)}};
   }
-  [[nodiscard]] std::vector<double> numbers() const override {
-    return drawn_ && drawn_->coverage ? drawn_->coverage->shares() : std::vector<double>{};
+  [[nodiscard]] std::shared_ptr<const std::vector<double>> numbers() const override {
+    if (!drawn_ || !drawn_->coverage) return nullptr;
+    return {drawn_, &drawn_->coverage->shares()};
+  }
+  [[nodiscard]] std::int64_t held_bytes() const override {
+    return drawn_ && drawn_->coverage ? drawn_->coverage->bytes() : 0;
   }
   void draw(const FeatureTable& table) override { drawn_ = drawn_from_table(request_, grid_, table); }
 

@@ -79,7 +79,9 @@ class RasterSource {
   /// Metadata to hand on to products made from this raster (acquisition time, sensor...).
   [[nodiscard]] virtual std::map<std::string, std::string> metadata() const { return {}; }
   /// Of a companion: numbers that its cells point to, for the operator's Table.
-  [[nodiscard]] virtual std::vector<double> numbers() const { return {}; }
+  [[nodiscard]] virtual std::shared_ptr<const std::vector<double>> numbers() const { return nullptr; }
+  /// Bytes that a companion keeps of its own as long as it is there.
+  [[nodiscard]] virtual std::int64_t held_bytes() const { return 0; }
   /// Of a raster of zones: the value of each.
   [[nodiscard]] virtual std::vector<double> labels() const { return {}; }
   /// True if a short look at the cells finds the values of a band mostly negative: a sign of decibels.

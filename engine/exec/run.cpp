@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <vector>
@@ -22,6 +24,7 @@
 #include "exec/reduce.hpp"
 #include "exec/reference.hpp"
 #include "exec/strips.hpp"
+#include "exec/tables.hpp"
 #include "exec/version.hpp"
 #include "exec/whole.hpp"
 
@@ -242,12 +245,15 @@ void hand_summaries(Graph& pass, Products& products) {
     if (node.reduces() && node.round < 0) node.table = products.found(node.origin).numbers;
 }
 
-/// Draws what a pass reads of tables, and tells its nodes how much that is.
-void draw_tables(const Graph& graph, Graph& pass, Products& products, std::set<const RasterSource*>& drawn) {
+/// Draws what a pass reads of tables, and tells its nodes how much that is. Returns the bytes of those tables, -1 where
+/// there are none.
+std::int64_t draw_tables(const Graph& graph, Graph& pass, Products& products, std::set<const RasterSource*>& drawn) {
+  std::map<int, std::int64_t> bytes;
   for (const Drawing& d : graph.drawings) {
     const auto at =
         std::find(pass.sources.begin(), pass.sources.end(), graph.sources[static_cast<std::size_t>(d.source)]);
     if (at == pass.sources.end()) continue;
+    bytes[d.table] = bytes_of(products.table(d.table));
     if (drawn.insert(at->get()).second) d.raster->draw(products.table(d.table));
     for (Node& node : pass.nodes)
       for (std::size_t i = 0; node.op != nullptr && i < node.inputs.size(); ++i) {
@@ -256,6 +262,9 @@ void draw_tables(const Graph& graph, Graph& pass, Products& products, std::set<c
         if (from.source == at - pass.sources.begin()) learn_from(node, node.port(i), **at, pass.grid);
       }
   }
+  if (bytes.empty()) return -1;
+  return std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0},
+                         [](std::int64_t sum, const auto& each) { return sum + each.second; });
 }
 
 /// Empties the temporary rasters of a graph when the run ends, however it ends.
@@ -297,9 +306,13 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
     }
     io.limit_cache(each.plan.cache_bytes);
     Graph its_graph = each.graph;
-    draw_tables(graph, its_graph, products, drawn);
+    std::optional<Plan> counted;
+    if (const std::int64_t tables = draw_tables(graph, its_graph, products, drawn); tables >= 0) {
+      counted = plan_again(graph, its_graph, each, tables);
+      io.limit_cache(counted->cache_bytes);
+    }
     hand_summaries(its_graph, products);
-    pass(its_graph, each.plan);
+    pass(its_graph, counted ? *counted : each.plan);
   }
   products.finish(report);
   if (options.progress) options.progress(1.0);

@@ -16,6 +16,13 @@
 namespace fulmar {
 namespace {
 
+/// What an operator is told of the raster it works on.
+fulmar_ground ground_of(const Grid* grid) {
+  if (grid == nullptr) return {};
+  const Ground centre = grid->ground();
+  return {centre.dx, centre.dy, grid->wraps ? 0 : grid->width, grid->height};
+}
+
 /// What flows from one step to the next.
 struct Flow {
   std::vector<Edge> bands;                          ///< the raster that flows, band by band
@@ -1121,13 +1128,22 @@ class Binder {
                           "nothing here; give the scene a CRS, for example with gdal_edit.py -a_srs",
                           v.name, p.unit));
     }
-    const fulmar_ground ground{centre.dx, centre.dy, grid != nullptr && !grid->wraps ? grid->width : 0,
-                               grid != nullptr ? grid->height : 0};
+    const fulmar_ground ground = ground_of(grid);
     fulmar_error error{};
     if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, params.data(), &error) != 0)
       wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", op.name(), error.message),
             error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
     return params;
+  }
+
+  /// Distances along a row are counted in 16 bits.
+  void check_reach(const Step& step, const Node& node, const fulmar_view& view, const Grid& grid) const {
+    if (node.halo(node.input_of(view.input), grid).x <= most_reach) return;
+    const double dx = grid.smallest_ground().dx, cell = dx > 0 ? dx : 1;
+    wrong(step.span,
+          fmt::format("{} looks {:g} m around a cell, {:.0f} cells of {:g} m where they are narrowest, and {} are the "
+                      "most it can: take a shorter distance, or make the raster coarser first with warp",
+                      node.op->name(), view.reach, std::floor(view.reach / cell), cell, most_reach));
   }
 
   Node make_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
@@ -1167,6 +1183,7 @@ class Binder {
               fmt::format("{} looks at {} columns around a cell, and the raster goes round the earth with {}: "
                           "it would see the same cells twice; take a smaller window",
                           op.name(), 2 * std::int64_t{v.outer_x} + 1, grid.width));
+      if (v.kind == FULMAR_VIEW_WITHIN) check_reach(step, node, v, grid);
       if (!ring && !ranks && v.kind != FULMAR_VIEW_BOX) continue;
       // Beyond the raster there is nothing to sum or to rank: a window larger than the scene ends where the scene does.
       const auto most_x = static_cast<std::int32_t>(grid.width), most_y = static_cast<std::int32_t>(grid.height);
@@ -1221,8 +1238,9 @@ class Binder {
     const bool of_dates = node.op->has(offsetof(fulmar_operator, series_table) + sizeof table.series_table) &&
                           table.series_table != nullptr && node.op->variadic();
     if (!of_dates) {
-      node.table.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
-      if (!node.table.empty()) table.table(node.params.data(), node.table.data());
+      std::vector<double> numbers(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
+      if (!numbers.empty()) table.table(node.params.data(), numbers.data());
+      node.table = std::move(numbers);
       return;
     }
     std::uint64_t count = 0;
@@ -1235,8 +1253,9 @@ class Binder {
     };
     call(nullptr);
     node.remark = error.message;
-    node.table.resize(static_cast<std::size_t>(count));
-    if (count > 0) call(node.table.data());
+    std::vector<double> numbers(static_cast<std::size_t>(count));
+    if (count > 0) call(numbers.data());
+    node.table = std::move(numbers);
   }
 
   /// The argument that an operator's complaint names, so that the caret stands under it.
@@ -1352,7 +1371,7 @@ Graph make_graph(const Pipeline& pipeline, std::string_view text, const Registry
 }
 
 void learn_from(Node& node, const Port& port, const RasterSource& companion, const Grid& grid) {
-  if (auto numbers = companion.numbers(); !numbers.empty()) node.table = std::move(numbers);
+  if (auto numbers = companion.numbers(); numbers && !numbers->empty()) node.table = std::move(numbers);
   const auto metadata = companion.metadata();
   const auto count = metadata.find("FULMAR_COUNT");
   if (count == metadata.end()) return;
@@ -1363,8 +1382,7 @@ void learn_from(Node& node, const Port& port, const RasterSource& companion, con
     value.name = v.name.c_str(), value.number = v.number, value.text = v.text.c_str(), value.cells = v.cells ? 1 : 0;
     values.push_back(value);
   }
-  const Ground centre = grid.ground();
-  const fulmar_ground ground{centre.dx, centre.dy, grid.width, grid.height};
+  const fulmar_ground ground = ground_of(&grid);
   fulmar_error error{};
   if (node.op->table().parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(),
                              &error) != 0)

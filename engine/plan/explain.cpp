@@ -145,6 +145,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
       mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes),
       mebibytes(plan.decoder_bytes), plan.tokens, plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads,
       plan.threads == 1 ? "" : "s", mebibytes(plan.scratch_bytes));
+  if (plan.held_bytes >= std::int64_t{1} << 20)
+    out += fmt::format("          of the program {} for shares of cells\n", mebibytes(plan.held_bytes));
   if (plan.card_bytes > 0) out += fmt::format("card      {} of its memory at the peak\n", mebibytes(plan.card_bytes));
   if (!plan.no_card.empty()) out += fmt::format("card      not used: {}\n", plan.no_card);
   if (plan.feature_bytes > 0)

@@ -31,6 +31,26 @@ struct Band {
   Unit unit;
 };
 
+/// The most cells along a row that a node with a distance can look at: they are counted in 16 bits, with one more for
+/// what is further.
+inline constexpr std::int64_t most_reach = 65534;
+
+/// Numbers that are looked up and never change, so that all copies of a graph hold them but once.
+class Numbers {
+ public:
+  Numbers() = default;
+  Numbers(std::vector<double> values) : values_{std::make_shared<const std::vector<double>>(std::move(values))} {}
+  Numbers(std::shared_ptr<const std::vector<double>> values) : values_{std::move(values)} {}
+
+  [[nodiscard]] bool empty() const { return size() == 0; }
+  [[nodiscard]] std::size_t size() const { return values_ ? values_->size() : 0; }
+  [[nodiscard]] const double* data() const { return values_ ? values_->data() : nullptr; }
+  operator std::vector<double>() const { return values_ ? *values_ : std::vector<double>{}; }
+
+ private:
+  std::shared_ptr<const std::vector<double>> values_;
+};
+
 /// One band of a source, or one operator with its inputs.
 struct Node {
   // a band of a source
@@ -39,7 +59,7 @@ struct Node {
   // an operator
   const Operator* op = nullptr;
   std::vector<std::byte> params;  ///< aligned by the allocator's default, which suffices for every table
-  std::vector<double> table;
+  Numbers table;
   std::vector<fulmar_view> views;
   std::vector<Edge> inputs;   ///< one for each input port; the first port of a variadic operator has one for each band
   std::size_t bands = 1;      ///< inputs that belong to the first port

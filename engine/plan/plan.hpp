@@ -34,6 +34,7 @@ const char* name_of(Backend backend);
 
 struct Budget {
   std::int64_t memory = std::int64_t{512} << 20;  ///< bytes, everything counted
+  std::int64_t held = 0;                          ///< of these, what companions keep; make_plan() counts it
   int threads = 0;                                ///< 0: as many as the machine has
   std::int64_t tile_width = 0, tile_height = 0;   ///< forced, for tests; 0: the planner chooses
   Backend backend = Backend::automatic;
@@ -76,7 +77,8 @@ struct Plan {
   /// Stored cells of other grids that warped sources may decode, at most: those under the target, once. Whole graph.
   std::int64_t bytes_warped = 0;
   double decoded_times = 1;        ///< cells decoded over cells there are
-  std::int64_t process_bytes = 0;  ///< the program and its libraries
+  std::int64_t process_bytes = 0;  ///< the program and its libraries, and what companions keep
+  std::int64_t held_bytes = 0;     ///< what companions keep, part of process_bytes
   std::int64_t cache_bytes = 0;    ///< block cache of the library below
   std::int64_t decoder_bytes = 0;  ///< blocks of the files that are being decoded
   std::int64_t tile_bytes = 0;     ///< one tile in flight
@@ -99,6 +101,7 @@ struct Pass {
   std::int64_t whole_bytes = 0;  ///< the most that one of them needs, all counted
   Graph graph;
   Plan plan;
+  Budget budget;  ///< that it was planned for
 };
 
 /// The window that a stage computes for a tile, as Grid::there() counts columns; whole blocks of the lattice where the
@@ -122,6 +125,12 @@ std::int64_t state_bytes(const Node& node, const Grid& grid);
 
 /// Errors: Errc::usage where the budget is too small for even the smallest tile, with the numbers.
 Plan make_plan(const Graph& graph, const Budget& budget);
+
+/// The plan of a pass again, where tables were drawn for it: only then it is known how many zones there are, and what
+/// their shares take. `table_bytes`: of those tables. `whole`: the graph of all passes; `drawn`: that of the pass, as
+/// it is now. The same plan, its bytes counted anew, where they fit; otherwise one of smaller tiles. Errors: as
+/// make_plan.
+Plan plan_again(const Graph& whole, const Graph& drawn, const Pass& pass, std::int64_t table_bytes);
 
 /// The plan in words: passes, halos, tiles, bytes, memory, backend.
 std::string explain(const Graph& graph, const Plan& plan);

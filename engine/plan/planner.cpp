@@ -215,9 +215,14 @@ std::int64_t bytes_of_states(const Graph& graph, const Plan& plan, std::int64_t 
   if (state == 0) return 0;
   const auto blocks = [](std::int64_t cells, std::int64_t block) { return (cells + block - 1) / block; };
   const std::int64_t across = blocks(graph.grid.width, block_width), down = blocks(graph.grid.height, block_height);
-  // A tile's blocks while it is in flight. Of those before, every row of blocks leaves a few subtrees for each side at
-  // which tiles cut it; whole rows leave a few in all.
-  const std::int64_t flying = tokens * (blocks(width, block_width) + 1) * (blocks(height, block_height) + 1);
+  // A tile's blocks while it is in flight; it is not aligned with them where it is no whole number of them. Of those
+  // before, every row of blocks leaves a few subtrees for each side at which tiles cut it; whole rows leave a few in
+  // all.
+  const auto spans = [&](std::int64_t cells, std::int64_t block, std::int64_t all) {
+    return blocks(std::min(cells, all), block) + (cells < all && cells % block != 0 ? 1 : 0);
+  };
+  const std::int64_t flying =
+      tokens * spans(width, block_width, graph.grid.width) * spans(height, block_height, graph.grid.height);
   std::int64_t depth = 1;
   while ((std::int64_t{1} << depth) < across * down) ++depth;
   const std::int64_t left = width >= graph.grid.width ? 2 * depth + across : 2 * depth * down;
@@ -341,6 +346,27 @@ Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, st
 
 namespace {
 
+/// What stands out of the memory that is lacking.
+std::string parts_of(const Graph& graph, const Budget& budget, std::int64_t states) {
+  std::string words;
+  for (const Node& node : graph.nodes)
+    if (node.round >= 0 && states >= mebi)
+      words += (words.empty() ? fmt::format("; {} MiB of it for what is counted by ", states / mebi)
+                              : std::string{" and "}) +
+               node.op->name();
+  if (budget.held >= mebi)
+    words += fmt::format("; {} MiB of it for shapes and their shares of cells", budget.held / mebi);
+  return words;
+}
+
+/// True if what is counted grows with a number of zones.
+bool counts_zones(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
+    return node.round >= 0 && std::any_of(node.values.begin(), node.values.end(),
+                                          [](const ParamValue& v) { return v.name == "zones-count"; });
+  });
+}
+
 Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   Plan plan;
   plan.backend = budget.backend;
@@ -353,7 +379,8 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   if (plan.backend == Backend::cuda)
     for (Stage& stage : plan.stages) stage.device = why_on_host(graph, stage).empty();
   plan.sources = make_sources(graph, plan.stages);
-  plan.process_bytes = process_bytes;
+  plan.held_bytes = budget.held;
+  plan.process_bytes = process_bytes + budget.held;
   plan.decoder_bytes = decoder_bytes(graph, plan);
   const Window raster = graph.grid.window();
   if (raster.empty()) fail(Errc::input, "the scene has no cells");
@@ -423,22 +450,30 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   auto chosen = choose(std::clamp(budget.memory / 8, 16 * mebi, 64 * mebi));
   if (chosen == shapes.end()) chosen = choose(16 * mebi);
   if (chosen == shapes.end()) {
-    const Shape& least = shapes.back();
-    if (!fits_device(least))
+    const Shape& smallest = shapes.back();
+    if (!fits_device(smallest))
       fail(Errc::device,
            fmt::format("{} MiB of device memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB; "
                        "--backend cpu runs everything on the processor",
-                       budget.device_memory / mebi, least.width, least.height,
-                       (lane_bytes(graph, plan, least.width, least.height) + mebi - 1) / mebi));
-    const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features +
-                                bytes_of_states(graph, plan, least.width, least.height, least.tokens) +
-                                bytes_of_tile(graph, plan, least.width, least.height) * least.tokens +
-                                plan.scratch_bytes * plan.threads;
+                       budget.device_memory / mebi, smallest.width, smallest.height,
+                       (lane_bytes(graph, plan, smallest.width, smallest.height) + mebi - 1) / mebi));
+    const auto states_of = [&](const Shape& x) { return bytes_of_states(graph, plan, x.width, x.height, x.tokens); };
+    const auto tiles_of = [&](const Shape& x) { return bytes_of_tile(graph, plan, x.width, x.height) * x.tokens; };
+    // Whole rows leave fewer states than columns of tiles do.
+    const Shape& least = states_of(smallest) < mebi
+                             ? smallest
+                             : *std::min_element(shapes.begin(), shapes.end(), [&](const Shape& x, const Shape& y) {
+                                 return states_of(x) + tiles_of(x) < states_of(y) + tiles_of(y);
+                               });
+    const std::int64_t states = states_of(least);
+    const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features + states +
+                                tiles_of(least) + plan.scratch_bytes * plan.threads;
     fail(Errc::usage,
          fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
-                     "{} thread{}; raise --memory or lower --threads",
+                     "{} thread{}{}; raise --memory or lower --threads{}",
                      budget.memory / mebi, least.width, least.height, (needed + mebi - 1) / mebi, plan.threads,
-                     plan.threads == 1 ? "" : "s"));
+                     plan.threads == 1 ? "" : "s", parts_of(graph, budget, states),
+                     counts_zones(graph) ? "; fewer zones, percentiles or categories need less" : ""));
   }
   plan.tile_width = std::min(chosen->width, raster.width);
   plan.tile_height = std::min(chosen->height, raster.height);
@@ -486,6 +521,15 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
             static_cast<std::int64_t>(size_of(
                 graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type));
   return plan;
+}
+
+/// What the companions of a graph keep.
+std::int64_t bytes_held(const Graph& graph) {
+  std::set<const RasterSource*> counted;
+  std::int64_t bytes = 0;
+  for (const auto& source : graph.sources)
+    if (counted.insert(source.get()).second) bytes += source->held_bytes();
+  return bytes;
 }
 
 /// Where the user leaves the choice, a card is taken if it suffices.
@@ -619,8 +663,10 @@ Plan plan_graph(const Graph& graph, const Budget& budget);
 
 }  // namespace
 
-Plan make_plan(const Graph& graph, const Budget& budget) {
-  if (graph.nodes.empty()) return plan_tables(budget);
+Plan make_plan(const Graph& graph, const Budget& given) {
+  if (graph.nodes.empty()) return plan_tables(given);
+  Budget budget = given;
+  budget.held = bytes_held(graph);
   Plan plan = plan_graph(graph, budget);
   plan.bytes_warped = bytes_of_warps(graph);
   return plan;
@@ -642,7 +688,7 @@ Plan plan_graph(const Graph& graph, const Budget& budget) {
     for (const int w : pass.wholes) {
       const WholeStep& step = graph.wholes[static_cast<std::size_t>(w)];
       const Window raster = graph.grid_of(step.node.grid).window();
-      const std::int64_t needed = process_bytes + 16 * mebi + bytes_of_whole(graph, step);
+      const std::int64_t needed = process_bytes + budget.held + 16 * mebi + bytes_of_whole(graph, step);
       if (needed > budget.memory)
         fail(Errc::usage, fmt::format("{} works on the whole raster at once, and {} x {} cells need {} MiB of memory "
                                       "where --memory allows {} MiB: raise it, or cut the raster first",
@@ -652,6 +698,7 @@ Plan plan_graph(const Graph& graph, const Budget& budget) {
     }
     most_whole = std::max(most_whole, pass.whole_bytes);
     pass.plan = plan_pass(pass.graph, budget);
+    pass.budget = budget;
     passes.push_back(std::move(pass));
   }
   // Objects found in one pass are kept while the later ones run: they get what those leave.
@@ -698,4 +745,25 @@ Plan plan_graph(const Graph& graph, const Budget& budget) {
 }
 
 }  // namespace
+
+Plan plan_again(const Graph& whole, const Graph& drawn, const Pass& pass, std::int64_t table_bytes) {
+  Plan plan = pass.plan;
+  Budget budget = pass.budget;
+  // A plan sets some room aside for tables.
+  budget.held = bytes_held(whole) + std::max<std::int64_t>(0, table_bytes - least_features);
+  const std::int64_t states = bytes_of_states(drawn, plan, plan.tile_width, plan.tile_height, plan.tokens);
+  const std::int64_t more = states - plan.reduce_bytes + budget.held - plan.held_bytes;
+  if (plan.peak_bytes + more + (plan.feature_bytes > 0 ? least_features : 0) > budget.memory) {
+    plan = plan_pass(drawn, budget);
+    plan.feature_bytes = std::min(plan.feature_bytes, pass.plan.feature_bytes);
+    return plan;
+  }
+  plan.peak_bytes += more;
+  plan.process_bytes += budget.held - plan.held_bytes;
+  plan.held_bytes = budget.held;
+  plan.buffer_bytes += states - plan.reduce_bytes;
+  plan.reduce_bytes = states;
+  return plan;
+}
+
 }  // namespace fulmar

@@ -114,3 +114,25 @@ def test_memory_changes_nothing(scenes, tmp_path):
     assert same(read(tmp_path / "250M.tif"), read(tmp_path / "2G.tif"))
     a, b = ((tmp_path / f"{m}.geojson").read_text() for m in ("250M", "2G"))
     assert a.replace("250M", "2G") == b
+
+
+def test_zones_that_are_found_on_the_way_are_counted(tmp_path):
+    """How many objects there are is known only when they are described: the plan is counted again then."""
+    cells = np.zeros((800, 400), np.float32)
+    cells[2::8, 2::8] = cells[3::8, 2::8] = 200  # 5000 objects
+    dataset = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "d.tif"), 400, 800, 1, gdal.GDT_Float32)
+    dataset.SetGeoTransform(UTM)
+    dataset.SetProjection("EPSG:32633")
+    dataset.GetRasterBand(1).WriteArray(cells)
+    dataset = None
+    text = "d.tif ! expression 'b1 > 100' ! objects ! zonal --value d.tif --percentile 5,25,50,75,95 ! o.csv"
+    small = call("run", "--threads", "2", "--memory", "400M", text, cwd=tmp_path)
+    assert small.code == 2, (small.code, small.err)
+    assert "zonal" in small.err and "fewer zones" in small.err and "--memory" in small.err
+    assert not (tmp_path / "o.csv").exists()
+    needed = int(re.search(r"needs (\d+) MiB", small.err)[1])
+    assert 500 < needed < 900, small.err
+    assert call("run", "--threads", "2", "--memory", f"{needed - 1}M", text, cwd=tmp_path).code == 2
+    assert peak(text, "--threads", "2", "--memory", f"{needed}M", cwd=tmp_path) < needed
+    rows = (tmp_path / "o.csv").read_text().splitlines()
+    assert len(rows) == 5001

@@ -2,13 +2,14 @@
 """Zones and shapes on a raster against gdal_rasterize, scipy.ndimage and NumPy."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
 from osgeo import gdal, ogr, osr
 from scipy import ndimage
 
-from fulmar_cli import SCENE, features, place, read, refused, run, write
+from fulmar_cli import SCENE, call, features, place, read, refused, run, write
 
 WEST, NORTH, CELL = 500000.0, 4000000.0, 10.0
 
@@ -391,3 +392,22 @@ def test_bad_zones_are_said(scene, tmp_path):
     refused(2, f"{raster} ! rasterize --shapes {apart} --column size ! {tmp_path}/x.tif", names="no column 'size'")
     refused(2, f"{raster} ! zonal ! {tmp_path}/x.csv", names="--zones")
     assert place(raster)[0][0] == WEST
+
+
+def test_shares_are_counted_in_the_plan(tmp_path):
+    """Squares that begin in the middle of cells: 9 shared cells of every 25, of two zones or four, and their runs."""
+    write(tmp_path / "v.tif", np.ones((500, 500), np.float32))
+    squares = [f"POLYGON({ring([(x, y), (x + 5, y), (x + 5, y + 5), (x, y + 5)])})"
+               for x in np.arange(0.5, 495) for y in np.arange(0.5, 495) if x % 5 == 0.5 and y % 5 == 0.5]
+    zones = polygons(tmp_path / "z.gpkg", squares)
+    said = {}
+    for cover in ("center", "fraction"):
+        done = call("explain", f"{tmp_path}/v.tif ! zonal --zones {zones} --cover {cover} ! {tmp_path}/o.csv")
+        assert done.code == 0, done.err
+        said[cover] = done.out
+    assert "shares of cells" not in said["center"]
+    held, program = (float(re.search(p, said["fraction"])[1]) for p in
+                     (r"of the program ([\d.]+) MiB for shares", r"program ([\d.]+) MiB,"))
+    shared_cells = 99 * 99 * 9
+    assert shared_cells * 5 * 8 / 2**20 < held < shared_cells * (9 * 8 + 3 * 24) / 2**20, held
+    assert program - held == pytest.approx(float(re.search(r"program ([\d.]+) MiB,", said["center"])[1]), abs=0.2)

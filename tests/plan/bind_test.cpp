@@ -205,6 +205,18 @@ TEST_F(Bind, MetresNeedACellSize) {
   EXPECT_NO_THROW(static_cast<void>(bound("nowhere.tif ! cfar --guard 5px --background 9px ! out.tif")));
 }
 
+TEST_F(Bind, DistancesAreCountedInSixteenBits) {
+  Grid grid = make_grid(Place::metric, 70000, 2);
+  (*grid.affine)[1] = 1;
+  add("fine.tif", grid, 1, "1");
+  io.companions["fine coast"] = MemoryRaster::flags("fine coast", grid, std::vector<float>(140000));
+  const std::string mask = "mask --with 'fine coast' --buffer ";
+  expect_refused("fine.tif ! " + mask + "65535 ! out.tif", "mask",
+                 {"65535 cells of 1 m", "65534", "shorter", "coarser"});
+  expect_refused("fine.tif ! " + mask + "99999 ! out.tif", "mask", {"99999 cells"});
+  EXPECT_NO_THROW(static_cast<void>(bound("fine.tif ! " + mask + "65534 ! out.tif")));
+}
+
 TEST_F(Bind, WindowsBecomeOddNumbersOfCells) {
   const auto shape = [&](const std::string& step) {
     const Graph g = bound("linear.tif ! " + step + " ! out.tif");
