@@ -202,7 +202,7 @@ TEST_F(FeatureSinkTest, RoundTheEarth) {
     table.rows.push_back(
         {{{{{350, 40}, {360, 40}, {360, 50}, {350, 50}}}, {{{0, 40}, {3, 40}, {3, 50}, {0, 50}}}}, {2, 1, 1}});
     for (const char* name : {"o.gpkg", "o.geojson"}) {
-      const auto path = scratch / (std::to_string(west) + name);
+      const auto path = scratch / (std::string{west < 0 ? "from_minus_180_" : "from_0_"} + name);
       const auto sink = io.create_features(path, {}, grid, columns, {});
       sink->write(table);
       sink->commit();
