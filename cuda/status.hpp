@@ -9,8 +9,9 @@
 
 namespace fulmar::cuda {
 
-/// Shared memory that a thread block may have on every card since Turing, the oldest that the kernels are made for.
+/// The oldest architecture that the kernels are made for: Turing.
 inline constexpr int oldest_architecture = 75;
+/// Shared memory that a thread block may have on every card since then.
 inline constexpr std::int64_t shared_limit = 64 << 10;
 
 /// Errors: Errc::runtime with what CUDA says and `what` it was doing; Errc::device where there is no card.
