@@ -6,16 +6,11 @@
 #include <limits>
 #include <map>
 
-#include "core/error.hpp"
-#include "core/shares.hpp"
-
 namespace fulmar {
 namespace {
 
 /// Shares nearer to nothing or all than this are that: what rounding leaves of edges that run along cells.
 constexpr double least = 1e-9;
-constexpr std::size_t most_numbers = std::size_t{1} << 25;
-static_assert(most_numbers < most_shares);
 
 /// Twice the area, negative where a shell's left side runs downwards.
 double turn_of(const std::vector<Point>& ring) {
@@ -106,36 +101,15 @@ void Coverage::add_polygon(const std::vector<std::vector<Point>>& rings, double 
   }
 }
 
-std::vector<Coverage::Segment> Coverage::segments_of(const std::vector<Run>& runs) {
-  std::vector<std::int64_t> cuts;
-  for (const Run& r : runs) cuts.insert(cuts.end(), {r.begin, r.end});
-  std::sort(cuts.begin(), cuts.end());
-  cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-  std::vector<const Run*> by_begin;
-  for (const Run& r : runs) by_begin.push_back(&r);
-  std::stable_sort(by_begin.begin(), by_begin.end(), [](const Run* a, const Run* b) { return a->begin < b->begin; });
+std::vector<Segment> Coverage::segments_of(const std::vector<Run>& runs) {
   std::vector<Segment> segments;
-  std::vector<const Run*> here;
-  auto next = by_begin.begin();
-  for (std::size_t c = 0; c + 1 < cuts.size(); ++c) {
-    std::erase_if(here, [&](const Run* r) { return r->end <= cuts[c]; });
-    for (; next != by_begin.end() && (*next)->begin == cuts[c]; ++next) here.push_back(*next);
-    if (here.empty()) continue;
+  for_each_part(runs, [&](std::int64_t begin, std::int64_t end, const std::vector<const Run*>& here) {
     // The parts of one zone add up.
     std::map<double, double> shares;
     for (const Run* r : here) shares[r->zone] += r->share;
-    if (shares.size() == 1 && shares.begin()->second >= 1 - least) {
-      segments.push_back({cuts[c], cuts[c + 1], static_cast<float>(shares.begin()->first)});
-      continue;
-    }
-    if (shares_.size() + 2 * shares.size() + 1 > most_numbers)
-      fail(Errc::input,
-           "the outlines run through too many cells to keep their shares: simplify them, choose a coarser "
-           "raster, or count cells by their centres");
-    segments.push_back({cuts[c], cuts[c + 1], mark_of_shares(static_cast<std::uint32_t>(shares_.size()))});
-    shares_.push_back(static_cast<double>(shares.size()));
-    for (const auto& [zone, share] : shares) shares_.insert(shares_.end(), {zone, std::min(share, 1.0)});
-  }
+    const bool alone = shares.size() == 1 && shares.begin()->second >= 1 - least;
+    segments.push_back({begin, end, alone ? static_cast<float>(shares.begin()->first) : lists_.add(shares)});
+  });
   return segments;
 }
 
@@ -147,11 +121,11 @@ void Coverage::finish() {
     runs = {};
   }
   runs_ = {};
-  shares_.shrink_to_fit();
+  lists_.finish();
 }
 
 std::int64_t Coverage::bytes() const {
-  std::size_t bytes = shares_.capacity() * sizeof(double) + rows_.capacity() * sizeof rows_.front();
+  std::size_t bytes = shares().capacity() * sizeof(double) + rows_.capacity() * sizeof rows_.front();
   for (const auto& row : rows_) bytes += row.capacity() * sizeof(Segment);
   return static_cast<std::int64_t>(bytes);
 }
@@ -160,12 +134,7 @@ void Coverage::draw(const Window& window, float* cells, std::int64_t stride) con
   for (std::int64_t y = 0; y < window.height; ++y) {
     float* row = cells + y * stride;
     std::fill(row, row + window.width, std::numeric_limits<float>::quiet_NaN());
-    const auto& segments = rows_[static_cast<std::size_t>(window.y + y)];
-    auto s =
-        std::partition_point(segments.begin(), segments.end(), [&](const Segment& x) { return x.end <= window.x; });
-    for (; s != segments.end() && s->begin < window.right(); ++s)
-      std::fill(row + (std::max(s->begin, window.x) - window.x), row + (std::min(s->end, window.right()) - window.x),
-                s->value);
+    paint_segments(rows_[static_cast<std::size_t>(window.y + y)], window.x, window.width, row);
   }
 }
 

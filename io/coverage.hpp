@@ -8,6 +8,7 @@
 
 #include "core/window.hpp"
 #include "io/crs.hpp"
+#include "io/overlaps.hpp"
 
 namespace fulmar {
 
@@ -27,7 +28,7 @@ class Coverage {
   /// shared, NaN where no zone is.
   void draw(const Window& window, float* cells, std::int64_t stride) const;
   /// The shares that the marks point to.
-  [[nodiscard]] const std::vector<double>& shares() const { return shares_; }
+  [[nodiscard]] const std::vector<double>& shares() const { return lists_.numbers(); }
   /// What it holds once it is finished.
   [[nodiscard]] std::int64_t bytes() const;
 
@@ -41,10 +42,6 @@ class Coverage {
     std::int64_t begin, end;
     double zone, share;
   };
-  struct Segment {
-    std::int64_t begin, end;
-    float value;
-  };
 
   void add_edge(Point a, Point b, double sign, std::vector<Edge>& edges) const;
   void add_piece(std::int64_t row, double xa, double xb, double rise, std::vector<Edge>& edges) const;
@@ -53,7 +50,7 @@ class Coverage {
   std::int64_t width_, height_;
   std::vector<std::vector<Run>> runs_;  // by row
   std::vector<std::vector<Segment>> rows_;
-  std::vector<double> shares_;
+  ShareLists lists_;
 };
 
 }  // namespace fulmar

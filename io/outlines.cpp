@@ -600,9 +600,17 @@ struct Drawn {
     if (fractions) coverage.emplace(scene.width, scene.height);
   }
   [[nodiscard]] Coverage* shares() { return coverage ? &*coverage : nullptr; }
+  /// After the last shape. Zones that overlap have each all their cells; of other values the later is on top.
+  void finish(bool zones, const Grid& scene) {
+    if (coverage)
+      coverage->finish();
+    else if (zones)
+      overlaps.emplace(shapes, scene.width, scene.height);
+  }
 
   Shapes shapes;
   std::optional<Coverage> coverage;
+  std::optional<Overlaps> overlaps;
   std::int64_t count = 0;
 };
 
@@ -611,10 +619,12 @@ class ValuesReader : public RasterReader {
  public:
   explicit ValuesReader(std::shared_ptr<const Drawn> drawn) : drawn_{std::move(drawn)} {}
   void read(int, const Window& window, void* cells, std::int64_t stride) override {
+    auto* values = static_cast<float*>(cells);
     if (drawn_->coverage)
-      drawn_->coverage->draw(window, static_cast<float*>(cells), stride);
+      drawn_->coverage->draw(window, values, stride);
     else
-      drawn_->shapes.draw_values(window, static_cast<float*>(cells), stride);
+      drawn_->shapes.draw_values(window, values, stride);
+    if (drawn_->overlaps) drawn_->overlaps->draw(window, values, stride);
   }
   void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
     fail(Errc::runtime, "shapes have no mask");
@@ -648,11 +658,13 @@ class ValuesSource : public DrawnSource {
     return {{"FULMAR_COUNT", std::to_string(drawn_->count)}};
   }
   [[nodiscard]] std::shared_ptr<const std::vector<double>> numbers() const override {
-    if (!drawn_ || !drawn_->coverage) return nullptr;
-    return {drawn_, &drawn_->coverage->shares()};
+    if (drawn_ && drawn_->coverage) return {drawn_, &drawn_->coverage->shares()};
+    if (drawn_ && drawn_->overlaps) return {drawn_, &drawn_->overlaps->shares()};
+    return nullptr;
   }
   [[nodiscard]] std::int64_t held_bytes() const override {
-    return drawn_ && drawn_->coverage ? drawn_->coverage->bytes() : 0;
+    if (drawn_ && drawn_->coverage) return drawn_->coverage->bytes();
+    return drawn_ && drawn_->overlaps ? drawn_->overlaps->bytes() : 0;
   }
   void draw(const FeatureTable& table) override { drawn_ = drawn_from_table(request_, grid_, table); }
 
@@ -753,6 +765,8 @@ bool touches(const CompanionRequest& request) {
   return parameter_of(request, "all-touched") == "true" || parameter_of(request, "cover") == "all-touched";
 }
 bool wants_fractions(const CompanionRequest& request) { return parameter_of(request, "cover") == "fraction"; }
+/// True if the values are numbers of zones, which are counted.
+bool wants_zones(const CompanionRequest& request) { return request.values.contains("zones-count"); }
 
 [[noreturn]] void fail_without_place(const std::string& path) {
   fail(Errc::input, fmt::format("the scene has no coordinate system, so '{}' cannot be laid over it; give the scene "
@@ -820,7 +834,7 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
   if (!values)
     return std::make_shared<ShapesSource>(request.path, scene, std::shared_ptr<const Shapes>{drawn, &drawn->shapes});
   drawn->count = static_cast<std::int64_t>(numbers.size());
-  if (drawn->coverage) drawn->coverage->finish();
+  drawn->finish(wants_zones(request), scene);
   return std::make_shared<ValuesSource>(request, scene, std::move(drawn));
 }
 
@@ -891,7 +905,7 @@ std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, c
                       : static_cast<float>(table.rows[row].values[static_cast<std::size_t>(column)]);
   };
   const auto finished = [&] {
-    if (drawn->coverage) drawn->coverage->finish();
+    drawn->finish(wants_zones(request), scene);
     return drawn;
   };
   const bool here = table.geometry == Geometry::cells && table.grid.same_cells(scene);
@@ -972,7 +986,7 @@ std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& re
   if (request.path.empty()) fail(Errc::usage, "the file of shapes is not named");
   const ErrorTrap trap;
   // Zones, of which there is a number, may also be a raster.
-  if (request.values.contains("zones-count"))
+  if (wants_zones(request))
     if (const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
         raster && raster->GetRasterCount() > 0)
       return zones_of_raster(request, grid);

@@ -21,10 +21,11 @@ std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& reques
 /// One band of f32: the value of the shape that holds the cell, NaN outside all of them; by the same rules as outlines,
 /// from vector layers alone. The value is that of the parameter `column`, or the number of the feature from 1, in the
 /// order in which the layer gives them; metadata() then tells their count as FULMAR_COUNT. With `all-touched` polygons
-/// also hold the cells that their outlines touch, with `cover` fraction cells hold the number of their zone or a mark
-/// of shares (core/shares.hpp), which numbers() lists. Where shapes overlap the later one is on top. Zones may also be
-/// a raster: each of its values is one, numbered in their order; labels() lists them. Errors: as open_outlines();
-/// Errc::usage for a column that is not there or holds no numbers.
+/// also hold the cells that their outlines touch. Where shapes overlap the later one is on top; but where they are
+/// zones (a parameter `zones-count`) such a cell holds a mark (core/shares.hpp), and so do, with `cover` fraction,
+/// those that a zone holds a part of: numbers() lists which zones and shares. Zones may also be a raster: each of its
+/// values is one, numbered in their order; labels() lists them. Errors: as open_outlines(); Errc::usage for a column
+/// that is not there or holds no numbers.
 std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& request, const Grid& grid);
 
 /// The same from a table, once it is drawn: polygons, lines, points, or the outlines of cells.

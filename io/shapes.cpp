@@ -15,11 +15,20 @@ std::int64_t cell_of(double coordinate) {
   return static_cast<std::int64_t>(std::clamp(coordinate, -far, far));
 }
 
+/// Sets every cell of a window to one value.
 template <class Cell>
-void fill(Cell* row, std::int64_t first, std::int64_t end, const Window& window, Cell value) {
-  first = std::max(first, window.x);
+void clear(const Window& window, Cell* cells, std::int64_t stride, Cell value) {
+  for (std::int64_t y = 0; y < window.height; ++y)
+    std::fill(cells + y * stride, cells + y * stride + window.width, value);
+}
+
+/// Hands on the part of a row that lies within the window.
+template <class Paint>
+void clipped(std::int64_t row, std::int64_t begin, std::int64_t end, const Window& window, std::uint32_t shape,
+             const Paint& paint) {
+  begin = std::max(begin, window.x);
   end = std::min(end, window.right());
-  if (first < end) std::fill(row + (first - window.x), row + (end - window.x), value);
+  if (begin < end) paint(row, begin, end, shape);
 }
 
 }  // namespace
@@ -67,30 +76,40 @@ void Shapes::add_line(const std::vector<Point>& line) {
 void Shapes::add_point(Point p) { add({p.x, p.y, p.x, p.y, next_shape()}, true); }
 
 void Shapes::draw(const Window& window, std::uint8_t* cells, std::int64_t stride) const {
-  draw_all(window, cells, stride, std::uint8_t{0}, [](std::uint32_t) { return std::uint8_t{1}; });
+  clear(window, cells, stride, std::uint8_t{0});
+  draw_all(window, [&](std::int64_t row, std::int64_t begin, std::int64_t end, std::uint32_t) {
+    std::uint8_t* at = cells + (row - window.y) * stride;
+    std::fill(at + (begin - window.x), at + (end - window.x), std::uint8_t{1});
+  });
 }
 
 void Shapes::draw_values(const Window& window, float* cells, std::int64_t stride) const {
-  draw_all(window, cells, stride, std::numeric_limits<float>::quiet_NaN(),
-           [&](std::uint32_t shape) { return values_[shape]; });
+  clear(window, cells, stride, std::numeric_limits<float>::quiet_NaN());
+  draw_all(window, [&](std::int64_t row, std::int64_t begin, std::int64_t end, std::uint32_t shape) {
+    float* at = cells + (row - window.y) * stride;
+    std::fill(at + (begin - window.x), at + (end - window.x), values_[shape]);
+  });
 }
 
-template <class Cell, class Value>
-void Shapes::draw_all(const Window& window, Cell* cells, std::int64_t stride, Cell outside,
-                      const Value& value_of) const {
-  for (std::int64_t y = 0; y < window.height; ++y)
-    std::fill(cells + y * stride, cells + y * stride + window.width, outside);
+std::vector<std::vector<Shapes::Run>> Shapes::runs(const Window& window) const {
+  std::vector<std::vector<Run>> runs(static_cast<std::size_t>(window.height));
+  draw_all(window, [&](std::int64_t row, std::int64_t begin, std::int64_t end, std::uint32_t shape) {
+    runs[static_cast<std::size_t>(row - window.y)].push_back({begin, end, values_[shape]});
+  });
+  return runs;
+}
+
+template <class Paint>
+void Shapes::draw_all(const Window& window, const Paint& paint) const {
   for (auto i = window.y / band_height; i * band_height < window.bottom(); ++i) {
     const auto part = intersect(window, {window.x, i * band_height, window.width, band_height});
-    auto* rows = cells + (part.y - window.y) * stride;
-    draw_polygons(bands_[static_cast<std::size_t>(i)], part, rows, stride, value_of);
-    draw_lines(bands_[static_cast<std::size_t>(i)], part, rows, stride, value_of);
+    draw_polygons(bands_[static_cast<std::size_t>(i)], part, paint);
+    draw_lines(bands_[static_cast<std::size_t>(i)], part, paint);
   }
 }
 
-template <class Cell, class Value>
-void Shapes::draw_polygons(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
-                           const Value& value_of) const {
+template <class Paint>
+void Shapes::draw_polygons(const Band& band, const Window& window, const Paint& paint) const {
   std::array<std::vector<double>, band_height> crossings;
   for (auto edge = band.edges.begin(); edge != band.edges.end();) {
     const auto polygon = edge->polygon;
@@ -111,16 +130,15 @@ void Shapes::draw_polygons(const Band& band, const Window& window, Cell* cells, 
       if (row.size() % 2 != 0) row.push_back(static_cast<double>(width_) + 1);
       std::sort(row.begin(), row.end());
       for (std::size_t i = 0; i < row.size(); i += 2)
-        fill(cells + y * stride, cell_of(std::ceil(row[i] - 0.5)), cell_of(std::ceil(row[i + 1] - 0.5)), window,
-             value_of(polygon));
+        clipped(window.y + y, cell_of(std::ceil(row[i] - 0.5)), cell_of(std::ceil(row[i + 1] - 0.5)), window, polygon,
+                paint);
       row.clear();
     }
   }
 }
 
-template <class Cell, class Value>
-void Shapes::draw_lines(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
-                        const Value& value_of) const {
+template <class Paint>
+void Shapes::draw_lines(const Band& band, const Window& window, const Paint& paint) const {
   for (const auto& line : band.lines) {
     const auto first = std::max(window.y, cell_of(std::floor(line.y0)));
     const auto last = std::min(window.bottom() - 1, cell_of(std::floor(line.y1)));
@@ -133,8 +151,8 @@ void Shapes::draw_lines(const Band& band, const Window& window, Cell* cells, std
         a = line.x0 + (top - line.y0) / height * (line.x1 - line.x0);
         b = line.x0 + (bottom - line.y0) / height * (line.x1 - line.x0);
       }
-      fill(cells + (row - window.y) * stride, cell_of(std::floor(std::min(a, b))),
-           cell_of(std::floor(std::max(a, b))) + 1, window, value_of(line.polygon));
+      clipped(row, cell_of(std::floor(std::min(a, b))), cell_of(std::floor(std::max(a, b))) + 1, window, line.polygon,
+              paint);
     }
   }
 }

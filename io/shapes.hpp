@@ -31,27 +31,35 @@ class Shapes {
   /// lines and points above polygons.
   void draw_values(const Window& window, float* cells, std::int64_t stride) const;
 
+  /// A part of a row of cells that a shape holds.
+  struct Run {
+    std::int64_t begin, end;
+    float value;
+  };
+  /// Every such part of the rows of a window, whatever lies on top of it, row by row and in no order.
+  [[nodiscard]] std::vector<std::vector<Run>> runs(const Window& window) const;
+  /// Rows that are best drawn together, from a multiple of this on.
+  static constexpr std::int64_t band_height = 64;
+
  private:
   // y0 <= y1: an edge that two polygons share crosses a row at the same place for both.
   struct Edge {
     double x0, y0, x1, y1;
     std::uint32_t polygon;  // or line, or point
   };
-  static constexpr std::int64_t band_height = 64;
 
   struct Band {
     std::vector<Edge> edges;  // by polygon, in the order these were added
     std::vector<Edge> lines;
   };
   void add(Edge edge, bool line);
-  template <class Cell, class Value>
-  void draw_all(const Window& window, Cell* cells, std::int64_t stride, Cell outside, const Value& value_of) const;
-  template <class Cell, class Value>
-  void draw_polygons(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
-                     const Value& value_of) const;
-  template <class Cell, class Value>
-  void draw_lines(const Band& band, const Window& window, Cell* cells, std::int64_t stride,
-                  const Value& value_of) const;
+  /// Calls paint(row, begin, end, shape) for every part of a row within the window, those on top last.
+  template <class Paint>
+  void draw_all(const Window& window, const Paint& paint) const;
+  template <class Paint>
+  void draw_polygons(const Band& band, const Window& window, const Paint& paint) const;
+  template <class Paint>
+  void draw_lines(const Band& band, const Window& window, const Paint& paint) const;
   std::uint32_t next_shape();
 
   std::int64_t width_, height_;

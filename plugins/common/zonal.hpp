@@ -15,8 +15,8 @@ namespace fulmar::ops {
 ///
 /// Zones are polygons, of a file or a table, or a raster of whole numbers, each of which is one. A cell belongs to the
 /// zone that holds its centre (half open: a centre on a side that two zones share belongs to one of them); with --cover
-/// all-touched also to one whose outline touches it; where zones overlap, to the later one. With --cover fraction it
-/// belongs to every zone by the exact share f of its area that the zone covers. Missing cells are left out.
+/// all-touched also to one whose outline touches it; with --cover fraction by the exact share f of its area that the
+/// zone covers. Where zones overlap, each has all its cells. Missing cells are left out.
 ///
 /// n = sum(f), f being 1 but for fractions; sum = sum(f x). mean = sum(w x) / sum(w) with w = f a, a being the cell's
 /// area on the ground where --weights is area: it differs from cell to cell in longitude and latitude alone. std =
@@ -28,7 +28,7 @@ namespace fulmar::ops {
 /// zone with more than K values has none of the three.
 ///
 /// A zone without a valid cell, outside the raster too, has n = 0 and no other number. Errors: zones that do not
-/// overlap the raster at all; with fractions, more outlines than memory holds.
+/// overlap the raster at all; more cells that zones share, or hold a part of, than memory holds.
 struct Zonal {
   enum class Cover { center, all_touched, fraction };
   enum class Weights { area, equal };

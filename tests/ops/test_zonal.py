@@ -53,8 +53,8 @@ def some_zones(rng, width, height, count=12):
     return wkts
 
 
-def burn(like, zones, attribute=None, touched=False):
-    """gdal_rasterize: the number of each zone from 1, or an attribute; NaN outside."""
+def burn(like, zones, attribute=None, touched=False, only=None):
+    """gdal_rasterize: the number of each zone from 1 (or of one alone), or an attribute; NaN outside."""
     source = gdal.Open(str(like))
     target = gdal.GetDriverByName("MEM").Create("", source.RasterXSize, source.RasterYSize, 1, gdal.GDT_Float32)
     target.SetGeoTransform(source.GetGeoTransform())
@@ -64,6 +64,8 @@ def burn(like, zones, attribute=None, touched=False):
     layer = data.GetLayer(0)
     options = ["ALL_TOUCHED=TRUE"] if touched else []
     for i in range(layer.GetFeatureCount()):
+        if only not in (None, i + 1):
+            continue
         feature = layer.GetFeature(i + 1)
         one = ogr.GetDriverByName("Memory").CreateDataSource("")
         copy = one.CreateLayer("", layer.GetSpatialRef())
@@ -77,6 +79,12 @@ def burn(like, zones, attribute=None, touched=False):
         if value is not None:
             gdal.RasterizeLayer(target, [1], copy, burn_values=[value], options=options)
     return target.GetRasterBand(1).ReadAsArray()
+
+
+def masks(like, zones, touched=False):
+    """The cells of each zone, by gdal_rasterize alone: zones may share cells."""
+    data = ogr.Open(str(zones))
+    return [np.isfinite(burn(like, zones, touched=touched, only=i + 1)) for i in range(data.GetLayer(0).GetFeatureCount())]
 
 
 @pytest.fixture(scope="module")
@@ -122,32 +130,75 @@ def test_all_touched_holds_at_least_the_centres_and_what_gdal_holds(scene):
 @pytest.mark.parametrize("percentile", [50, 12.5, 100])
 def test_statistics_are_scipys(scene, percentile):
     folder, raster, zones, cells, count = scene
-    labels = burn(raster, zones)
-    labels = np.where(np.isnan(labels) | np.isnan(cells), 0, labels).astype(int)
+    within = [m & np.isfinite(cells) for m in masks(raster, zones)]
     run(f"{raster} ! zonal --zones {zones} --percentile 3,{percentile} ! {folder}/s.csv")
     rows = rows_of(folder / "s.csv")
     assert [r["zone"] for r in rows] == list(range(1, count + 1))
-    index = np.arange(1, count + 1)
-    n = ndimage.sum(np.ones_like(labels), labels, index)
+    n = np.array([m.sum() for m in within])
     wide = cells.astype(float)
-    oracle = {"n": n, "sum": ndimage.sum(wide, labels, index), "mean": ndimage.mean(wide, labels, index),
-              "min": ndimage.minimum(wide, labels, index), "max": ndimage.maximum(wide, labels, index),
-              "std": ndimage.standard_deviation(wide, labels, index)}
-    assert (n == 0).sum() >= 2 and (n > 100).sum() > 10
+    # SciPy's measurements of one label after the other: zones overlap.
+    oracle = {"sum": ndimage.sum, "mean": ndimage.mean, "min": ndimage.minimum, "max": ndimage.maximum,
+              "std": ndimage.standard_deviation}
+    assert (n == 0).sum() >= 2 and (n > 100).sum() > 10 and np.sum(within, 0).max() > 1
     for i, r in enumerate(rows):
+        assert r["n"] == n[i]
         if n[i] == 0:
-            assert r["n"] == 0 and all(np.isnan(r[k]) for k in ("sum", "mean", "min", "max", "std", "p3", f"p{percentile}"))
+            assert all(np.isnan(r[k]) for k in ("sum", "mean", "min", "max", "std", "p3", f"p{percentile}"))
             continue
-        for k, values in oracle.items():
-            assert r[k] == pytest.approx(values[i], rel=1e-12, abs=1e-9), (i, k)
-        values = wide[labels == i + 1]
+        for k, measure in oracle.items():
+            assert r[k] == pytest.approx(measure(wide, within[i], 1), rel=1e-12, abs=1e-9), (i, k)
+        values = wide[within[i]]
         for p in (3, percentile):
             assert r[f"p{p}"] == pytest.approx(np.percentile(values, p), rel=1e-14, abs=1e-13)
     run(f"{raster} ! zonal --zones {zones} --ddof 1 ! {folder}/d.csv")
     for i, r in enumerate(rows_of(folder / "d.csv")):
         if n[i] > 1:
-            assert r["std"] == pytest.approx(np.std(wide[labels == i + 1], ddof=1), rel=1e-12)
+            assert r["std"] == pytest.approx(np.std(wide[within[i]], ddof=1), rel=1e-12)
         assert "p50" not in r and "majority" not in r
+
+
+def test_each_of_overlapping_zones_has_all_its_cells(tmp_path):
+    """Nested, crossing, equal and manifold zones, and neighbours that touch the same cells, each against its own mask;
+    from a file, from a table that flows, and with a memory that is counted."""
+    rng = np.random.default_rng(12)
+    cells = rng.integers(0, 50, (200, 300)).astype(np.float32)
+    cells[rng.random(cells.shape) < 0.1] = np.nan
+    raster = write(tmp_path / "v.tif", cells)
+    box = lambda x, y, w, h: ring([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
+    wkts = [f"POLYGON({box(10, 10, 250, 170)})", f"POLYGON({box(60, 40, 100, 100)})", f"POLYGON({box(60, 40, 100, 100)})",
+            f"POLYGON({ring([(0.1, 0), (300, 100.3), (300, 130.3), (0.1, 30)])})", f"POLYGON({box(-50, 150, 500, 90)})",
+            f"MULTIPOLYGON(({box(100, 20, 30, 60)}),({box(140, 30, 200, 20)}))",
+            f"POLYGON({box(20.2, 5.2, 30.1, 9.7)})", f"POLYGON({box(50.3, 5.2, 30.1, 9.7)})", f"POLYGON({box(70, 70, 1, 1)})"]
+    wkts += [f"POLYGON({ring(list(zip(rng.uniform(0, 300, 3), rng.uniform(0, 200, 3))))})" for _ in range(40)]
+    zones = polygons(tmp_path / "z.gpkg", wkts, size=[float(i) for i in range(len(wkts))])
+    within = [m & np.isfinite(cells) for m in masks(raster, zones)]
+    assert np.sum(within, 0).max() > 10
+    found = {}
+    for cover in ("center", "all-touched", "fraction"):
+        words = f"--cover {cover} --percentile 25 --categories 60"
+        texts = set()
+        for options in (("--threads", "1"), ("--threads", "3", "--memory", "256M"), ("--backend", "reference")):
+            run(f"{raster} ! zonal --zones {zones} {words} ! {tmp_path}/o.csv", *options)
+            texts.add((tmp_path / "o.csv").read_text())
+        run(f"{raster} ! zonal --zones [ {zones} ! filter 'size >= 0' ] {words} ! {tmp_path}/flow.csv")
+        texts.add((tmp_path / "flow.csv").read_text())
+        assert len(texts) == 1
+        found[cover] = rows_of(tmp_path / "o.csv")
+    for i, (r, mask) in enumerate(zip(found["center"], within)):
+        values = cells[mask].astype(float)
+        assert r["n"] == len(values) and r["sum"] == values.sum(), i
+        if len(values):
+            assert r["p25"] == pytest.approx(np.percentile(values, 25), rel=1e-14)
+            assert (r["majority"], r["minority"], r["variety"]) == majority(values)
+    # Whatever way they are covered, zones that overlap are as they are alone; the ways differ.
+    for i, wkt in enumerate(wkts[:16]):
+        zone = polygons(tmp_path / f"one{i}.gpkg", [wkt])
+        for cover in ("all-touched", "fraction"):
+            run(f"{raster} ! zonal --zones {zone} --cover {cover} --percentile 25 --categories 60 ! {tmp_path}/one.csv")
+            (one,) = rows_of(tmp_path / "one.csv")
+            for name in ("n", "sum", "min", "max", "mean", "std", "p25", "majority", "minority", "variety"):
+                assert found[cover][i][name] == pytest.approx(one[name], rel=1e-9, abs=1e-9, nan_ok=True), (i, name)
+    assert all(len({found[c][i]["n"] for c in found}) == 3 for i in (3, 6, 7))
 
 
 def test_tiles_and_threads_do_not_show(scene):
@@ -209,11 +260,11 @@ def test_majority_minority_variety(tmp_path, scene):
     classes = rng.choice([-2.5, 0, 1, 7, 9, 40], (331, 613), p=[0.3, 0.3, 0.2, 0.1, 0.05, 0.05]).astype(np.float32)
     classes[rng.random(classes.shape) < 0.1] = np.nan
     write(tmp_path / "c.tif", classes)
-    labels = burn(tmp_path / "c.tif", zones)
+    within = [m & np.isfinite(classes) for m in masks(tmp_path / "c.tif", zones)]
     run(f"{tmp_path}/c.tif ! zonal --zones {zones} --categories 6 ! {tmp_path}/m.csv")
     seen = set()
     for i, r in enumerate(rows_of(tmp_path / "m.csv")):
-        values = classes[(labels == i + 1) & np.isfinite(classes)]
+        values = classes[within[i]]
         if len(values) == 0:
             assert all(np.isnan(r[k]) for k in ("majority", "minority", "variety"))
             continue
@@ -223,7 +274,7 @@ def test_majority_minority_variety(tmp_path, scene):
     # More values than are kept: none of the three is told.
     run(f"{tmp_path}/c.tif ! zonal --zones {zones} --categories 5 ! {tmp_path}/m.csv")
     for i, r in enumerate(rows_of(tmp_path / "m.csv")):
-        values = classes[(labels == i + 1) & np.isfinite(classes)]
+        values = classes[within[i]]
         kinds = len(np.unique(values))
         assert np.isnan(r["variety"]) if kinds in (0, 6) else r["variety"] == kinds
 
@@ -323,14 +374,14 @@ def test_zones_that_flow(tmp_path, scene):
     _, raster, zones, cells, _ = scene
     labels = burn(raster, zones)
     some = [i + 1 for i, f in enumerate(features(zones)) if f["class_"] == 2]
-    alone = burn(raster, polygons(tmp_path / "some.gpkg", [features(zones)[i - 1]["geometry"].ExportToWkt() for i in some]))
+    alone = masks(raster, polygons(tmp_path / "some.gpkg", [features(zones)[i - 1]["geometry"].ExportToWkt() for i in some]))
     run(f"{raster} ! zonal --zones [ {zones} ! filter 'class_ == 2' ] --percentile 50 ! {tmp_path}/a.gpkg")
     run(f"{zones} ! filter 'class_ == 2' ! zonal --value {raster} --percentile 50 ! {tmp_path}/b.gpkg")
     for name in "ab":
         rows = features(tmp_path / f"{name}.gpkg")
         assert len(rows) == len(some) and all(r["class_"] == 2 for r in rows)
         for k, r in enumerate(rows):
-            values = cells[(alone == k + 1) & np.isfinite(cells)].astype(float)
+            values = cells[alone[k] & np.isfinite(cells)].astype(float)
             assert r["n"] == len(values)
             if len(values):
                 assert r["mean"] == pytest.approx(values.mean(), rel=1e-12)
@@ -411,3 +462,19 @@ def test_shares_are_counted_in_the_plan(tmp_path):
     shared_cells = 99 * 99 * 9
     assert shared_cells * 5 * 8 / 2**20 < held < shared_cells * (9 * 8 + 3 * 24) / 2**20, held
     assert program - held == pytest.approx(float(re.search(r"program ([\d.]+) MiB,", said["center"])[1]), abs=0.2)
+
+
+def test_overlaps_are_counted_in_the_plan(tmp_path):
+    """Two combs cross: the cells of both need one list, and their runs are counted."""
+    write(tmp_path / "v.tif", np.ones((2000, 2000), np.uint8))
+    combs = [f"MULTIPOLYGON({','.join(f'({ring(bar(k))})' for k in range(0, 2000, 2))})"
+             for bar in (lambda k: [(k, 0), (k + 1, 0), (k + 1, 2000), (k, 2000)],
+                         lambda k: [(0, k), (2000, k), (2000, k + 1), (0, k + 1)])]
+    zones = polygons(tmp_path / "z.gpkg", combs)
+    done = call("explain", f"{tmp_path}/v.tif ! zonal --zones {zones} ! {tmp_path}/o.csv")
+    assert done.code == 0, done.err
+    held = float(re.search(r"of the program ([\d.]+) MiB for", done.out)[1])
+    assert held == pytest.approx(1000 * 1000 * 24 / 2**20, rel=0.1)
+    run(f"{tmp_path}/v.tif ! zonal --zones {zones} ! {tmp_path}/o.csv")
+    assert [r["n"] for r in rows_of(tmp_path / "o.csv")] == [2e6, 2e6]
+    refused(2, f"{tmp_path}/v.tif ! zonal --zones {zones} ! {tmp_path}/p.csv", "--memory", "64M", names="MiB")
