@@ -36,6 +36,7 @@ const char* name_of(ProductKind kind) {
     case ProductKind::features:
       return "features";
     case ProductKind::picture:
+    case ProductKind::any:
       break;
   }
   return "picture";

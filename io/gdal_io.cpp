@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "core/error.hpp"
+#include "io/crs.hpp"
 #include "io/drivers.hpp"
 #include "io/feature_sink.hpp"
 #include "io/feature_source.hpp"
@@ -86,6 +87,19 @@ std::shared_ptr<const GridTransformer> GdalIo::transformer(const Grid& target, c
 
 Grid GdalIo::grid_for(const Grid& source, const GridRequest& request) const { return make_grid_for(source, request); }
 
+Grid GdalIo::placed(const Grid& grid) const {
+  Grid known = grid;
+  if (!grid.crs.empty()) {
+    const auto crs = spatial_reference(grid.crs);
+    if (!crs)
+      fail(Errc::input,
+           fmt::format("'{}' names no coordinate system; give WKT or a code such as EPSG:32651", grid.crs));
+    known.crs = wkt2(&*crs);
+  }
+  finish_grid(known);
+  return known;
+}
+
 ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& options) const {
   const auto kind = driver_for(path, options).kind;
   check_target(path, options.overwrite);
@@ -146,6 +160,14 @@ void GdalIo::limit_cache(std::int64_t bytes) const {
 }
 
 std::string text_fingerprint(const std::string& text) { return sha256(text); }
+
+Metadata GdalIo::provenance(const std::string& plan, const std::vector<std::string>& files) const {
+  std::string whole = plan;
+  for (const std::string& file : files) whole += file + " " + file_fingerprint(file) + "\n";
+  return {{"FULMAR_PLAN_SHA256", text_fingerprint(whole)},
+          {"GDAL_VERSION", gdal_version()},
+          {"PROJ_VERSION", proj_version()}};
+}
 
 std::string file_fingerprint(const std::string& name) { return fingerprint(file_within(name)); }
 

@@ -29,6 +29,10 @@ class GdalIo : public Io {
   /// Through PROJ; see make_transformer().
   [[nodiscard]] std::shared_ptr<const GridTransformer> transformer(const Grid& target,
                                                                    const Grid& source) const override;
+  /// By the CRS that GDAL makes of Grid::crs, which becomes WKT2. Errors: Errc::input where it means nothing.
+  [[nodiscard]] Grid placed(const Grid& grid) const override;
+  /// FULMAR_PLAN_SHA256 (of the plan and the fingerprints of its files), GDAL_VERSION, PROJ_VERSION.
+  [[nodiscard]] Metadata provenance(const std::string& plan, const std::vector<std::string>& files) const override;
   /// See make_grid_for().
   [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest&) const override;
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;

@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/export.hpp"
+
 namespace fulmar {
 
 /// What kind of trouble it is. The value is the exit code of the command line.
@@ -21,7 +23,7 @@ enum class Errc : int {
 };
 
 /// The one exception type. what() is the whole text: message, then one line per frame, innermost first.
-class Error : public std::exception {
+class FULMAR_API Error : public std::exception {
  public:
   Error(Errc code, std::string message) : code_{code}, message_{std::move(message)}, text_{message_} {}
 

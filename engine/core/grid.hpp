@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "core/export.hpp"
 #include "core/window.hpp"
 
 namespace fulmar {
@@ -26,7 +27,7 @@ struct LonLat {
 
 /// Finds the place of a point of the raster on earth. Implemented by whoever knows the projection; one thread at a
 /// time.
-class Locator {
+class FULMAR_API Locator {
  public:
   virtual ~Locator() = default;
   /// The place of (column, row), whole numbers being the corners of cells; nothing where the projection has no answer.
@@ -40,7 +41,7 @@ struct ControlPoint {
 };
 
 /// A raster's lattice: a value, compared cell for cell.
-struct Grid {
+struct FULMAR_API Grid {
   std::int64_t width = 0, height = 0;
   /// x = a[0] + column a[1] + row a[2], y = a[3] + column a[4] + row a[5]; GDAL's order.
   std::optional<std::array<double, 6>> affine;

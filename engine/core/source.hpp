@@ -37,7 +37,7 @@ struct StoredBand {
 };
 
 /// A handle for one thread at a time.
-class RasterReader {
+class FULMAR_API RasterReader {
  public:
   virtual ~RasterReader() = default;
   /// Copies the stored cells of a window that lies inside the raster. Rows are `stride` cells apart in `cells`.
@@ -53,7 +53,7 @@ class RasterReader {
 };
 
 /// A raster that can be read window by window by several threads, each with its own reader.
-class RasterSource {
+class FULMAR_API RasterSource {
  public:
   virtual ~RasterSource() = default;
   [[nodiscard]] virtual const std::string& name() const = 0;  ///< as the user wrote it
@@ -91,7 +91,7 @@ class RasterSource {
 
 /// A raster of f32 bands that lives as long as a run: what an operator needs as a whole, or on another grid, is written
 /// here by one pass and read by the next. Missing is NaN. Written by one thread, then read by many.
-class TemporaryRaster : public RasterSource {
+class FULMAR_API TemporaryRaster : public RasterSource {
  public:
   [[nodiscard]] bool temporary() const override { return true; }
   virtual void write(int band, const Window& window, const float* cells, std::int64_t stride) = 0;
@@ -100,7 +100,7 @@ class TemporaryRaster : public RasterSource {
 };
 
 /// A companion made from a table, which may be there only while a run goes on.
-class DrawnSource : public RasterSource {
+class FULMAR_API DrawnSource : public RasterSource {
  public:
   /// Before the first reader is asked for. Errors: Errc::input where the table and the grid do not overlap, Errc::usage
   /// for a column that is not there.
@@ -134,7 +134,7 @@ struct ProductBand {
 using Metadata = std::map<std::string, std::string>;
 
 /// A raster product that is being written, by one thread. Without commit() nothing appears under the final name.
-class RasterSink {
+class FULMAR_API RasterSink {
  public:
   /// Rows in which cells are best handed over: all bands of [0, strip), then all of [strip, 2 strip)...
   static constexpr std::int64_t strip = 512;
@@ -150,7 +150,7 @@ class RasterSink {
 };
 
 /// A product made of features, and for pictures also of the raster they were found in.
-class FeatureSink {
+class FULMAR_API FeatureSink {
  public:
   virtual ~FeatureSink() = default;
   /// True if the sink wants the raster beneath the features (a picture).
@@ -162,7 +162,8 @@ class FeatureSink {
   virtual void commit() = 0;  ///< as RasterSink::commit()
 };
 
-enum class ProductKind : std::uint8_t { raster, features, picture };
+/// What a product is. `any`: whatever flows into it, raster or features; never that of a product in a graph.
+enum class ProductKind : std::uint8_t { raster, features, picture, any };
 
 /// A value of an operator's parameter that concerns a file beside the scene (a land mask, a calibration table).
 struct CompanionRequest {
@@ -174,7 +175,7 @@ struct CompanionRequest {
 };
 
 /// The door between the engine and files. All names are as the user wrote them.
-class Io {
+class FULMAR_API Io {
  public:
   virtual ~Io() = default;
   [[nodiscard]] virtual std::shared_ptr<const RasterSource> open(const std::string& path, const FileOptions&) const = 0;
@@ -198,6 +199,14 @@ class Io {
   /// Errors: Errc::usage for a CRS, resolution or extent that means nothing, or that the raster does not reach.
   [[nodiscard]] virtual Grid grid_for(const Grid& source, const GridRequest& request) const {
     return affine_grid_for(source, request);
+  }
+  /// A grid of which the caller knows the CRS alone: filled in with what only a projection library can tell (whether it
+  /// counts degrees, metres a unit, whether it goes round the earth, places). Without one at hand: as it is.
+  [[nodiscard]] virtual Grid placed(const Grid& grid) const { return grid; }
+  /// For the provenance of products: a fingerprint of a plan and of the files it reads, and versions of libraries.
+  [[nodiscard]] virtual Metadata provenance(const std::string& /*plan*/,
+                                            const std::vector<std::string>& /*files*/) const {
+    return {};
   }
   /// What a product of that name would be; fails where no driver fits, or where it exists and may not be replaced.
   [[nodiscard]] virtual ProductKind product_kind(const std::string& path, const FileOptions&) const = 0;

@@ -13,7 +13,7 @@
 namespace fulmar {
 
 /// Takes the cells of a target grid to places of a source grid. For one thread: each takes a copy.
-class GridTransformer {
+class FULMAR_API GridTransformer {
  public:
   virtual ~GridTransformer() = default;
   /// For the centre of every cell of `window` (which may reach outside the target raster), row by row, the column and
@@ -41,23 +41,23 @@ struct GridRequest {
 
 /// The inverse of an affine transform, to be applied to coordinates less its origin: {dc/dx, dc/dy, dr/dx, dr/dy}.
 /// Nothing for a singular one.
-std::optional<std::array<double, 4>> inverse_of(const std::array<double, 6>& affine);
+FULMAR_API std::optional<std::array<double, 4>> inverse_of(const std::array<double, 6>& affine);
 
 /// Columns of a grid that make one turn of the earth: of an upright geographic one, else 0. Exactly the width where the
 /// grid wraps.
-double columns_of_turn(const Grid& grid);
+FULMAR_API double columns_of_turn(const Grid& grid);
 /// The column less as many turns as bring it nearest to the middle of a raster.
-double nearest_column(double column, std::int64_t width, double turn);
+FULMAR_API double nearest_column(double column, std::int64_t width, double turn);
 
 /// Between grids of one CRS, both with affine transforms. Errors: Errc::input where they differ.
-std::shared_ptr<const GridTransformer> affine_transformer(const Grid& target, const Grid& source);
+FULMAR_API std::shared_ptr<const GridTransformer> affine_transformer(const Grid& target, const Grid& source);
 /// A grid in the CRS of the source: see grid_over(); the source's own lattice where no resolution is asked for.
-Grid affine_grid_for(const Grid& source, const GridRequest& request);
+FULMAR_API Grid affine_grid_for(const Grid& source, const GridRequest& request);
 
 /// Square cells whose edges lie on whole multiples of the resolution and cover the extent. A thousandth of a cell is
 /// forgiven. Errors: Errc::usage where that makes no cells or more columns or rows than a raster has (2^31).
-Grid grid_over(const Extent& extent, double resolution);
+FULMAR_API Grid grid_over(const Extent& extent, double resolution);
 /// The cells of an upright lattice that cover the extent.
-Grid lattice_over(const Grid& lattice, const Extent& extent);
+FULMAR_API Grid lattice_over(const Grid& lattice, const Extent& extent);
 
 }  // namespace fulmar

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "core/export.hpp"
+
 namespace fulmar {
 
 /// A unit of measure. Empty means that the file does not say; such a band is taken on trust.
@@ -35,9 +37,9 @@ inline constexpr std::string_view any =
 
 /// The engine's symbol for a unit as files spell it: "dB", "decibels", "kelvin", "Metre"... Unknown words stay as they
 /// are.
-Unit parse_unit(std::string_view text);
+FULMAR_API Unit parse_unit(std::string_view text);
 
 /// True if a band of unit `have` may enter a port that wants `want`: equal, either unknown, or the port takes any.
-bool compatible(const Unit& have, const Unit& want);
+FULMAR_API bool compatible(const Unit& have, const Unit& want);
 
 }  // namespace fulmar

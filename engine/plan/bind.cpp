@@ -1291,6 +1291,8 @@ class Binder {
     } catch (Error& e) {
       throw e.within(mark(step.span, "writing " + step.name));
     }
+    if (product.kind == ProductKind::any)
+      product.kind = flow.features >= 0 || flow.table >= 0 ? ProductKind::features : ProductKind::raster;
     product.origin = static_cast<int>(graph_.products.size());
     if (flow.features >= 0 || flow.table >= 0) {
       product.features = flow.features;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backend.hpp"
 #include "plan/graph.hpp"
 
 namespace fulmar {
@@ -29,7 +30,6 @@ std::int64_t rank_scratch_bytes(const fulmar_view& view, std::int64_t width, std
 /// the nearest cache otherwise, one where all bands of a cell are brought together.
 std::int64_t rows_at_once(const Node& node, std::int64_t height);
 
-enum class Backend : std::uint8_t { automatic, reference, cpu, cuda };
 const char* name_of(Backend backend);
 
 struct Budget {
