@@ -35,7 +35,7 @@ def test_there_is_code_to_look_at():
 
 @pytest.mark.parametrize("library, pattern, home", [
     ("GDAL and PROJ", GDAL, ("io/",)),
-    ("TBB", TBB, ("engine/exec/",)),
+    ("TBB", TBB, ("engine/exec/parallel_tbb.cpp",)),
     ("CUDA", CUDA, ("cuda/",)),
 ])
 def test_a_library_stays_in_its_layer(library, pattern, home):

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/device_pass.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cstring>
 
+#include "exec/parallel.hpp"
 #include "plan/device_plan.hpp"
 
 namespace fulmar {
@@ -164,7 +163,8 @@ void DevicePass::load(Lane& lane, int n, const Window& own, TileContext& tile) {
     auto* memory = tile.memory.take<std::byte>(inside.cells() * bytes_of(to.type));
     const PlaneRef staged{memory, inside.width, inside, to.type};
     const std::int64_t rows = rows_of_strip(inside.width, inside.height), strips = (inside.height + rows - 1) / rows;
-    tbb::parallel_for(std::int64_t{0}, strips, [&](std::int64_t i) {
+    parallel::each(static_cast<std::size_t>(strips), [&](std::size_t strip_of) {
+      const auto i = static_cast<std::int64_t>(strip_of);
       const Window strip = intersect({inside.x, inside.y + i * rows, inside.width, rows}, inside);
       auto reader = computed_[s]->take();
       each_run(

@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/run.hpp"
 
-#include <tbb/global_control.h>
-#include <tbb/info.h>
-#include <tbb/parallel_for.h>
-#include <tbb/parallel_pipeline.h>
-#include <tbb/task_arena.h>
-#include <tbb/version.h>
-
 #include <algorithm>
 #include <deque>
 #include <functional>
@@ -19,13 +12,13 @@
 #include <vector>
 
 #include "exec/device_pass.hpp"
+#include "exec/parallel.hpp"
 #include "exec/pool.hpp"
 #include "exec/products.hpp"
 #include "exec/reduce.hpp"
 #include "exec/reference.hpp"
 #include "exec/strips.hpp"
 #include "exec/tables.hpp"
-#include "exec/version.hpp"
 #include "exec/whole.hpp"
 
 namespace fulmar {
@@ -97,23 +90,11 @@ class Executor {
 
   /// Adds to the report what was held and what crossed to the card.
   void run(RunReport& report) {
-    // More threads than cores have to be asked for by name; otherwise TBB ignores the wish, and says so on stderr.
-    std::optional<tbb::global_control> more;
-    if (plan_.threads > tbb::info::default_concurrency())
-      more.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(plan_.threads));
-    tbb::task_arena arena{plan_.threads};
-    arena.execute([&] {
-      // Read, compute and write overlap; no more than `tokens` tiles are in flight, so memory has a bound.
-      tbb::parallel_pipeline(
-          static_cast<std::size_t>(plan_.tokens),
-          tbb::make_filter<void, TileContext*>(tbb::filter_mode::serial_in_order, [&](tbb::flow_control& control) {
-            return read(control);
-          }) & tbb::make_filter<TileContext*, TileContext*>(tbb::filter_mode::parallel, [&](TileContext* tile) {
-            return compute(tile);
-          }) & tbb::make_filter<TileContext*, void>(tbb::filter_mode::serial_in_order, [&](TileContext* tile) {
-            write(*tile);
-          }));
-    });
+    // Read, compute and write overlap; no more than `tokens` tiles are in flight, so memory has a bound.
+    parallel::pipeline(
+        plan_.threads, plan_.tokens, [this] { return static_cast<void*>(read()); },
+        [this](void* tile) { compute(*static_cast<TileContext*>(tile)); },
+        [this](void* tile) { write(*static_cast<TileContext*>(tile)); });
     stop_if_asked(cancel_);
     for (auto& [n, reduction] : reductions_)
       products_.found(graph_.nodes[static_cast<std::size_t>(n)].origin) = reduction.finish();
@@ -126,11 +107,9 @@ class Executor {
   }
 
  private:
-  TileContext* read(tbb::flow_control& control) {
-    if (next_ == plan_.tiles) {
-      control.stop();
-      return nullptr;
-    }
+  /// The next tile with its cells, or null.
+  TileContext* read() {
+    if (next_ == plan_.tiles) return nullptr;
     stop_if_asked(cancel_);
     // Tiles go down a column of tiles, so that each finds the rows it shares with the one above.
     TileContext& tile = contexts_[static_cast<std::size_t>(next_ % plan_.tokens)];
@@ -144,51 +123,49 @@ class Executor {
     return &tile;
   }
 
-  TileContext* compute(TileContext* tile) {
-    if (device_) device_->begin(tile->lane, *tile);
-    tile->label_bytes = 0;
-    for (auto& blocks : tile->runs)
+  void compute(TileContext& tile) {
+    if (device_) device_->begin(tile.lane, tile);
+    tile.label_bytes = 0;
+    for (auto& blocks : tile.runs)
       for (auto& block : blocks) block.clear();
     for (std::size_t s = 0; s < plan_.stages.size(); ++s) {
       const Stage& stage = plan_.stages[s];
-      const Window window = stage_window(stage, tile->tile, graph_.grid);
-      auto& results = tile->results[s];
+      const Window window = stage_window(stage, tile.tile, graph_.grid);
+      auto& results = tile.results[s];
       results.clear();
       for (const Edge& e : stage.results) {
         const DType type =
             graph_.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)].type;
-        auto* memory = tile->memory.take<std::byte>(window.cells() * static_cast<std::int64_t>(size_of(type)));
+        auto* memory = tile.memory.take<std::byte>(window.cells() * static_cast<std::int64_t>(size_of(type)));
         results.push_back({memory, window.width, window, type});
       }
       const auto blocks = blocks_of(stage, window, graph_.grid.turn());
-      for (auto& runs : tile->runs)
+      for (auto& runs : tile.runs)
         if (runs.size() < blocks.size()) runs.resize(blocks.size());
       if (stage.device) {
         stop_if_asked(cancel_);
-        device_->run(tile->lane, s, *tile);
+        device_->run(tile.lane, s, tile);
         // Stages on the host, and labels, need what comes down. Products wait in write(), while the next tile goes up.
         const bool host_next = s + 1 < plan_.stages.size() && !plan_.stages[s + 1].device;
-        if (host_next || !tile->labelled.empty()) device_->wait(tile->lane);
-        gather_labelled(blocks, *tile);
+        if (host_next || !tile.labelled.empty()) device_->wait(tile.lane);
+        gather_labelled(blocks, tile);
         continue;
       }
-      tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
+      parallel::each(blocks.size(), [&](std::size_t b) {
         stop_if_asked(cancel_);
-        runners_[static_cast<std::size_t>(tbb::this_task_arena::current_thread_index())]->run(s, blocks[b], b, *tile);
+        runners_[parallel::this_thread()]->run(s, blocks[b], b, tile);
       });
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
-      tile->parts[l] = label_tile(tile->runs[l], graph_.grid.neighbourhood(), labeller(l).eight(),
-                                  plan_.feature_bytes / 4 / plan_.tokens);
-    return tile;
+      tile.parts[l] = label_tile(tile.runs[l], graph_.grid.neighbourhood(), labeller(l).eight(),
+                                 plan_.feature_bytes / 4 / plan_.tokens);
   }
 
   /// Collects the objects' cells of what came down from the card.
   void gather_labelled(const std::vector<Window>& blocks, TileContext& tile) {
     for (const auto& l : tile.labelled)
-      tbb::parallel_for(std::size_t{0}, blocks.size(), [&](std::size_t b) {
-        gather(graph_, plan_, l.node, blocks[b], b, tile, l.set, l.inputs);
-      });
+      parallel::each(blocks.size(),
+                     [&](std::size_t b) { gather(graph_, plan_, l.node, blocks[b], b, tile, l.set, l.inputs); });
     tile.labelled.clear();
   }
 
@@ -234,7 +211,7 @@ class Executor {
   StripReader strips_;
   std::unique_ptr<Pool> pool_;
   std::unique_ptr<DevicePass> device_;  ///< where stages run on a card
-  std::deque<TileContext> contexts_;  // their places stay while they are in flight
+  std::deque<TileContext> contexts_;    // their places stay while they are in flight
   std::vector<std::unique_ptr<BlockRunner>> runners_;
   std::int64_t columns_ = 0, rows_ = 0, next_ = 0, done_ = 0;
 };
@@ -318,7 +295,5 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
   if (options.progress) options.progress(1.0);
   return report;
 }
-
-std::string tbb_version() { return std::to_string(TBB_VERSION_MAJOR) + "." + std::to_string(TBB_VERSION_MINOR); }
 
 }  // namespace fulmar

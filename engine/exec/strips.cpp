@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/strips.hpp"
 
-#include <tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include "exec/parallel.hpp"
 
 namespace fulmar {
 
@@ -123,7 +123,7 @@ void StripReader::decode(std::size_t u, const Window& fresh, const TileContext& 
     for (const Piece& piece : pieces) read_piece(piece);
     return;
   }
-  tbb::parallel_for(std::size_t{0}, pieces.size(), [&](std::size_t i) { read_piece(pieces[i]); });
+  parallel::each(pieces.size(), [&](std::size_t i) { read_piece(pieces[i]); });
 }
 
 }  // namespace fulmar
