@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
-#include <system_error>
 
-#include "cli/card.hpp"
+#include "api/card.hpp"
+#include "api/names.hpp"
+#include "api/product_folder.hpp"
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
-#include "cli/product_folder.hpp"
+#include "cli/progress.hpp"
 #include "io/gdal_io.hpp"
 #include "plugins/builtin.hpp"
 
@@ -35,7 +35,7 @@ struct OnlyLooking : GdalIo {
 
 std::string explain_pipeline(const Options& options, PipelineText request) {
   Budget budget = options.engine.budget();
-  const std::unique_ptr<Device> card = open_card(budget);
+  const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
@@ -48,26 +48,6 @@ std::string explain_pipeline(const Options& options, PipelineText request) {
   return text;
 }
 
-void take_files(const Pipeline& pipeline, Step::Kind kind, std::set<std::string>& files) {
-  for (const Step& step : pipeline) {
-    take_files(step.branch, kind, files);
-    for (const Argument& a : step.arguments) {
-      take_files(a.pipeline, kind, files);
-      if (kind == Step::Kind::read && step.kind != Step::Kind::write) files.insert(a.value);
-    }
-    if (step.kind == kind) files.insert(step.name);
-  }
-}
-
-/// A product of a pipeline before it that a pipeline reads and that is not there yet, or nothing.
-std::string awaited(const Pipeline& pipeline, const std::set<std::string>& made) {
-  std::set<std::string> read;
-  take_files(pipeline, Step::Kind::read, read);
-  for (const std::string& file : read)
-    if (std::error_code ignored; made.contains(file) && !std::filesystem::exists(file, ignored)) return file;
-  return "";
-}
-
 void explain_all(const Options& options, const Request& request) {
   // Whether products can be written is looked at too.
   const ProductFolder folder{request.folder};
@@ -75,7 +55,7 @@ void explain_all(const Options& options, const Request& request) {
   auto all = nlohmann::ordered_json::array();
   for (const PipelineText& pipeline : request.pipelines) {
     const std::string file = awaited(pipeline.pipeline, made);
-    take_files(pipeline.pipeline, Step::Kind::write, made);
+    names_of(pipeline.pipeline, Step::Kind::write, made);
     if (options.json) {
       all.push_back(file.empty() ? nlohmann::ordered_json::parse(explain_pipeline(options, pipeline))
                                  : nlohmann::ordered_json{{"pipeline", pipeline.text}, {"awaits", file}});

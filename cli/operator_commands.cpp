@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "api/recipe.hpp"
 #include "cli/command.hpp"
-#include "cli/recipe.hpp"
 #include "core/error.hpp"
 #include "op/operator.hpp"
 #include "plan/json_schema.hpp"

@@ -10,7 +10,7 @@
 #include <memory>
 #include <utility>
 
-#include "cli/recipe.hpp"
+#include "api/recipe.hpp"
 #include "core/error.hpp"
 #include "op/operator.hpp"
 

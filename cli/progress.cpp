@@ -16,6 +16,8 @@ int step_of(double share, int steps) { return static_cast<int>(std::clamp(share,
 
 }  // namespace
 
+void print_note(const std::string& sentence) { fmt::print(stderr, "fulmar: note: {}\n", sentence); }
+
 Progress::Style Progress::style_of(const std::string& name, bool quiet) {
   if (name == "json") return Style::json;
   if (quiet || name == "none") return Style::none;

@@ -7,6 +7,9 @@
 
 namespace fulmar::cli {
 
+/// A sentence for the user, on standard error.
+void print_note(const std::string& sentence);
+
 /// Prints GDAL's line of dots (bar), one line of JSON for each percent (json), or nothing (none). Called by one thread
 /// at a time. A line that is begun is ended, whatever happens.
 class Progress {

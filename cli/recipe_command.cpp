@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "api/recipe.hpp"
 #include "cli/command.hpp"
-#include "cli/recipe.hpp"
 
 namespace fulmar::cli {
 namespace {

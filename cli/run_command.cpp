@@ -7,13 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "cli/card.hpp"
+#include "api/card.hpp"
+#include "api/names.hpp"
+#include "api/product_folder.hpp"
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
-#include "cli/product_folder.hpp"
 #include "cli/progress.hpp"
 #include "cli/signals.hpp"
-#include "cli/version.hpp"
 #include "core/missing.hpp"
 #include "exec/run.hpp"
 #include "io/gdal_io.hpp"
@@ -103,7 +103,7 @@ void print_json(const nlohmann::ordered_json& whole) {
 
 RunReport run_pipeline(const Options& options, PipelineText request) {
   Budget budget = options.engine.budget();
-  const std::unique_ptr<Device> card = open_card(budget);
+  const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
@@ -117,7 +117,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   run_options.progress = [&](double share) { progress.show(share); };
   run_options.cancel = &catch_signals();
   run_options.device = card.get();
-  run_options.provenance = provenance(request.pipeline, graph, fulmar::name_of(plan.backend));
+  run_options.provenance = provenance(request.pipeline, graph, plan.backend, io);
   return run(graph, plan, io, run_options);
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.hpp"
+#include "core/signs.hpp"
 #include "io/cube_source.hpp"
 #include "io/raster_source.hpp"
 

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/signs.hpp"
 #include "io/cf_time.hpp"
 #include "io/crs.hpp"
 #include "io/gdal_support.hpp"

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/signs.hpp"
 #include "io/crs.hpp"
 #include "io/cube_layers.hpp"
 #include "io/cube_source.hpp"
@@ -164,27 +165,6 @@ class GdalSource : public RasterSource {
  private:
   std::shared_ptr<const Opened> raster_;
 };
-
-/// A few windows, whole blocks where these are small, spread over the raster: about a million cells.
-std::vector<Window> windows_to_look_at(const RasterSource& raster) {
-  constexpr std::int64_t enough = 1'000'000;
-  const auto& grid = raster.grid();
-  if (grid.window().cells() <= enough) return {grid.window()};
-  const auto width = std::clamp<std::int64_t>(raster.block().width, 1, std::min<std::int64_t>(grid.width, 4096));
-  const auto height = std::clamp<std::int64_t>(raster.block().height, 1, std::min<std::int64_t>(grid.height, 256));
-  const auto count = std::clamp<std::int64_t>(enough / (width * height), 1, 64);
-  const auto columns = std::max<std::int64_t>(1, grid.width / width);
-  const auto rows = std::max<std::int64_t>(1, grid.height / height);
-  std::vector<Window> windows;
-  for (std::int64_t i = 0; i < count; ++i) {
-    // Rows evenly, columns by the golden ratio: no two windows in line with a pattern of the scene.
-    const double golden = 0.6180339887498949 * static_cast<double>(i + 1);
-    const auto column = static_cast<std::int64_t>((golden - std::floor(golden)) * static_cast<double>(columns));
-    windows.push_back(
-        intersect({column * width, (2 * i + 1) * rows / (2 * count) * height, width, height}, grid.window()));
-  }
-  return windows;
-}
 
 std::string item(const GDALMajorObject& object, const char* key, const char* domain = "") {
   const char* text = const_cast<GDALMajorObject&>(object).GetMetadataItem(key, domain);
@@ -503,37 +483,6 @@ void finish_grid(Grid& grid) {
   grid.locator = make_locator(grid);
   if (grid.affine && !grid.geographic && grid.locator) grid.metres_per_unit *= scale_on_ground(grid, *grid.locator);
   if (!grid.affine && grid.locator) grid.centre_ground = measure_centre(grid, *grid.locator);
-}
-
-bool mostly_negative(const RasterSource& source, int band) {
-  const auto& stored = source.bands().at(static_cast<std::size_t>(band));
-  std::int64_t valid = 0, negative = 0;
-  with_type(stored.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    if (std::is_unsigned_v<T> && stored.scale >= 0 && stored.offset >= 0) return;
-    const auto handle = source.reader();
-    std::vector<T> cells;
-    std::vector<std::uint8_t> mask;
-    for (const auto& window : windows_to_look_at(source)) {
-      cells.resize(static_cast<std::size_t>(window.cells()));
-      handle->read(band, window, cells.data(), window.width);
-      if (stored.has_mask) {
-        mask.resize(cells.size());
-        handle->read_mask(band, window, mask.data(), window.width);
-      }
-      for (std::size_t i = 0; i < cells.size(); ++i) {
-        if (stored.has_mask && mask[i] == 0) continue;
-        if constexpr (std::is_integral_v<T> && sizeof(T) == 8) {
-          if (stored.nodata_i64 && cells[i] == static_cast<T>(*stored.nodata_i64)) continue;
-        }
-        const auto value = static_cast<double>(cells[i]);
-        if (!std::isfinite(value) || (stored.nodata && value == *stored.nodata)) continue;
-        ++valid;
-        negative += value * stored.scale + stored.offset < 0;
-      }
-    }
-  });
-  return 2 * negative > valid;
 }
 
 std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options) {

@@ -17,7 +17,4 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
 /// length of its units on the ground.
 void finish_grid(Grid& grid);
 
-/// True if a short look at the cells (about a million, spread over the raster) finds most of them negative.
-bool mostly_negative(const RasterSource& source, int band);
-
 }  // namespace fulmar

@@ -70,6 +70,19 @@ std::vector<std::string> names_of(const Port& column, const Node& node) {
 
 }  // namespace
 
+std::vector<ProductBand> product_bands(const Graph& graph, const Product& product) {
+  std::vector<ProductBand> bands;
+  for (std::size_t i = 0; i < product.bands.size(); ++i) {
+    const Edge& e = product.bands[i];
+    const Band& b = graph.node_of(e).outputs[static_cast<std::size_t>(e.output)];
+    const double none =
+        b.type == DType::u8 ? static_cast<double>(missing<std::uint8_t>) : std::numeric_limits<double>::quiet_NaN();
+    bands.push_back({b.name, b.type, none, b.unit});
+    if (i < product.times.size() && !is_missing(product.times[i])) bands.back().time = product.times[i];
+  }
+  return bands;
+}
+
 Products::Products(const Graph& graph, const Plan& plan, const Io& io, const RunOptions& options)
     : graph_{graph},
       io_{io},
@@ -120,16 +133,7 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
                              : io.create_features(product.path, product.options, grid, Labeller::columns(), metadata);
       continue;
     }
-    std::vector<ProductBand> bands;
-    for (std::size_t i = 0; i < product.bands.size(); ++i) {
-      const Edge& e = product.bands[i];
-      const Band& b = graph.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
-      const double none =
-          b.type == DType::u8 ? static_cast<double>(missing<std::uint8_t>) : std::numeric_limits<double>::quiet_NaN();
-      bands.push_back({b.name, b.type, none, b.unit});
-      if (i < product.times.size() && !is_missing(product.times[i])) bands.back().time = product.times[i];
-    }
-    rasters_[p] = io.create_raster(product.path, product.options, grid, bands, metadata);
+    rasters_[p] = io.create_raster(product.path, product.options, grid, product_bands(graph, product), metadata);
   }
 }
 

@@ -17,6 +17,9 @@ namespace fulmar {
 /// Fails with Errc::cancelled once the caller has asked to stop.
 void stop_if_asked(const std::atomic<bool>* cancel);
 
+/// The bands of a raster product as they are stored.
+std::vector<ProductBand> product_bands(const Graph& graph, const Product& product);
+
 class Products {
  public:
   /// Creates every product's temporary file, so that what cannot be written fails before anything is read.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/recipe.hpp"
+#include "api/recipe.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,7 +19,7 @@
 #include "core/error.hpp"
 #include "op/operator.hpp"
 
-namespace fulmar::cli {
+namespace fulmar {
 namespace {
 
 using nlohmann::ordered_json;
@@ -382,4 +382,4 @@ std::string recipe_schema() {
   return schema.dump(2) + "\n";
 }
 
-}  // namespace fulmar::cli
+}  // namespace fulmar

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/product_folder.hpp"
+#include "api/product_folder.hpp"
 
 #include <filesystem>
 #include <system_error>
 
 #include "core/error.hpp"
 
-namespace fulmar::cli {
+namespace fulmar {
 
 namespace fs = std::filesystem;
 
@@ -24,4 +24,4 @@ ProductFolder::~ProductFolder() {
   for (const std::string& path : made_) fs::remove(path, ignored);  // which leaves one that holds something
 }
 
-}  // namespace fulmar::cli
+}  // namespace fulmar

@@ -14,7 +14,7 @@
 
 #include "plan/pipeline.hpp"
 
-namespace fulmar::cli {
+namespace fulmar {
 
 /// Something that the user gives by name.
 struct RecipeInput {
@@ -80,4 +80,4 @@ struct BuiltinRecipe {
 };
 extern const BuiltinRecipe builtin_recipes[];
 
-}  // namespace fulmar::cli
+}  // namespace fulmar

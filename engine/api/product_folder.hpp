@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace fulmar::cli {
+namespace fulmar {
 
 /// Makes a folder, and those above it, where there are none; what was made goes again if nothing came to lie in it.
 class ProductFolder {
@@ -21,4 +21,4 @@ class ProductFolder {
   std::vector<std::string> made_;  ///< the innermost first
 };
 
-}  // namespace fulmar::cli
+}  // namespace fulmar

@@ -2,11 +2,11 @@
 # cmake -DOUT=FILE.cpp -DFOLDER=cli/recipes -P embed_recipes.cmake: the recipes as C++ text.
 file(GLOB files ${FOLDER}/*.json)
 list(SORT files)
-set(code "// Made from cli/recipes; edit those.\n#include \"cli/recipe.hpp\"\n\nnamespace fulmar::cli {\n\nconst BuiltinRecipe builtin_recipes[] = {\n")
+set(code "// Made from cli/recipes; edit those.\n#include \"api/recipe.hpp\"\n\nnamespace fulmar {\n\nconst BuiltinRecipe builtin_recipes[] = {\n")
 foreach(file IN LISTS files)
   get_filename_component(name ${file} NAME_WE)
   file(READ ${file} text)
   string(APPEND code "    {\"${name}\", R\"recipe(${text})recipe\"},\n")
 endforeach()
-string(APPEND code "    {nullptr, nullptr}};\n\n}  // namespace fulmar::cli\n")
+string(APPEND code "    {nullptr, nullptr}};\n\n}  // namespace fulmar\n")
 file(WRITE ${OUT} "${code}")

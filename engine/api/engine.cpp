@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fulmar/engine.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <new>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "api/card.hpp"
+#include "api/memory_door.hpp"
+#include "api/memory_raster.hpp"
+#include "api/names.hpp"
+#include "api/product_folder.hpp"
+#include "api/recipe.hpp"
+#include "exec/products.hpp"
+#include "exec/run.hpp"
+#include "fulmar/version.hpp"
+#include "plan/graph.hpp"
+#include "plan/plan.hpp"
+#include "plugins/builtin.hpp"
+
+namespace fulmar {
+
+struct Engine::State {
+  EngineSettings settings;
+  Registry registry = builtin_registry();
+
+  void tell(const std::string& sentence) const {
+    if (settings.log) settings.log(sentence);
+  }
+  [[nodiscard]] Budget budget() const {
+    Budget budget;
+    budget.memory = settings.memory, budget.threads = settings.threads, budget.backend = settings.backend;
+    return budget;
+  }
+  [[nodiscard]] int threads() const {
+    return settings.threads > 0 ? settings.threads : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+};
+
+struct Job::State {
+  struct Part {
+    Pipeline pipeline;
+    std::string text;
+  };
+  std::shared_ptr<const Engine::State> engine;
+  std::vector<Part> parts;
+  std::string folder;  ///< of a recipe's products
+  Bindings bindings;
+  bool overwrite = false;
+
+  void add(std::string text) {
+    Pipeline pipeline = parse_text(text);
+    parts.push_back({std::move(pipeline), std::move(text)});
+  }
+  [[nodiscard]] std::set<std::string> names(Step::Kind kind) const {
+    std::set<std::string> names;
+    for (const Part& part : parts) names_of(part.pipeline, kind, names);
+    return names;
+  }
+  /// Calls use(part, door, graph, plan, card) for each part whose sources are there, and otherwise skip(part, what is
+  /// missing).
+  template <class Use, class Skip>
+  void each(bool only_looking, Use&& use, Skip&& skip) const {
+    std::set<std::string> made;
+    for (const Part& part : parts) {
+      const std::string missing = only_looking ? awaited(part.pipeline, made) : "";
+      names_of(part.pipeline, Step::Kind::write, made);
+      if (!missing.empty()) {
+        skip(part, missing);
+        continue;
+      }
+      Budget budget = engine->budget();
+      const std::unique_ptr<Device> card = open_card(budget, [&](const std::string& why) { engine->tell(why); });
+      const MemoryDoor door{bindings, engine->settings.files, only_looking || overwrite};
+      const Graph graph = make_graph(part.pipeline, part.text, engine->registry, door, engine->threads());
+      const Plan plan = make_plan(graph, budget);
+      use(part, door, graph, plan, card.get());
+    }
+  }
+};
+
+namespace {
+
+/// Memory that cannot be had is a failure like any other.
+template <class Work>
+auto guarded(Work&& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    fail(Errc::runtime, "there is not enough memory; a smaller EngineSettings::memory makes smaller tiles");
+  }
+}
+
+void must_be_named(const std::set<std::string>& names, const std::string& name, const char* what) {
+  if (names.contains(name)) return;
+  const std::vector<std::string> all{names.begin(), names.end()};
+  const std::string near = nearest(name, all);
+  fail(Errc::usage,
+       "no step " + std::string{what} + " '" + name + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+}
+
+void merge(Result& result, RunReport report, Kept& kept) {
+  result.backend = report.backend;
+  result.peak_bytes = std::max(result.peak_bytes, report.pool_peak);
+  result.device_peak_bytes = std::max(result.device_peak_bytes, report.device_peak);
+  for (SummaryReport& s : report.summaries) result.summaries.push_back({std::move(s.op), std::move(s.table)});
+  for (std::string& note : report.notes) result.notes.push_back(std::move(note));
+  for (const ProductReport& p : report.products)
+    if (!kept.products.contains(p.path)) result.files.push_back(p.path);
+  for (auto& [name, product] : kept.products) {
+    if (!product.whole) continue;
+    if (product.is_table)
+      result.tables[name] = std::move(product.table);
+    else
+      result.rasters[name] = std::move(product.raster);
+  }
+}
+
+}  // namespace
+
+// ---- engine ----
+
+Engine::Engine(EngineSettings settings) : state_{std::make_shared<State>()} { state_->settings = std::move(settings); }
+Engine::~Engine() = default;
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+
+void Engine::add(const fulmar_operator& op) {
+  const fulmar_operator* const operators[] = {&op};
+  const fulmar_plugin plugin{
+      sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "program", FULMAR_VERSION, "", "", "", 1, operators};
+  state_->registry.add(plugin);
+}
+
+std::vector<OperatorInfo> Engine::operators() const {
+  std::vector<OperatorInfo> all;
+  for (const auto& [name, op] : state_->registry.operators())
+    all.push_back({name, op.kind(), op.summary(), op.plugin(), op.table().schema});
+  return all;
+}
+
+Job Engine::job(const std::string& pipeline) const {
+  auto state = std::make_unique<Job::State>();
+  state->engine = state_;
+  const auto first = pipeline.find_first_not_of(" \t\r\n");
+  const bool json = first != std::string::npos && (pipeline[first] == '{' || pipeline[first] == '[');
+  state->add(json ? to_text(parse_json(pipeline)) : pipeline);
+  return Job{std::move(state)};
+}
+
+Job Engine::job(const Flow& flow) const { return job(flow.text()); }
+
+Job Engine::recipe(const std::string& name, const std::map<std::string, std::string>& inputs) const {
+  const Recipe recipe = Recipes{}.find(name);
+  std::vector<std::string> words;
+  for (const auto& [input, value] : inputs) words.push_back(input + "=" + value);
+  const auto values = recipe_values(recipe, words);
+  auto state = std::make_unique<Job::State>();
+  state->engine = state_;
+  state->folder = values.at("out");
+  for (const Pipeline& pipeline : recipe.pipelines) state->add(to_text(fill_in(pipeline, values)));
+  return Job{std::move(state)};
+}
+
+std::vector<std::string> Engine::recipes() { return Recipes{}.names(); }
+
+// ---- job ----
+
+Job::Job(std::unique_ptr<State> state) : state_{std::move(state)} {}
+Job::~Job() = default;
+Job::Job(Job&&) noexcept = default;
+Job& Job::operator=(Job&&) noexcept = default;
+
+Job& Job::input(const std::string& name, RasterView raster) {
+  must_be_named(state_->names(Step::Kind::read), name, "reads");
+  static_cast<void>(memory_source(name, raster, ""));
+  state_->bindings.tables.erase(name);
+  state_->bindings.rasters[name] = std::move(raster);
+  return *this;
+}
+
+Job& Job::input(const std::string& name, FeatureTable table) {
+  must_be_named(state_->names(Step::Kind::read), name, "reads");
+  for (const Feature& row : table.rows)
+    if (row.values.size() != table.columns.size())
+      fail(Errc::usage, "the table bound to '" + name + "' has " + std::to_string(table.columns.size()) +
+                            " columns and a row of " + std::to_string(row.values.size()) + " values");
+  state_->bindings.rasters.erase(name);
+  state_->bindings.tables[name] = std::make_shared<const FeatureTable>(std::move(table));
+  return *this;
+}
+
+Job& Job::output(const std::string& name) {
+  must_be_named(state_->names(Step::Kind::write), name, "writes");
+  state_->bindings.targets.erase(name);
+  state_->bindings.outputs.insert(name);
+  return *this;
+}
+
+Job& Job::output(const std::string& name, std::vector<BandTarget> bands) {
+  must_be_named(state_->names(Step::Kind::write), name, "writes");
+  state_->bindings.outputs.erase(name);
+  state_->bindings.targets[name] = std::move(bands);
+  return *this;
+}
+
+Job& Job::overwrite(bool allowed) {
+  state_->overwrite = allowed;
+  return *this;
+}
+
+std::vector<ProductInfo> Job::products() const {
+  return guarded([&] {
+    std::vector<ProductInfo> all;
+    state_->each(
+        true,
+        [&](const State::Part&, const MemoryDoor&, const Graph& graph, const Plan&, Device*) {
+          for (const Product& p : graph.products) {
+            ProductInfo info;
+            info.name = p.path, info.kind = p.kind;
+            if (p.kind == ProductKind::raster) {
+              info.grid = graph.grid_of(graph.node_of(p.bands.front()).grid);
+              info.bands = product_bands(graph, p);
+            }
+            all.push_back(std::move(info));
+          }
+        },
+        [](const State::Part&, const std::string&) {});
+    return all;
+  });
+}
+
+std::string Job::explain() const {
+  return guarded([&] {
+    std::string text;
+    state_->each(
+        true,
+        [&](const State::Part&, const MemoryDoor&, const Graph& graph, const Plan& plan, Device*) {
+          text += (text.empty() ? "" : "\n") + fulmar::explain(graph, plan);
+          if (!text.ends_with('\n')) text += '\n';
+        },
+        [&](const State::Part& part, const std::string& missing) {
+          text += (text.empty() ? "" : "\n") + part.text + "\ncannot be told before " + missing +
+                  " is there, which a pipeline above makes\n";
+        });
+    return text;
+  });
+}
+
+std::string Job::explain_json() const {
+  return guarded([&] {
+    std::string all;
+    state_->each(
+        true,
+        [&](const State::Part&, const MemoryDoor&, const Graph& graph, const Plan& plan, Device*) {
+          all += (all.empty() ? "" : ",\n") + fulmar::explain_json(graph, plan);
+        },
+        [](const State::Part&, const std::string&) {});
+    return state_->parts.size() == 1 ? all : "[" + all + "]";
+  });
+}
+
+Result Job::run(const RunControl& control) {
+  std::atomic<bool> cancel{false};
+  const std::stop_callback stopped{control.stop, [&] { cancel = true; }};
+  return guarded([&] {
+    const ProductFolder folder{state_->folder};
+    Result result;
+    double done = 0;
+    const double each = 1.0 / static_cast<double>(state_->parts.size());
+    state_->each(
+        false,
+        [&](const State::Part& part, const MemoryDoor& door, const Graph& graph, const Plan& plan, Device* card) {
+          RunOptions options;
+          if (control.progress) options.progress = [&](double share) { control.progress(done + share * each); };
+          options.cancel = &cancel;
+          options.device = card;
+          options.provenance = provenance(part.pipeline, graph, plan.backend, door);
+          RunReport report = fulmar::run(graph, plan, door, options);
+          for (const std::string& note : report.notes) state_->engine->tell(note);
+          merge(result, std::move(report), door.kept());
+          done += each;
+        },
+        [](const State::Part&, const std::string&) {});
+    return result;
+  });
+}
+
+// ---- result ----
+
+const Raster& Result::raster(const std::string& name) const {
+  const auto at = rasters.find(name);
+  if (at == rasters.end()) fail(Errc::usage, "no raster '" + name + "' was kept in memory");
+  return at->second;
+}
+
+const FeatureTable& Result::table(const std::string& name) const {
+  const auto at = tables.find(name);
+  if (at == tables.end()) fail(Errc::usage, "no table '" + name + "' was kept in memory");
+  return at->second;
+}
+
+}  // namespace fulmar

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/memory_door.hpp"
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "api/memory_raster.hpp"
+#include "core/transform.hpp"
+
+namespace fulmar {
+namespace {
+
+[[noreturn]] void no_files(const std::string& path) {
+  fail(Errc::input, "'" + path + "' is not bound to memory, and this engine reads and writes no files: bind it with " +
+                        "Job::input(), or give EngineSettings::files");
+}
+
+std::int64_t bytes_of(const FeatureTable& table) {
+  std::int64_t bytes = 0;
+  for (const Feature& row : table.rows) {
+    bytes += static_cast<std::int64_t>(sizeof(Feature) + row.values.size() * sizeof(double));
+    for (const auto& part : row.shape)
+      for (const Path& path : part) bytes += static_cast<std::int64_t>(path.size() * sizeof(Coordinate));
+  }
+  return bytes;
+}
+
+class KeptRaster : public RasterSink {
+ public:
+  KeptRaster(Kept::Product& product, std::vector<BandTarget> targets) : product_{product} {
+    const Raster& r = product_.raster;
+    for (std::size_t b = 0; b < r.bands.size(); ++b) {
+      BandTarget to = targets.empty() ? BandTarget{r.cells[b].get()} : targets[b];
+      if (to.row == 0) to.row = r.grid.width;
+      targets_.push_back(to);
+    }
+  }
+  void write(int band, const Window& w, const void* cells, std::int64_t stride) override {
+    const auto b = static_cast<std::size_t>(band);
+    const auto size = static_cast<std::int64_t>(size_of(product_.raster.bands[b].dtype));
+    auto* const to = static_cast<std::byte*>(targets_[b].cells);
+    for (std::int64_t y = 0; y < w.height; ++y)
+      std::memcpy(to + ((w.y + y) * targets_[b].row + w.x) * size,
+                  static_cast<const std::byte*>(cells) + y * stride * size, static_cast<std::size_t>(w.width * size));
+  }
+  void commit() override { product_.whole = true; }
+
+ private:
+  Kept::Product& product_;
+  std::vector<BandTarget> targets_;
+};
+
+class KeptTable : public FeatureSink {
+ public:
+  explicit KeptTable(Kept::Product& product) : product_{product} {}
+  void write(const FeatureTable& table) override { product_.table = table; }
+  void commit() override { product_.whole = true; }
+
+ private:
+  Kept::Product& product_;
+};
+
+}  // namespace
+
+bool MemoryDoor::bound(const std::string& name) const {
+  return bindings_.rasters.contains(name) || bindings_.tables.contains(name);
+}
+
+FileOptions MemoryDoor::asked(const FileOptions& options) const {
+  FileOptions asked = options;
+  asked.overwrite = asked.overwrite || replace_;
+  return asked;
+}
+
+bool MemoryDoor::keeps(const std::string& product) const {
+  return !files_ || bindings_.outputs.contains(product) || bindings_.targets.contains(product);
+}
+
+std::shared_ptr<const RasterSource> MemoryDoor::open(const std::string& path, const FileOptions& options) const {
+  if (const auto at = bindings_.rasters.find(path); at != bindings_.rasters.end()) {
+    RasterView view = at->second;
+    view.grid = placed(view.grid);
+    return memory_source(path, view, options.unit);
+  }
+  if (bindings_.tables.contains(path)) fail(Errc::usage, "'" + path + "' is bound to a table, and a raster is needed");
+  if (!files_) no_files(path);
+  return files_->open(path, options);
+}
+
+std::vector<std::string> MemoryDoor::expand(const std::string& path) const {
+  if (bound(path) || !files_) return {path};
+  return files_->expand(path);
+}
+
+std::shared_ptr<const RasterSource> MemoryDoor::companion(const CompanionRequest& request, const Grid& grid) const {
+  if (bound(request.path))
+    fail(Errc::usage, "'" + request.path + "' is bound to memory, where a file of " + request.kind + " is needed");
+  if (!files_) no_files(request.path);
+  return files_->companion(request, grid);
+}
+
+std::shared_ptr<DrawnSource> MemoryDoor::drawn(const CompanionRequest& request, const Grid& grid) const {
+  if (!files_) fail(Errc::usage, request.path + ": tables are drawn only where EngineSettings::files is given");
+  return files_->drawn(request, grid);
+}
+
+std::shared_ptr<const GridTransformer> MemoryDoor::transformer(const Grid& target, const Grid& source) const {
+  return files_ ? files_->transformer(target, source) : affine_transformer(target, source);
+}
+
+Grid MemoryDoor::grid_for(const Grid& source, const GridRequest& request) const {
+  return files_ ? files_->grid_for(source, request) : affine_grid_for(source, request);
+}
+
+Grid MemoryDoor::placed(const Grid& grid) const { return files_ ? files_->placed(grid) : grid; }
+
+Metadata MemoryDoor::provenance(const std::string& plan, const std::vector<std::string>& files) const {
+  if (!files_) return {};
+  std::vector<std::string> on_disk;
+  for (const std::string& file : files)
+    if (!bound(file)) on_disk.push_back(file);
+  return files_->provenance(plan, on_disk);
+}
+
+ProductKind MemoryDoor::product_kind(const std::string& path, const FileOptions& options) const {
+  if (keeps(path)) return ProductKind::any;
+  return files_->product_kind(path, asked(options));
+}
+
+std::unique_ptr<RasterSink> MemoryDoor::create_raster(const std::string& path, const FileOptions& options,
+                                                      const Grid& grid, const std::vector<ProductBand>& bands,
+                                                      const Metadata& metadata) const {
+  if (!keeps(path)) return files_->create_raster(path, asked(options), grid, bands, metadata);
+  Kept::Product& product = kept_.products[path];
+  product = {};
+  product.raster.grid = grid, product.raster.bands = bands, product.raster.metadata = metadata;
+  product.raster.cells.resize(bands.size());
+  const auto at = bindings_.targets.find(path);
+  if (at == bindings_.targets.end()) {
+    for (std::size_t b = 0; b < bands.size(); ++b)
+      product.raster.cells[b] = std::make_shared_for_overwrite<std::byte[]>(
+          static_cast<std::size_t>(grid.width * grid.height) * size_of(bands[b].dtype));
+    return std::make_unique<KeptRaster>(product, std::vector<BandTarget>{});
+  }
+  const auto wrong = [&](const std::string& why) { fail(Errc::usage, "the memory bound to '" + path + "' " + why); };
+  if (at->second.size() != bands.size())
+    wrong("has " + std::to_string(at->second.size()) + " bands, and the product has " + std::to_string(bands.size()));
+  for (const BandTarget& to : at->second) {
+    if (to.cells == nullptr) wrong("has a band without cells");
+    if (to.row != 0 && to.row < grid.width) wrong("has rows that are shorter than the product's");
+  }
+  return std::make_unique<KeptRaster>(product, at->second);
+}
+
+std::unique_ptr<FeatureSink> MemoryDoor::create_features(const std::string& path, const FileOptions& options,
+                                                         const Grid& grid, const std::vector<Column>& columns,
+                                                         const Metadata& metadata) const {
+  return create_table(path, options, FeatureTable{grid, columns, {}}, metadata);
+}
+
+std::unique_ptr<FeatureSink> MemoryDoor::create_table(const std::string& path, const FileOptions& options,
+                                                      const FeatureTable& like, const Metadata& metadata) const {
+  if (!keeps(path)) return files_->create_table(path, asked(options), like, metadata);
+  if (bindings_.targets.contains(path))
+    fail(Errc::usage, "'" + path + "' is bound to memory for a raster, and a table flows into it");
+  Kept::Product& product = kept_.products[path];
+  product = {};
+  product.is_table = true;
+  return std::make_unique<KeptTable>(product);
+}
+
+std::shared_ptr<TemporaryRaster> MemoryDoor::temporary(const std::string& name, const Grid& grid,
+                                                       const std::vector<StoredBand>& bands) const {
+  return files_ ? files_->temporary(name, grid, bands) : memory_temporary(name, grid, bands);
+}
+
+bool MemoryDoor::holds_features(const std::string& path, const FileOptions& options) const {
+  if (bound(path)) return bindings_.tables.contains(path);
+  return files_ && files_->holds_features(path, options);
+}
+
+FeatureTable MemoryDoor::open_features(const std::string& path, const FileOptions& options,
+                                       std::int64_t most_bytes) const {
+  if (const auto at = bindings_.tables.find(path); at != bindings_.tables.end()) {
+    if (bytes_of(*at->second) > most_bytes)
+      fail(Errc::input, "the table bound to '" + path + "' takes " + std::to_string(bytes_of(*at->second)) +
+                            " bytes, and the memory budget leaves " + std::to_string(most_bytes));
+    return *at->second;
+  }
+  if (!files_) no_files(path);
+  return files_->open_features(path, options, most_bytes);
+}
+
+bool MemoryDoor::same_file(const std::string& a, const std::string& b) const {
+  const auto here = [&](const std::string& name) { return bound(name) || keeps(name); };
+  if (!files_ || here(a) || here(b)) return a == b;
+  return files_->same_file(a, b);
+}
+
+void MemoryDoor::limit_cache(std::int64_t bytes) const {
+  if (files_) files_->limit_cache(bytes);
+}
+
+}  // namespace fulmar
