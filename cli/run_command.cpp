@@ -14,6 +14,7 @@
 #include "cli/engine_options.hpp"
 #include "cli/progress.hpp"
 #include "cli/signals.hpp"
+#include "core/iso_time.hpp"
 #include "core/missing.hpp"
 #include "exec/run.hpp"
 #include "io/gdal_io.hpp"
@@ -64,6 +65,15 @@ void print_notes(const RunReport& report) {
   for (const std::string& note : report.notes) fmt::print("{}\n", note);
 }
 
+/// A number, text or time; null where it is missing.
+nlohmann::ordered_json to_json(const FeatureTable& table, const Feature& row, std::size_t column) {
+  const double value = row.values[column];
+  if (is_missing(value)) return {};
+  if (table.columns[column].type == ColumnType::text) return table.word(value);
+  if (table.columns[column].type == ColumnType::time) return iso_time(value);
+  return value;
+}
+
 nlohmann::ordered_json to_json(const RunReport& report) {
   auto products = nlohmann::ordered_json::array();
   for (const ProductReport& p : report.products) {
@@ -76,9 +86,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
     auto rows = nlohmann::ordered_json::array();
     for (const Feature& row : s.table.rows) {
       nlohmann::ordered_json each;
-      for (std::size_t c = 0; c < s.table.columns.size(); ++c)
-        each[s.table.columns[c].name] =
-            is_missing(row.values[c]) ? nlohmann::ordered_json{} : nlohmann::ordered_json(row.values[c]);
+      for (std::size_t c = 0; c < s.table.columns.size(); ++c) each[s.table.columns[c].name] = to_json(s.table, row, c);
       rows.push_back(std::move(each));
     }
     summaries.push_back({{"operator", s.op}, {"rows", std::move(rows)}});

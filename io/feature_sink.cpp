@@ -348,7 +348,9 @@ class GdalFeatureSink : public FeatureSink {
 
   void create_field(const Column& column) {
     const ErrorTrap trap;
-    OGRFieldDefn field{column.name.c_str(), field_type(column.type)};
+    // GDAL writes the times of a CSV in a form of its own, with strokes.
+    const bool worded = column.type == ColumnType::time && name_of(*driver_) == "CSV";
+    OGRFieldDefn field{column.name.c_str(), worded ? OFTString : field_type(column.type)};
     if (column.type == ColumnType::flag) field.SetSubType(OFSTBoolean);
     if (column.unit.known()) field.SetAlternativeName(title_of(column).c_str());
     // Names that a format cuts short are a warning, and still columns.
@@ -379,6 +381,8 @@ class GdalFeatureSink : public FeatureSink {
         feature.SetField(field, static_cast<GIntBig>(std::llround(value)));
       else if (columns_[i].type == ColumnType::text)
         feature.SetField(field, table.word(value).c_str());
+      else if (columns_[i].type == ColumnType::time && feature.GetFieldDefnRef(field)->GetType() == OFTString)
+        feature.SetField(field, iso_time(value).c_str());
       else if (columns_[i].type == ColumnType::time)
         set_time(feature, field, value);
       else

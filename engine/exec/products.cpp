@@ -68,6 +68,18 @@ std::vector<std::string> names_of(const Port& column, const Node& node) {
   return names;
 }
 
+/// Adds columns under names of their own: two of one name cannot be told apart in a file.
+void add_columns(std::vector<Column>& to, const std::vector<Column>& more) {
+  for (Column column : more) {
+    const std::string name = column.name;
+    for (int k = 2;
+         std::any_of(to.begin(), to.end(), [&](const Column& c) { return TableView::same_word(c.name, column.name); });
+         ++k)
+      column.name = name + "_" + std::to_string(k);
+    to.push_back(std::move(column));
+  }
+}
+
 }  // namespace
 
 std::vector<ProductBand> product_bands(const Graph& graph, const Product& product) {
@@ -198,7 +210,63 @@ int Products::node_of(const Product& product) const {
 }
 
 const FeatureTable& Products::table(int which) {
-  return made_.make(which, [this](int node) -> const FeatureTable& { return table_of(node); });
+  return made_.make(
+      which, [this](int node) -> const FeatureTable& { return table_of(node); },
+      [this](const Stacked& stacked, std::int64_t most) {
+        const int about = graph_.nodes[static_cast<std::size_t>(stacked.nodes.front())].about;
+        return stacked_table(stacked, about < 0 ? nullptr : &table(about), most);
+      });
+}
+
+FeatureTable Products::stacked_table(const Stacked& stacked, const FeatureTable* about, std::int64_t most_bytes) const {
+  std::vector<FeatureTable> numbers;
+  std::size_t rows = 0;
+  for (const int n : stacked.nodes) {
+    numbers.push_back(summary_table(n));
+    rows = std::max(rows, numbers.back().rows.size());
+  }
+  const Node& node = graph_.nodes[static_cast<std::size_t>(stacked.nodes.front())];
+  FeatureTable made;
+  made.geometry = Geometry::none;
+  made.grid = numbers.front().grid;
+  if (about != nullptr) {
+    made.grid = about->grid, made.geometry = about->geometry, made.crs = about->crs;
+    made.columns = about->columns, made.words = about->words;
+    rows = about->rows.size();
+    const auto dates = static_cast<std::int64_t>(numbers.size());
+    if (const std::int64_t bytes = bytes_of(*about) * dates; bytes > most_bytes)
+      fail(Errc::runtime,
+           fmt::format("{}: the shapes of {} rows, each {} times, take {} MiB, and the memory budget leaves {} MiB for "
+                       "tables: raise --memory, choose fewer dates or bands, or give the zones as a raster",
+                       node.op->name(), rows, dates, bytes >> 20, most_bytes >> 20));
+  }
+  std::vector<Column> columns;
+  if (!stacked.times.empty()) columns.push_back({"time", ColumnType::time, {}, "When the cells were measured."});
+  if (!stacked.bands.empty()) columns.push_back({"band", ColumnType::text, {}, "The band."});
+  const std::size_t labels = columns.size();
+  columns.insert(columns.end(), numbers.front().columns.begin(), numbers.front().columns.end());
+  for (const FeatureTable& other : numbers)
+    for (std::size_t c = 0; c < other.columns.size(); ++c)
+      if (columns[labels + c].unit.symbol != other.columns[c].unit.symbol) columns[labels + c].unit = {};
+  add_columns(made.columns, columns);
+  WordList words{made.words};
+  const auto add = [&](std::size_t row, std::size_t k) {
+    if (about == nullptr && row >= numbers[k].rows.size()) return;
+    Feature each = about != nullptr ? about->rows[row] : Feature{};
+    if (!stacked.times.empty()) each.values.push_back(stacked.times[k]);
+    if (!stacked.bands.empty()) each.values.push_back(words(stacked.bands[k]));
+    if (row < numbers[k].rows.size())
+      each.values.insert(each.values.end(), numbers[k].rows[row].values.begin(), numbers[k].rows[row].values.end());
+    each.values.resize(made.columns.size(), missing<double>);
+    made.rows.push_back(std::move(each));
+  };
+  if (stacked.by_row)
+    for (std::size_t row = 0; row < rows; ++row)
+      for (std::size_t k = 0; k < numbers.size(); ++k) add(row, k);
+  else
+    for (std::size_t k = 0; k < numbers.size(); ++k)
+      for (std::size_t row = 0; row < rows; ++row) add(row, k);
+  return made;
 }
 
 const FeatureTable& Products::table_of(int n) {
@@ -209,15 +277,7 @@ const FeatureTable& Products::table_of(int n) {
   if (node.about < 0) return found_[n] = std::move(numbers);
   FeatureTable described = table(node.about);
   const std::size_t own = described.columns.size();
-  for (Column& column : numbers.columns) {
-    // Two columns of one name cannot be told apart in a file.
-    const std::string name = column.name;
-    for (int k = 2; std::any_of(described.columns.begin(), described.columns.end(),
-                                [&](const Column& c) { return TableView::same_word(c.name, column.name); });
-         ++k)
-      column.name = name + "_" + std::to_string(k);
-    described.columns.push_back(column);
-  }
+  add_columns(described.columns, numbers.columns);
   for (std::size_t i = 0; i < described.rows.size(); ++i) {
     auto& values = described.rows[i].values;
     if (i < numbers.rows.size())
@@ -231,7 +291,13 @@ void Products::finish(RunReport& report) {
   for (auto& [node, labeller] : labellers_) static_cast<void>(table_of(node));
   for (const auto& [node, found] : reduced_) {
     const std::string& name = graph_.nodes[static_cast<std::size_t>(node)].op->name();
-    report.summaries.push_back({name, summary_table(node)});
+    const auto is_there = [n = node](const Stacked& s) { return std::find(s.nodes.begin(), s.nodes.end(), n); };
+    const auto stack = std::find_if(graph_.tables.begin(), graph_.tables.end(),
+                                    [&](const TableNode& t) { return is_there(t.stacked) != t.stacked.nodes.end(); });
+    if (stack == graph_.tables.end())
+      report.summaries.push_back({name, summary_table(node)});
+    else if (node == stack->stacked.nodes.front())
+      report.summaries.push_back({name, stacked_table(stack->stacked, nullptr, 0)});
     if (!found.remark.empty()) report.notes.push_back(name + ": " + found.remark);
   }
   for (std::size_t t = 0; t < graph_.tables.size(); ++t) static_cast<void>(table(static_cast<int>(t)));

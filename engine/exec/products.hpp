@@ -41,6 +41,9 @@ class Products {
   [[nodiscard]] FeatureTable summary_table(int node) const;
   /// The features of a labelling node, or the numbers of a reducing one beside the rows that they describe.
   [[nodiscard]] const FeatureTable& table_of(int node);
+  /// The numbers of several nodes beside what tells them apart, and beside the rows that they describe, if any.
+  [[nodiscard]] FeatureTable stacked_table(const Stacked& stacked, const FeatureTable* about,
+                                           std::int64_t most_bytes) const;
   [[nodiscard]] int node_of(const Product& product) const;
 
   const Graph& graph_;

@@ -308,7 +308,9 @@ void TableMaker::read() {
   }
 }
 
-const FeatureTable& TableMaker::make(int which, const std::function<const FeatureTable&(int node)>& of_node) {
+const FeatureTable& TableMaker::make(
+    int which, const std::function<const FeatureTable&(int node)>& of_node,
+    const std::function<FeatureTable(const Stacked&, std::int64_t most_bytes)>& stacked) {
   const auto t = static_cast<std::size_t>(which);
   if (found_[t] != nullptr) return *found_[t];
   const TableNode& node = graph_.tables[t];
@@ -316,8 +318,14 @@ const FeatureTable& TableMaker::make(int which, const std::function<const Featur
     found_[t] = &of_node(node.node);
     return *found_[t];
   }
+  if (!node.stacked.nodes.empty()) {
+    own_[t] = stacked(node.stacked, most_bytes_);
+    most_bytes_ -= bytes_of(own_[t]);
+    found_[t] = &own_[t];
+    return own_[t];
+  }
   std::vector<const FeatureTable*> inputs;
-  for (const int input : node.inputs) inputs.push_back(input < 0 ? nullptr : &make(input, of_node));
+  for (const int input : node.inputs) inputs.push_back(input < 0 ? nullptr : &make(input, of_node, stacked));
   std::vector<std::string> said;
   own_[t] = tabulate(*node.op, node.params, inputs, most_bytes_, said);
   most_bytes_ -= bytes_of(own_[t]);

@@ -30,9 +30,10 @@ class TableMaker {
 
   /// Reads the files. Errors: Errc::input.
   void read();
-  /// Makes a table, and those it is made of, once; `of_node` tells those of labelling and reducing nodes, which must
-  /// live as long as this does.
-  const FeatureTable& make(int which, const std::function<const FeatureTable&(int node)>& of_node);
+  /// Makes a table, and those it is made of, once. `of_node` tells those of labelling and reducing nodes, which must
+  /// live as long as this does; `stacked` those of several nodes, within so many bytes.
+  const FeatureTable& make(int which, const std::function<const FeatureTable&(int node)>& of_node,
+                           const std::function<FeatureTable(const Stacked&, std::int64_t most_bytes)>& stacked);
   /// What operators have said so far.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   [[nodiscard]] const FeatureTable& operator[](int which) const { return *found_[static_cast<std::size_t>(which)]; }

@@ -736,7 +736,7 @@ class Binder {
       const bool maps =
           op.kind() == "cellwise" ||
           (op.outputs().size() == 1 && (op.kind() == "focal" || op.kind() == "windowed" || op.kind() == "ranked"));
-      if (flow.bands.size() > 1 && !maps) one_band(step, op, flow);
+      if (flow.bands.size() > 1 && !maps && !tells_of_each(op)) one_band(step, op, flow);
       for (const Edge& in : flow.bands) {
         check_unit(step, op, main, in, flow.last);
         std::vector<Edge> inputs = extra;
@@ -753,14 +753,47 @@ class Binder {
       }
     }
     if (op.table().kind == FULMAR_KIND_REDUCING && shapes_of(op) != nullptr)
-      graph_.nodes[static_cast<std::size_t>(results.front().node)].about = shapes;
+      for (const Edge& e : results) graph_.nodes[static_cast<std::size_t>(e.node)].about = shapes;
     next.table = -1, next.features = -1;
-    if (op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty())
+    if (tells_of_each(op) && results.size() > 1)
+      next.table = stack(results, flow, shapes_of(op) != nullptr);
+    else if (op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty())
       next.features = results.front().node;
     else
       next.bands = results;
     next.last = op.name();
     flow = std::move(next);
+  }
+
+  /// True for an operator that makes nothing but numbers of one band, which it can do of many.
+  static bool tells_of_each(const Operator& op) {
+    return op.table().kind == FULMAR_KIND_REDUCING && op.outputs().empty() && !op.variadic();
+  }
+
+  /// The table of what is found of each band of a flow.
+  int stack(const std::vector<Edge>& results, const Flow& flow, bool by_row) {
+    TableNode made;
+    Stacked& all = made.stacked;
+    all.by_row = by_row;
+    for (const Edge& e : results) all.nodes.push_back(e.node);
+    const std::size_t dates = flow.times.size(), bands = flow.bands.size();
+    // Bands of one file are dates of their own, unless it was measured at once.
+    const std::set<double> moments(flow.times.begin(), flow.times.end());
+    const bool dated = moments.size() > 1 && bands % dates == 0 &&
+                       std::none_of(flow.times.begin(), flow.times.end(), [](double t) { return is_missing(t); });
+    const std::size_t of_date = dated && moments.size() == dates ? bands / dates : bands;
+    for (std::size_t b = 0; b < bands && dated; ++b) all.times.push_back(flow.times[b / (bands / dates)]);
+    if (of_date > 1) {
+      std::vector<std::string> names;
+      for (std::size_t b = 0; b < of_date; ++b) names.push_back(band(flow.bands[b]).name);
+      // Names that do not tell all bands apart tell none.
+      const std::set<std::string> known(names.begin(), names.end());
+      for (std::size_t b = 0; b < of_date && (known.size() < of_date || known.contains("")); ++b)
+        names[b] = fmt::format("b{}", b + 1);
+      for (std::size_t b = 0; b < bands; ++b) all.bands.push_back(names[b % of_date]);
+    }
+    graph_.tables.push_back(std::move(made));
+    return static_cast<int>(graph_.tables.size()) - 1;
   }
 
   /// The scene that shapes are laid over: the one that is given, or the one in which they were found.
@@ -1312,6 +1345,9 @@ class Binder {
                             flow.last, step.name, step.name));
         product.kind = ProductKind::picture;
         Edge beneath = flow.find("intensity");
+        if (!beneath.connected() && flow.features < 0)
+          wrong(step.span,
+                fmt::format("{} yields a table, which {} cannot hold: write .csv or .gpkg", flow.last, step.name));
         if (!beneath.connected())
           beneath = {origin_of(graph_.nodes[static_cast<std::size_t>(flow.features)].inputs.front()).origin, 0};
         product.bands = {beneath};

@@ -130,12 +130,21 @@ struct Drawing {
   int table = -1;   ///< by place in Graph::tables
 };
 
+/// What several reducing nodes find, each of a band or a date of its own, as one table.
+struct Stacked {
+  std::vector<int> nodes;
+  std::vector<double> times;       ///< of each, seconds since 1970-01-01T00:00:00Z; empty where they tell nothing apart
+  std::vector<std::string> bands;  ///< the name of each; empty where these tell nothing apart
+  bool by_row = false;  ///< the rows of all nodes that describe one thing stand together, not all rows of one node
+};
+
 /// A table: from a file, from a node that labels or reduces, or made by a tabular operator of other tables. Tables are
 /// made when all passes are done, or before the pass that draws them.
 struct TableNode {
   std::string path;  ///< of a file
   FileOptions options;
   int node = -1;                  ///< or the node whose features or summary it is
+  Stacked stacked = {};           ///< or several
   const Operator* op = nullptr;   ///< or the operator that makes it
   std::vector<std::byte> params;  ///< as Node::params
   std::vector<int> inputs;        ///< the tables it is made of, one for each input port; -1: nothing is connected
@@ -177,6 +186,8 @@ struct PassGraph {
 /// In the order in which they run. Reducing operators appear once a round (Node::round), and again where their cells
 /// are.
 std::vector<PassGraph> passes_of(const Graph& graph);
+/// A pass that reduces for several nodes as two, each for half of them; empty where there is one or none.
+std::vector<PassGraph> halves_of(const Graph& whole, const Graph& pass);
 
 /// Tells a node what its companion knows: how many shapes there are, and numbers that go with its cells.
 /// Errors: Errc::usage, the operator's own.

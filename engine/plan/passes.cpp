@@ -50,11 +50,12 @@ struct Levels {
   /// The first pass before which a table can be made.
   [[nodiscard]] int level_of_table(const Graph& graph, int t) const {
     const TableNode& table = graph.tables[static_cast<std::size_t>(t)];
+    int level = 0;
+    for (const int n : table.stacked.nodes) level = std::max(level, node[static_cast<std::size_t>(n)]);
     if (table.node >= 0) {
       const Node& from = graph.nodes[static_cast<std::size_t>(table.node)];
       return node[static_cast<std::size_t>(table.node)] + (from.reduces() ? 0 : 1);
     }
-    int level = 0;
     for (const int input : table.inputs)
       if (input >= 0) level = std::max(level, level_of_table(graph, input));
     return level;
@@ -158,6 +159,26 @@ class PassBuilder {
 };
 
 }  // namespace
+
+std::vector<PassGraph> halves_of(const Graph& whole, const Graph& pass) {
+  const auto reducing = std::count_if(pass.nodes.begin(), pass.nodes.end(), [](const Node& n) { return n.round >= 0; });
+  if (reducing < 2) return {};
+  PassBuilder first{whole, pass.grid}, second{whole, pass.grid};
+  for (const Product& p : pass.products)
+    if (p.temporary >= 0)
+      first.spool(whole.temporaries[static_cast<std::size_t>(p.temporary)], p.temporary);
+    else
+      first.make(whole.products[static_cast<std::size_t>(p.origin)], p.origin);
+  std::ptrdiff_t taken = 0;
+  for (const Node& n : pass.nodes) {
+    if (n.labels()) first.label(n.origin);
+    if (n.round >= 0) (++taken <= reducing / 2 ? first : second).reduce(n.origin, n.round);
+  }
+  std::vector<PassGraph> halves(2);
+  halves[0].graph = first.finish();
+  halves[1].graph = second.finish();
+  return halves;
+}
 
 std::vector<PassGraph> passes_of(const Graph& graph) {
   const Levels levels{graph};

@@ -674,6 +674,25 @@ Plan make_plan(const Graph& graph, const Budget& given) {
 
 namespace {
 
+/// Plans a pass; one that would reduce for more nodes than memory holds becomes several, which read in turns.
+void plan_portions(const Graph& whole, Pass pass, std::vector<Pass>& passes) {
+  try {
+    pass.plan = plan_pass(pass.graph, pass.budget);
+  } catch (const Error& e) {
+    auto halves = e.code() == Errc::usage ? halves_of(whole, pass.graph) : std::vector<PassGraph>{};
+    if (halves.empty()) throw;
+    for (std::size_t i = 0; i < halves.size(); ++i) {
+      Pass half;
+      if (i == 0) half.wholes = pass.wholes, half.whole_bytes = pass.whole_bytes;
+      half.graph = std::move(halves[i].graph);
+      half.budget = pass.budget;
+      plan_portions(whole, std::move(half), passes);
+    }
+    return;
+  }
+  passes.push_back(std::move(pass));
+}
+
 Plan plan_graph(const Graph& graph, const Budget& budget) {
   const bool plain = graph.temporaries.empty() && graph.wholes.empty() && graph.others.empty() &&
                      graph.drawings.empty() &&
@@ -697,9 +716,8 @@ Plan plan_graph(const Graph& graph, const Budget& budget) {
       pass.whole_bytes = std::max(pass.whole_bytes, needed);
     }
     most_whole = std::max(most_whole, pass.whole_bytes);
-    pass.plan = plan_pass(pass.graph, budget);
     pass.budget = budget;
-    passes.push_back(std::move(pass));
+    plan_portions(graph, std::move(pass), passes);
   }
   // Objects found in one pass are kept while the later ones run: they get what those leave.
   std::int64_t later = 0, labelling = 0;

@@ -11,7 +11,8 @@
 
 namespace fulmar::ops {
 
-/// Statistics of a raster within zones: one row a zone, with the zone's own columns and shape before them.
+/// Statistics of a raster within zones: one row a zone, or a zone and date or band of a stack, with the zone's own
+/// columns and shape before them.
 ///
 /// Zones are polygons, of a file or a table, or a raster of whole numbers, each of which is one. A cell belongs to the
 /// zone that holds its centre (half open: a centre on a side that two zones share belongs to one of them); with --cover

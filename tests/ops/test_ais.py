@@ -51,7 +51,7 @@ def test_cleaning_drops_and_counts(tmp_path):
     rows = rows_of(out)
     assert [r["lon"] for r in rows] == ["10", "10.04", "10.08"]
     assert [rows[1][k] for k in ("sog", "cog", "heading")] == ["", "", ""]
-    assert rows[0]["time"].startswith("2021/01/05 00:00:00") and rows[0]["name"] == "A"
+    assert rows[0]["time"].startswith("2021-01-05T00:00:00Z") and rows[0]["name"] == "A"
 
 
 def test_one_word_among_times_and_numbers_costs_one_row(tmp_path):
