@@ -42,7 +42,13 @@ struct Shape {
   std::int32_t ox = 0, oy = 0, gx = 0, gy = 0;
   bool ring = false, one = false;
   bool left = true, right = true;  ///< which side of the cell's own column is summed; that column where both are
+  std::int8_t same = -1;           ///< the window before it that sums the same columns of the same plane
   double fraction = 0;
+
+  /// True if both sum the same columns, whichever sides of a cell they take.
+  [[nodiscard]] bool sums_as(const Shape& o) const {
+    return ring == o.ring && ox == o.ox && oy == o.oy && gx == o.gx && gy == o.gy;
+  }
 };
 
 template <class A>

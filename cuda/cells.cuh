@@ -9,6 +9,12 @@ namespace fulmar::cuda {
 
 /// A warp is 32 cells of a row.
 inline constexpr unsigned cells_across = 32, cells_down = 8;
+/// Where a function looks around a cell, a thread block is a strip of a row and goes down some rows, so that few of the
+/// cells that it reads are another block's too.
+inline constexpr unsigned strip_across = 256;
+inline std::int64_t rows_of_strip(std::int32_t half_height) {
+  return half_height < 1 ? 8 : half_height > 4 ? 64 : 16 * std::int64_t{half_height};
+}
 /// Threads that have scratch of their own, at most, and what their scratch may take.
 inline constexpr std::uint64_t most_places = 1 << 16, most_scratch = std::uint64_t{256} << 20;
 
@@ -45,12 +51,14 @@ struct Cells {
 };
 
 template <class F, class Out, class R, class... A>
-__global__ void __launch_bounds__(cells_across* cells_down, 1)
-    each_cell(const __grid_constant__ F f, const __grid_constant__ Call given, const __grid_constant__ Shape ranks) {
+__global__ void __launch_bounds__(strip_across, 1)
+    each_cell(const __grid_constant__ F f, const __grid_constant__ Call given, const __grid_constant__ Shape ranks,
+              std::int64_t rows) {
   const fulmar_call call = given.here();
-  const std::int64_t x = blockIdx.x * std::int64_t{cells_across} + threadIdx.x;
-  const std::int64_t y = blockIdx.y * std::int64_t{cells_down} + threadIdx.y;
-  if (x < given.output[0].width && y < given.output[0].height)
+  const std::int64_t x = blockIdx.x * std::int64_t{strip_across} + threadIdx.x, top = blockIdx.y * rows;
+  if (x >= given.output[0].width) return;
+  const std::int64_t bottom = top + rows < given.output[0].height ? top + rows : given.output[0].height;
+  for (std::int64_t y = top; y < bottom; ++y)
     Cells<F, R, A...>::template at<Out>(f, call, x, y, &ranks, std::make_index_sequence<sizeof...(A)>{});
 }
 

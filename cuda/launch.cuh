@@ -41,8 +41,16 @@ struct Launch<Op, F, R (C::*)(A...) const> {
   static Views views_of(const fulmar_call& call) {
     Views views;
     std::size_t sum = 0, plane = 0;
+    [[maybe_unused]] std::uint32_t ports[most_sums] = {};
     const auto one = [&]<class T>(T*) {
-      if constexpr (is_sums<T>) views.sums[sum++] = shape_of(call.views[plane]);
+      if constexpr (is_sums<T>) {
+        views.sums[sum] = shape_of(call.views[plane]);
+        ports[sum] = call.views[plane].input;
+        for (std::size_t k = 0; k < sum && views.sums[sum].same < 0; ++k)
+          if (ports[k] == ports[sum] && views.sums[k].same < 0 && views.sums[k].sums_as(views.sums[sum]))
+            views.sums[sum].same = static_cast<std::int8_t>(k);
+        ++sum;
+      }
       if constexpr (is_ranks<T>) views.ranks = shape_of(call.views[plane]);
       if constexpr (op::Argument<T>::viewed) ++plane;
     };
@@ -52,9 +60,24 @@ struct Launch<Op, F, R (C::*)(A...) const> {
   }
   static Columns columns_of(const Views& views) {
     Columns c;
-    for (int v = 0; v < Order::sums; ++v) c.doubles += column_doubles(views.sums[v], block_width);
-    c.shared = 8 * (c.doubles + block_width * cell_doubles<Order::sums>) <= shared_limit;
+    for (int v = 0; v < Order::sums; ++v)
+      if (views.sums[v].same < 0) c.doubles += column_doubles(views.sums[v], block_width);
+    c.shared = 8 * (c.doubles + sums_across<Order::sums> * cell_doubles<Order::sums>) <= shared_limit;
     return c;
+  }
+  /// Rows above and below a cell that its function looks at.
+  static std::int32_t half_height(const fulmar_call& call) {
+    std::int32_t most = 0;
+    std::size_t plane = 0;
+    const auto one = [&]<class T>(T*) {
+      if constexpr (op::Argument<T>::viewed) {
+        const fulmar_view& v = call.views[plane++];
+        if (v.kind == FULMAR_VIEW_NEAR || v.kind == FULMAR_VIEW_RANKS) most = std::max(most, v.outer_y);
+      }
+    };
+    (one(static_cast<std::remove_reference_t<A>*>(nullptr)), ...);
+    (void)one;
+    return most;
   }
 
   static std::uint64_t scratch_bytes(const Op& op, const fulmar_call& call) {
@@ -93,15 +116,16 @@ struct Launch<Op, F, R (C::*)(A...) const> {
       const Views views = views_of(call);
       const Columns columns = columns_of(views);
       const auto bytes = static_cast<std::size_t>(
-          8 * (block_width * cell_doubles<Order::sums> + (columns.shared ? columns.doubles : 0)));
+          8 * (sums_across<Order::sums> * cell_doubles<Order::sums> + (columns.shared ? columns.doubles : 0)));
       constexpr auto kernel = each_window<C, Out, R, A...>;
       check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_limit)),
             "shared memory of a kernel");
       const dim3 blocks{blocks_for(width, block_width), blocks_for(height, block_height)};
       kernel<<<blocks, window_threads, bytes, stream>>>(f, given, views, columns);
     } else {
-      const dim3 blocks{blocks_for(width, cells_across), blocks_for(height, cells_down)};
-      each_cell<C, Out, R, A...><<<blocks, dim3{cells_across, cells_down}, 0, stream>>>(f, given, views_of(call).ranks);
+      const std::int64_t rows = rows_of_strip(half_height(call));
+      const dim3 blocks{blocks_for(width, strip_across), blocks_for(height, rows)};
+      each_cell<C, Out, R, A...><<<blocks, strip_across, 0, stream>>>(f, given, views_of(call).ranks, rows);
     }
     check(cudaGetLastError(), "the launch of a kernel");
   }

@@ -17,6 +17,11 @@ inline constexpr int rows_together = views == 1 ? 2 : 1;
 template <int views>
 inline constexpr int cell_doubles = 3 * views* rows_together<views> + 1;
 
+/// Cells of a row whose sums are made at a time: all of a block's where rows overlap, as many as there are threads
+/// where the columns of several windows want the room.
+template <int views>
+inline constexpr int sums_across = rows_together<views> > 1 ? static_cast<int>(block_width) : window_threads;
+
 /// Doubles of the column sums of one view over one block: three for the outer box, three for the guard.
 inline std::int64_t column_doubles(const Shape& s, std::int64_t width) {
   return 3 * (width + 2 * s.ox) + (s.ring ? 3 * (width + 2 * s.gx) : 0);
@@ -100,7 +105,8 @@ __device__ inline double difference(const double* o, const double* g, const Shap
 template <class F, class Out, class R, class... A>
 struct Windows {
   using Order = cuda::Order<A...>;
-  static constexpr int views = Order::sums, rows = rows_together<views>, cell = cell_doubles<views>;
+  static constexpr int views = Order::sums, rows = rows_together<views>, cell = cell_doubles<views>,
+                       at_once = sums_across<views>;
 
   template <std::size_t I>
   __device__ static auto argument(const fulmar_call& call, std::int64_t x, std::int64_t y, const double* sums,
@@ -124,15 +130,20 @@ struct Windows {
       Out{call, y}.store(x, f(argument<I>(call, x, y, sums, ranks)...));
   }
 
-  /// Calls use(view, plane, sums of the outer box, sums of the guard) for every view.
+  /// Calls use(view, plane, sums of the outer box, sums of the guard) for every view. Views that sum the same columns
+  /// find the same ones.
   template <class Use, std::size_t... I>
   __device__ static void each_view(const Views& shapes, double* columns, int width, Use&& use,
                                    std::index_sequence<I...>) {
+    double* first = columns;
+    double* second = columns;
     const auto one = [&](std::size_t plane, std::size_t view) {
       const Shape& s = shapes.sums[view];
       const int outer = width + 2 * s.ox, inner = width + 2 * s.gx;
-      use(view, plane, detail::ColumnSums{columns, outer}, detail::ColumnSums{columns + 3 * outer, inner});
-      columns += 3 * outer + (s.ring ? 3 * inner : 0);
+      double* const own = s.same < 0 ? columns : s.same == 0 ? first : second;
+      use(view, plane, detail::ColumnSums{own, outer}, detail::ColumnSums{own + 3 * outer, inner});
+      if (view == 1) second = columns;
+      if (s.same < 0) columns += 3 * outer + (s.ring ? 3 * inner : 0);
     };
     ((is_sums<A> ? one(Order::template plane<I>, Order::template sum<I>) : void()), ...);
   }
@@ -153,7 +164,7 @@ __global__ void __launch_bounds__(window_threads, Order<A...>::sums == 1 ? 2 : 1
   const int height = top + down < given.output[0].height ? down : static_cast<int>(given.output[0].height - top);
   double* const sums = shared;
   double* const columns = where.shared
-                              ? shared + across * W::cell
+                              ? shared + W::at_once * W::cell
                               : call.scratch + (blockIdx.y * std::int64_t{gridDim.x} + blockIdx.x) * where.doubles;
 
   // A cell of the block's plane, as it is summed: only rings pass through the operator's sample().
@@ -175,49 +186,55 @@ __global__ void __launch_bounds__(window_threads, Order<A...>::sums == 1 ? 2 : 1
       shapes, columns, width,
       [&](std::size_t view, std::size_t plane, detail::ColumnSums outer, detail::ColumnSums inner) {
         const Shape& s = shapes.sums[view];
+        if (s.same >= 0) return;
         detail::begin_columns(outer, s.ox, s.oy, loader(view, plane));
         if (s.ring) detail::begin_columns(inner, s.gx, s.gy, loader(view, plane));
       },
       all);
   for (int first = 0; first < height; first += W::rows) {
     const int count = height - first < W::rows ? height - first : W::rows;
-    for (int r = 0; r < count; ++r) {
-      __syncthreads();  // the sums of the row before were used
-      if (first + r > 0)
+    double running = 0;  // of a thread that adds along a row
+    for (int from = 0; from < width; from += W::at_once) {
+      const int end = from + W::at_once < width ? from + W::at_once : width;
+      for (int r = 0; r < count; ++r) {
+        __syncthreads();  // the sums before were used
+        if (from == 0) {
+          if (first + r > 0)
+            W::each_view(
+                shapes, columns, width,
+                [&](std::size_t view, std::size_t plane, detail::ColumnSums outer, detail::ColumnSums inner) {
+                  const Shape& s = shapes.sums[view];
+                  if (s.same >= 0) return;
+                  detail::move_columns(outer, s.ox, s.oy, first + r, loader(view, plane));
+                  if (s.ring) detail::move_columns(inner, s.gx, s.gy, first + r, loader(view, plane));
+                },
+                all);
+          __syncthreads();
+        }
         W::each_view(
             shapes, columns, width,
-            [&](std::size_t view, std::size_t plane, detail::ColumnSums outer, detail::ColumnSums inner) {
+            [&](std::size_t view, std::size_t, detail::ColumnSums outer, detail::ColumnSums inner) {
               const Shape& s = shapes.sums[view];
-              detail::move_columns(outer, s.ox, s.oy, first + r, loader(view, plane));
-              if (s.ring) detail::move_columns(inner, s.gx, s.gy, first + r, loader(view, plane));
+              for (int x = from + static_cast<int>(threadIdx.x); x < end; x += window_threads) {
+                double* to = sums + (x - from) * W::cell + 3 * W::rows * static_cast<int>(view) + r;
+                to[0] = detail::difference(outer.n(), inner.n(), s, x);
+                to[W::rows] = detail::difference(outer.s1, inner.s1, s, x);
+                to[2 * W::rows] = detail::difference(outer.s2(), inner.s2(), s, x);
+              }
             },
             all);
-      __syncthreads();
-      W::each_view(
-          shapes, columns, width,
-          [&](std::size_t view, std::size_t, detail::ColumnSums outer, detail::ColumnSums inner) {
-            const Shape& s = shapes.sums[view];
-            for (int x = threadIdx.x; x < width; x += window_threads) {
-              double* to = sums + x * W::cell + 3 * W::rows * static_cast<int>(view) + r;
-              to[0] = detail::difference(outer.n(), inner.n(), s, x);
-              to[W::rows] = detail::difference(outer.s1, inner.s1, s, x);
-              to[2 * W::rows] = detail::difference(outer.s2(), inner.s2(), s, x);
-            }
-          },
-          all);
-    }
-    __syncthreads();
-    if (threadIdx.x < 3 * W::views * W::rows && static_cast<int>(threadIdx.x) % W::rows < count) {
-      double running = 0;
-      for (int x = 0; x < width; ++x) {
-        double& sum = sums[x * W::cell + threadIdx.x];
-        sum = running += sum;
       }
+      __syncthreads();
+      if (threadIdx.x < 3 * W::views * W::rows && static_cast<int>(threadIdx.x) % W::rows < count)
+        for (int x = 0; x < end - from; ++x) {
+          double& sum = sums[x * W::cell + threadIdx.x];
+          sum = running += sum;
+        }
+      __syncthreads();
+      for (int r = 0; r < count; ++r)
+        for (int x = from + static_cast<int>(threadIdx.x); x < end; x += window_threads)
+          W::at(f, call, left + x, top + first + r, sums + (x - from) * W::cell + r, &shapes.ranks, all);
     }
-    __syncthreads();
-    for (int r = 0; r < count; ++r)
-      for (int x = threadIdx.x; x < width; x += window_threads)
-        W::at(f, call, left + x, top + first + r, sums + x * W::cell + r, &shapes.ranks, all);
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
+#include <utility>
 
 namespace fulmar {
 namespace {
@@ -126,6 +128,23 @@ std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& 
   std::vector<fulmar_plane> planes, outputs;
   const fulmar_call call = shape_of_call(node, {own.x, own.y, own.width, slab_rows(node, own)}, planes, outputs);
   return static_cast<std::int64_t>(node.op->table().cuda_scratch(node.params.data(), &call));
+}
+
+std::int64_t least_bytes(const Graph& graph, int node, const Window& own) {
+  const Node& n = graph.nodes[static_cast<std::size_t>(node)];
+  std::int64_t each = 0;
+  std::set<std::pair<std::size_t, bool>> planes;  // what is near a set cell is a plane of its own
+  for (const fulmar_view& v : n.views)
+    if (v.kind == FULMAR_VIEW_BANDS || v.kind == FULMAR_VIEW_SERIES)
+      each += 4 * static_cast<std::int64_t>(n.bands);
+    else if (const std::size_t i = n.input_of(v.input); planes.emplace(i, v.kind == FULMAR_VIEW_WITHIN).second)
+      each += v.kind == FULMAR_VIEW_WITHIN ? 1 : static_cast<std::int64_t>(size_of(n.port(i).type));
+  for (std::size_t k = 0; k < n.outputs.size(); ++k)
+    if (k == 0 || n.op->all_flow() || is_used(graph, {node, static_cast<int>(k)}))
+      each += n.labels() ? 1 : static_cast<std::int64_t>(size_of(n.outputs[k].type));
+  std::int64_t fixed = 8 * static_cast<std::int64_t>(n.table.size() + n.times.size());
+  if (n.round >= 0) fixed += 2 * device_scratch(graph, n, own);
+  return each * own.cells() + fixed;
 }
 
 std::int64_t constant_bytes(const Graph& graph, const Plan& plan) {

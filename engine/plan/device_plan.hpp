@@ -31,6 +31,10 @@ fulmar_call shape_of_call(const Node& node, const Window& rows, std::vector<fulm
                           std::vector<fulmar_plane>& outputs);
 /// Bytes that a node's kernels need beside its planes, for a window.
 std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& own);
+/// Bytes that a node's kernels must move for a window at least: every cell of every plane that its function looks at
+/// once, in the plane's type, however many of its arguments look; every cell that it makes once; its tables and dates
+/// once; and of a reduction the states of the blocks there and back. Halos are not counted.
+std::int64_t least_bytes(const Graph& graph, int node, const Window& own);
 /// Bytes of tables and ground sizes that a lane holds throughout a pass.
 std::int64_t constant_bytes(const Graph& graph, const Plan& plan);
 /// Bytes of a lane for tiles of some size, constants included.

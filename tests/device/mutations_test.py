@@ -14,7 +14,7 @@ MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator 
     "a barrier before sums are moved": ("each_window", r"bar\.sync \s*0;", "", 0, "AgreesInEveryTiling/speckle"),
     "a barrier before sums are read": ("each_window", r"bar\.sync \s*0;", "", 1, "AgreesInEveryTiling/speckle"),
     "a barrier before cells are told": ("each_window", r"bar\.sync \s*0;", "", 3, "AgreesInEveryTiling/speckle"),
-    "a sum that is a difference": ("each_window", r"add\.rn\.f64", "sub.rn.f64", 14, "AgreesInEveryTiling/cfar"),
+    "a sum that is a difference": ("each_window", r"add\.rn\.f64", "sub.rn.f64", 22, "AgreesInEveryTiling/cfar"),
     "an index of a block": ("each_block", r"mul\.lo\.s64", "add.s64", 1, "AgreesAcrossBlocks/stats"),
     "a step of the search for ranks": ("6MedianE", r"shr\.u32 (\s*)(%r\d+), (%r\d+), 1;", r"shr.u32 $1$2, $3, 2;", 0,
                                        "AgreesInEveryTiling/median"),

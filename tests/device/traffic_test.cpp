@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernels of every operator load and store, counted by the interpreter of PTX, against the least that they
+// must (least_bytes). Speed needs a card; the bytes that a card moves for a cell do not.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "cuda/backend.hpp"
+#include "plan/device_plan.hpp"
+#include "ptx/runtime/fulmar_ptx.h"
+#include "support/scene.hpp"
+
+namespace fulmar::test {
+namespace {
+
+/// A block of the lattice; fewer rows where kernels look at a cell hundreds of times.
+constexpr std::int64_t across = 512;
+std::int64_t down_for(const Graph& graph) {
+  std::int64_t down = 128;
+  for (const Node& n : graph.nodes) {
+    if (n.op != nullptr && n.scratch() > 0) return 2;
+    for (const fulmar_view& v : n.views)
+      if (v.kind == FULMAR_VIEW_RANKS)
+        return 16;
+      else if (v.kind == FULMAR_VIEW_SERIES)
+        return 8;
+      else if (v.kind == FULMAR_VIEW_BOX || v.kind == FULMAR_VIEW_RING)
+        down = 256;
+  }
+  return down;
+}
+
+/// What all kernels of operators in a plan must move at least, in one tile.
+std::int64_t least_of(const Graph& graph, const Plan& plan) {
+  std::int64_t bytes = 0;
+  const auto add = [&](const Graph& g, const Plan& p) {
+    EXPECT_EQ(p.tiles, 1);
+    for (const Stage& stage : p.stages)
+      for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+        if (const int n = stage.nodes[k]; stage.device && g.nodes[static_cast<std::size_t>(n)].op != nullptr)
+          bytes += least_bytes(g, n, grow(stage_window(stage, g.grid.window(), g.grid), stage.margins[k]));
+  };
+  if (plan.passes.empty()) add(graph, plan);
+  for (const Pass& pass : plan.passes) add(pass.graph, pass.plan);
+  return bytes;
+}
+
+/// How many times the least an operator's kernels may move; 0: told, not bound.
+double bound_of(const Operator& op) {
+  const std::string& kind = op.kind();
+  if (op.name() == "interpolate") return 0;  // solves a system of equations for each cell, in memory
+  if (kind == "cellwise" || kind == "focal") return 1.2;
+  return kind == "windowed" || kind == "ranked" ? 1.5 : 0;
+}
+
+TEST(Traffic, IsNearTheLeast) {
+  if (fulmar_ptx_get_traffic == nullptr || cuda::devices().devices.empty())
+    GTEST_SKIP() << "bytes are counted by the interpreter of PTX";
+  const auto card = cuda::open(0);
+  fulmar_ptx_set("BLOCKS", "1");  // the interpreter remembers two thread blocks a sector
+  const Registry registry = builtin_registry();
+  std::printf(
+      "bytes a cell of all planes: at least; loaded, each sector of 32 bytes once a launch, once a thread block, and\n"
+      "every time it is asked for; stored; what a thread block moves over the least, and what is allowed\n\n"
+      "    least   launch    block    asked   stored   ratio  bound\n");
+  for (const Case& c : all_cases(false)) {
+    if (bound_of(*registry.find(c.op)) == 0 && !c.values.empty()) continue;
+    const std::int64_t down = down_for(Bound(registry, make_scene(registry, c, 64, 64, 20260101u)).graph);
+    const Bound bound(registry, make_scene(registry, c, across, down, 20260101u));
+    fulmar_ptx_reset_counts();
+    Budget budget = budget_of(across, down, 1, Backend::cuda);
+    budget.device_memory = std::int64_t{1} << 30;
+    const Results got = bound.run(budget, card.get());
+    fulmar_ptx_traffic t{};
+    if (got.report.backend != Backend::cuda || fulmar_ptx_get_traffic("each_", &t) == 0) continue;
+    const auto cells = static_cast<double>(across * down), least = static_cast<double>(least_of(bound.graph, got.plan));
+    const Operator& op = *registry.find(c.op);
+    const double ratio = static_cast<double>(t.block_sector_bytes + t.store_bytes) / least, most = bound_of(op);
+    std::printf("%9.2f%9.2f%9.2f%9.2f%9.2f%8.2f", least / cells, static_cast<double>(t.grid_sector_bytes) / cells,
+                static_cast<double>(t.block_sector_bytes) / cells, static_cast<double>(t.load_bytes) / cells,
+                static_cast<double>(t.store_bytes) / cells, ratio);
+    if (most > 0)
+      std::printf("%7.2f", most);
+    else
+      std::printf("      -");
+    std::printf("  %s %s\n", op.kind().c_str(), c.label().c_str());
+    EXPECT_GE(ratio, 0.99) << c.label() << ": the least is not the least";
+    if (most > 0) {
+      EXPECT_LE(ratio, most) << c.label();
+    }
+  }
+  fulmar_ptx_set("BLOCKS", "4");
+}
+
+}  // namespace
+}  // namespace fulmar::test
