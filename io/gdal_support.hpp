@@ -16,6 +16,9 @@
 
 namespace fulmar {
 
+/// The metadata item of a band that tells when it was measured, in ISO 8601.
+inline constexpr const char* time_of_band = "TIME";
+
 /// While it lives, what GDAL reports on this thread is collected here and printed nowhere.
 class ErrorTrap {
  public:

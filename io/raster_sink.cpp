@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/iso_time.hpp"
 #include "io/crs.hpp"
 #include "io/cube_sink.hpp"
 #include "io/drivers.hpp"
@@ -198,7 +199,8 @@ class GdalRasterSink : public RasterSink {
     for (const auto& [key, value] : metadata_) dataset_->SetMetadataItem(key.c_str(), value.c_str());
     for (std::size_t i = 0; i < bands_.size(); ++i) {
       auto& band = *dataset_->GetRasterBand(static_cast<int>(i) + 1);
-      band.SetDescription(bands_[i].name.c_str());
+      band.SetDescription(title_of(bands_[i]).c_str());
+      if (bands_[i].time && !cube_) band.SetMetadataItem(time_of_band, iso_time(*bands_[i].time).c_str());
       if (bands_[i].unit.known()) band.SetUnitType(bands_[i].unit.symbol.c_str());
       if (!nodata_) continue;
       if (dtype_ == DType::i64)
@@ -209,6 +211,15 @@ class GdalRasterSink : public RasterSink {
         band.SetNoDataValue(*nodata_);
     }
     if (trap.failed()) file_.fail_writing(trap);
+  }
+
+  /// The band's name, and when it was measured where that tells the bands apart.
+  [[nodiscard]] std::string title_of(const ProductBand& band) const {
+    const bool dated = !cube_ && band.time && std::any_of(bands_.begin(), bands_.end(), [&](const ProductBand& b) {
+      return b.time != band.time;
+    });
+    if (!dated) return band.name;
+    return band.name.empty() ? iso_time(*band.time) : band.name + " " + iso_time(*band.time);
   }
 
   void put(int band, const Window& w, const void* cells, DType dtype, std::int64_t stride) {

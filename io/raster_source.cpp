@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/iso_time.hpp"
 #include "core/signs.hpp"
 #include "io/crs.hpp"
 #include "io/cube_layers.hpp"
@@ -44,6 +45,7 @@ struct Opened {
   int parallel_readers = 1 << 16;
   bool south_up = false;  ///< rows are stored from the south on; they are read from the north on, as the grid says
   bool bands_apart = false;
+  std::int64_t of_date = 1;  // bands of one date, where their items tell dates
   Metadata metadata;
 };
 
@@ -158,6 +160,7 @@ class GdalSource : public RasterSource {
   [[nodiscard]] std::int64_t bands_together() const override {
     return raster_->bands_apart ? 1 : static_cast<std::int64_t>(raster_->bands.size());
   }
+  [[nodiscard]] std::int64_t bands_of_date() const override { return raster_->of_date; }
   [[nodiscard]] Metadata metadata() const override { return raster_->metadata; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<GdalReader>(raster_); }
   [[nodiscard]] bool looks_negative(int band) const override { return mostly_negative(*this, band); }
@@ -399,6 +402,19 @@ std::optional<double> time_of(GDALDataset& dataset, const std::string& path) {
   return moment_in_text(item(dataset, "TIFFTAG_DATETIME"));
 }
 
+/// How many bands that stand side by side have one time; 1 where they do not come in such groups.
+std::int64_t bands_of_a_date(const std::vector<StoredBand>& bands) {
+  const auto differs =
+      std::find_if(bands.begin(), bands.end(), [&](const StoredBand& b) { return b.time != bands.front().time; });
+  const std::size_t group = static_cast<std::size_t>(differs - bands.begin());
+  if (differs == bands.end() || bands.size() % group != 0) return 1;
+  for (std::size_t b = 0; b < bands.size(); ++b)
+    if (!bands[b].time || bands[b].time != bands[b - b % group].time ||
+        (b % group == 0 && b > 0 && bands[b].time == bands[b - 1].time))
+      return 1;
+  return static_cast<std::int64_t>(group);
+}
+
 [[noreturn]] void explain_failure(const std::string& path, const ErrorTrap& trap) {
   if (const auto trouble = file_trouble(path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", path, trouble, trap.aside()));
@@ -508,6 +524,7 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
     fail(Errc::input, fmt::format("'{}' has no cells", path));
 
   int alpha = 0;
+  std::size_t dated = 0;
   for (int number = count; number >= 1 && count > 1; --number)
     if (dataset->GetRasterBand(number)->GetColorInterpretation() == GCI_AlphaBand) alpha = number;
   for (int number = 1; number <= count; ++number) {
@@ -525,6 +542,14 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
       // GDAL describes a message by its level alone. Its times are seconds since 1970, "1551398400 sec UTC" before 3.5.
       stored.time = CPLAtof(valid.c_str());
       stored.description = item(band, "GRIB_ELEMENT") + " " + item(band, "GRIB_SHORT_NAME");
+    } else if (const auto moment = item(band, time_of_band); const auto time = parse_iso_time(moment)) {
+      stored.time = time;
+      ++dated;
+      // The title of such a band ends with its time, which is no part of its name.
+      if (std::string& title = stored.description; title == moment)
+        title.clear();
+      else if (title.ends_with(" " + moment))
+        title.resize(title.size() - moment.size() - 1);
     }
 
     MaskOrigin origin;
@@ -538,6 +563,7 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
     raster->band_numbers.push_back(number);
   }
   if (raster->bands.empty()) fail(Errc::input, fmt::format("'{}' holds nothing but alpha bands", path));
+  if (dated == raster->bands.size()) raster->of_date = bands_of_a_date(raster->bands);
   if (const auto time = time_of(*dataset, path))
     for (auto& band : raster->bands)
       if (!band.time) band.time = time;

@@ -231,3 +231,63 @@ def test_mixed_calendars(tmp_path):
         assert word in result.err
     run("a.nc --with c.nc ! o.tif", cwd=tmp_path)
     run("b.nc ! o.tif", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("options", ["", "--co INTERLEAVE=PIXEL", "--of COG"])
+def test_a_geotiff_keeps_the_dates(stack, tmp_path, options):
+    """Each band tells its time, for people in its title and for programs in an item; our reader makes the same cube."""
+    run("s_*.tif ! a.nc", cwd=tmp_path)
+    run(f"s_*.tif ! a.tif {options}", cwd=tmp_path)
+    d = gdal.Open(str(tmp_path / "a.tif"))
+    bands = [d.GetRasterBand(k + 1) for k in range(d.RasterCount)]
+    moments = [str(day)[:19] + "Z" for day in SORTED for _ in range(2)]
+    assert [b.GetMetadataItem("TIME") for b in bands] == moments
+    assert [b.GetDescription() for b in bands] == [f"{n} {t}" for n, t in zip(["red", "nir"] * 3, moments)]
+    run("a.tif ! b.nc", cwd=tmp_path)
+    one, other = xarray.open_dataset(tmp_path / "a.nc"), xarray.open_dataset(tmp_path / "b.nc")
+    assert sorted(one.data_vars) == sorted(other.data_vars) and {"red", "nir"} <= set(one.data_vars)
+    for name in ("red", "nir"):
+        np.testing.assert_array_equal(one[name].values, other[name].values)
+        assert one[name].dims[0] == "time"
+    np.testing.assert_array_equal(other.time.values, SORTED)
+    run("a.tif --time-range 2020-02/2020-02 ! c.tif", cwd=tmp_path)
+    np.testing.assert_array_equal(read(tmp_path / "c.tif", 2), d.GetRasterBand(4).ReadAsArray())
+    assert gdal.Open(str(tmp_path / "c.tif")).RasterCount == 2
+    # A date alone tells no bands apart: they keep their names.
+    c = gdal.Open(str(tmp_path / "c.tif"))
+    assert [c.GetRasterBand(k).GetDescription() for k in (1, 2)] == ["red", "nir"]
+    assert c.GetRasterBand(2).GetMetadataItem("TIME") == moments[2]
+    run("a.tif ! composite --method median ! m.tif", cwd=tmp_path)
+    m = gdal.Open(str(tmp_path / "m.tif"))
+    assert m.RasterCount == 2 and m.GetRasterBand(1).GetMetadataItem("TIME") is None
+    for k in range(2):
+        cells = np.stack([b.ReadAsArray() for b in bands[k::2]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            np.testing.assert_allclose(m.GetRasterBand(k + 1).ReadAsArray(), np.nanmedian(cells, 0), rtol=1e-6)
+
+
+def test_a_cube_of_one_variable_goes_through_geotiff(tmp_path):
+    """Nameless bands, and moments of a day."""
+    times = ["2021-01-05T06:00:00.500Z", "2021-01-05T18:30:00Z"]
+    d = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "a.tif"), 4, 3, 2, gdal.GDT_Float32)
+    d.SetGeoTransform((500000, 10, 0, 4000000, 0, -10))
+    for k, time in enumerate(times, 1):
+        d.GetRasterBand(k).Fill(k)
+        d.GetRasterBand(k).SetMetadataItem("TIME", time)
+    d = None
+    run("a.tif ! b.tif", cwd=tmp_path)
+    b = gdal.Open(str(tmp_path / "b.tif"))
+    assert [b.GetRasterBand(k).GetDescription() for k in (1, 2)] == times
+    run("b.tif ! c.nc", cwd=tmp_path)
+    cube = xarray.open_dataset(tmp_path / "c.nc")
+    np.testing.assert_array_equal(cube.time.values, np.array([t[:-1] for t in times], "M8[ns]"))
+    run("b.tif ! c.tif", cwd=tmp_path)
+    c = gdal.Open(str(tmp_path / "c.tif"))
+    assert [c.GetRasterBand(k).GetDescription() for k in (1, 2)] == times
+    # An item that is no time is none.
+    d = gdal.Open(str(tmp_path / "a.tif"), gdal.GA_Update)
+    d.GetRasterBand(1).SetMetadataItem("TIME", "noon")
+    d = None
+    run("a.tif ! stats ! s.csv", cwd=tmp_path)
+    assert (tmp_path / "s.csv").read_text().splitlines()[1].startswith("b1,")
