@@ -3,6 +3,7 @@
 
 #include <cpl_vsi.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <ogrsf_frmts.h>
 
 #include <algorithm>
@@ -309,6 +310,11 @@ class GdalFeatureSink : public FeatureSink {
     file_.commit();
   }
 
+  [[nodiscard]] std::vector<std::string> notes() const override {
+    if (renamed_.empty()) return {};
+    return {fmt::format("{}: columns have other names in this format: {}", file_.path(), fmt::join(renamed_, ", "))};
+  }
+
  private:
   void create(const FileOptions& options, const Metadata& metadata) {
     const ErrorTrap trap;
@@ -329,10 +335,14 @@ class GdalFeatureSink : public FeatureSink {
       own_place_ = geometry_ == Geometry::point && list.FetchNameValue("GEOMETRY") == nullptr && !has_place_columns();
     }
     has_geometry_ = geometry_ != Geometry::none && (name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr);
-    if (name == "FlatGeobuf" && !has_geometry_)
-      fail(Errc::output, fmt::format("cannot write '{}': FlatGeobuf holds no table without geometry; write .gpkg or "
-                                     ".csv",
-                                     file_.path()));
+    if ((name == "FlatGeobuf" || name == "ESRI Shapefile") && !has_geometry_)
+      fail(Errc::output, fmt::format("cannot write '{}': {} holds no table without geometry; write .gpkg or .csv",
+                                     file_.path(), name));
+    // GeoPackage keeps a number and the shape in columns of its own, which must not be called as ours.
+    if (name == "GPKG") {
+      add_option(list, "FID", free_name("fid") == "fid" ? "fid" : free_name("row"));
+      add_option(list, "GEOMETRY_NAME", free_name("geom") == "geom" ? "geom" : free_name("shape"));
+    }
     const auto layer_name = options.layer.empty() ? stem_of(file_.path()) : options.layer;
     auto crs = place_.crs();
     layer_ = dataset_->CreateLayer(layer_name.c_str(), crs ? &*crs : nullptr,
@@ -346,22 +356,45 @@ class GdalFeatureSink : public FeatureSink {
     if (trap.failed()) file_.fail_writing(trap);
   }
 
+  /// A name that no column has.
+  [[nodiscard]] std::string free_name(const std::string& wanted) const {
+    std::string name = wanted;
+    const auto taken = [&] {
+      return (layer_ != nullptr && layer_->GetLayerDefn()->GetFieldIndex(name.c_str()) >= 0) ||
+             std::any_of(columns_.begin(), columns_.end(),
+                         [&](const Column& c) { return lower_case(c.name) == lower_case(name); });
+    };
+    for (int k = 2; taken(); ++k) name = fmt::format("{}_{}", wanted, k);
+    return name;
+  }
+
+  /// The name of a column's field: its own, unless one before differs from it in the case of letters alone.
+  [[nodiscard]] std::string field_name(const Column& column) const {
+    const auto* layer = layer_->GetLayerDefn();
+    return layer->GetFieldIndex(column.name.c_str()) < 0 ? column.name : free_name(column.name);
+  }
+
   void create_field(const Column& column) {
     const ErrorTrap trap;
     // GDAL writes the times of a CSV in a form of its own, with strokes.
     const bool worded = column.type == ColumnType::time && name_of(*driver_) == "CSV";
-    OGRFieldDefn field{column.name.c_str(), worded ? OFTString : field_type(column.type)};
+    OGRFieldDefn field{field_name(column).c_str(), worded ? OFTString : field_type(column.type)};
     if (column.type == ColumnType::flag) field.SetSubType(OFSTBoolean);
     if (column.unit.known()) field.SetAlternativeName(title_of(column).c_str());
     // Names that a format cuts short are a warning, and still columns.
-    if (layer_->CreateField(&field) != OGRERR_NONE) file_.fail_writing(trap);
+    const int before = layer_->GetLayerDefn()->GetFieldCount();
+    if (layer_->CreateField(&field) != OGRERR_NONE || layer_->GetLayerDefn()->GetFieldCount() != before + 1)
+      file_.fail_writing(trap);
+    if (const std::string made = layer_->GetLayerDefn()->GetFieldDefn(before)->GetNameRef(); made != column.name)
+      renamed_.push_back(fmt::format("{} -> {}", column.name, made));
   }
 
   /// True if the table has columns of longitude and latitude that a reader will find again.
   [[nodiscard]] bool has_place_columns() const {
     const auto has = [&](const char* name) {
-      return std::any_of(columns_.begin(), columns_.end(),
-                         [&](const Column& c) { return lower_case(c.name) == name && c.type == ColumnType::real; });
+      return std::any_of(columns_.begin(), columns_.end(), [&](const Column& c) {
+        return lower_case(c.name) == name && (c.type == ColumnType::real || c.type == ColumnType::integer);
+      });
     };
     return has("lon") && has("lat");
   }
@@ -413,12 +446,15 @@ class GdalFeatureSink : public FeatureSink {
         "(table_name, column_name), CONSTRAINT gdc_tn UNIQUE (table_name, name))");
     run("INSERT OR IGNORE INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', "
         "'http://www.geopackage.org/spec121/#extension_schema', 'read-write')");
-    for (const auto& column : columns_)
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+      const auto& column = columns_[i];
       run(
           fmt::format("INSERT OR REPLACE INTO gpkg_data_columns (table_name, column_name, name, title, description) "
                       "VALUES ({}, {}, {}, {}, {})",
-                      in_quotes(layer_->GetName()), in_quotes(column.name), in_quotes(title_of(column)),
-                      in_quotes(title_of(column)), in_quotes(column.description)));
+                      in_quotes(layer_->GetName()),
+                      in_quotes(layer_->GetLayerDefn()->GetFieldDefn(static_cast<int>(i))->GetNameRef()),
+                      in_quotes(title_of(column)), in_quotes(title_of(column)), in_quotes(column.description)));
+    }
   }
 
   /// Drivers of text formats ignore a disk that is full, so what they wrote is counted.
@@ -448,7 +484,8 @@ class GdalFeatureSink : public FeatureSink {
   GDALDriver* driver_;
   const std::atomic<bool>* cancel_;
   ProductFile file_;
-  std::string item_;  // a STAC Item to stand beside it
+  std::vector<std::string> renamed_;  // columns whose names the format changed
+  std::string item_;                  // a STAC Item to stand beside it
   Placer place_;
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;

@@ -158,6 +158,8 @@ class FULMAR_API FeatureSink {
   /// f32 cells of the raster beneath, missing as NaN. Only called where wants_raster().
   virtual void write_raster(const Window&, const float* /*cells*/, std::int64_t /*stride*/) {}
   virtual void write(const FeatureTable& table) = 0;
+  /// What the user is to know of the product, such as names that its format changed.
+  [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
   virtual void finish() {}    ///< as RasterSink::finish()
   virtual void commit() = 0;  ///< as RasterSink::commit()
 };

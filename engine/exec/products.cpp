@@ -312,6 +312,8 @@ void Products::finish(RunReport& report) {
       if (!features_[p]) features_[p] = io_.create_table(product.path, product.options, table, metadata_);
       made.features = static_cast<std::int64_t>(table.rows.size());
       features_[p]->write(table);
+      const auto notes = features_[p]->notes();
+      report.notes.insert(report.notes.end(), notes.begin(), notes.end());
     }
     report.products.push_back(std::move(made));
   }

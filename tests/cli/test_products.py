@@ -307,3 +307,26 @@ def test_values_are_chosen_by_name(tmp_path):
     flags = read(tmp_path / "both.tif", 1)
     assert (flags[flags < 2] == read(tmp_path / "d.tif")[flags < 2]).all()
     refused(2, f"{text} ! {tmp_path}/x.tif --values backgruond", names=["there is no value 'backgruond' here, but background", "^"])
+
+
+def test_names_that_a_format_changes_are_told(tmp_path):
+    """Shapefiles cut names, GeoPackage has two of its own, and letters' case tells no columns apart: no value is lost."""
+    (tmp_path / "a.csv").write_text("id,fid,mean_of_all_a,mean_of_all_b,geom,lon,lat,FID,Fid\n1,2,3,4,5,6,7,8,9\n")
+    told = {}
+    for end in ("shp", "gpkg", "fgb", "geojson", "csv"):
+        done = run(f"a.csv ! filter 'id > 0' ! o.{end}", "--json", cwd=tmp_path)
+        (note,) = json.loads(done.out)["notes"]
+        told[end] = dict(pair.split(" -> ") for pair in note.split("format: ")[1].split(", "))
+        (row,) = table(tmp_path / f"o.{end}")
+        names = ["id", "fid", "mean_of_all_a", "mean_of_all_b", "geom", "lon", "lat", "FID", "Fid"]
+        for value, name in enumerate(names, 1):
+            assert float(row[told[end].get(name, name)]) == value, (end, name, row)
+        assert len({k.lower() for k in row}) == len(row)
+    assert told["shp"]["mean_of_all_a"] == "mean_of_al" and len(set(told["shp"].values())) == len(told["shp"]) == 4
+    assert told["gpkg"] == told["csv"] == {"FID": "FID_2", "Fid": "Fid_3"}
+    (tmp_path / "b.csv").write_text("id,mean\n1,2\n")
+    for end in ("shp", "fgb"):
+        refused(4, f"b.csv ! filter 'id > 0' ! o2.{end}", cwd=tmp_path, names="no table without geometry")
+    assert files(tmp_path) == sorted({*files(tmp_path)} - {"o2.shp", "o2.dbf", "o2.fgb"})
+    (tmp_path / "b.csv").write_text("id,mean,lon,lat\n1,2,3.5,4\n")
+    assert json.loads(run("b.csv ! filter 'id > 0' ! o.shp", "--json", cwd=tmp_path).out)["notes"] == []
