@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark of a card runs, on the interpreter of PTX, and times no wrong answer. Its figures there mean nothing."""
+import os
+import re
+import subprocess
+
+
+def run(program, *arguments, **more):
+    environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    environment.update(more)
+    return subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, timeout=600)
+
+
+def interpreted(*arguments, **more):
+    return run(os.environ["FULMAR_BENCH_INTERPRETED"], "--side", "40", "--repeat", "1", *arguments,
+               LD_PRELOAD=os.environ["FULMAR_PTX_RUNTIME"], **more)
+
+
+def rows(said):
+    """What was timed: the label and seven numbers."""
+    return {m[1]: [float(v) for v in m[2].split()] for m in re.finditer(r"^(\w+) +((?:[\d.]+ *){7})$", said, re.MULTILINE)}
+
+
+def test_every_operator_is_timed():
+    done = interpreted()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "THE CARD IS AN INTERPRETER" in done.stdout and "WRONG" not in done.stdout
+    found = rows(done.stdout)
+    for label in ("linear", "cfar", "cfar_model_os", "terrain", "speckle", "composite", "stats", "otsu", "rx", "objects"):
+        assert label in found, f"{label} was not timed"
+    # Bytes that a cell must move: f32 in and out; a u8 and an f32 out for one f32 in.
+    assert found["linear"][0] == 8 and found["cfar"][0] == 9
+
+
+def test_a_wrong_answer_is_not_timed():
+    mistake = r"each_window|add\.rn\.f64|sub.rn.f64|2"
+    done = interpreted("--filter", "speckle_filter_kuan", FULMAR_PTX_MUTATE=mistake)
+    assert "ptx: mutated" in done.stderr, "the kernel has no such place any more: choose another"
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "WRONG, not timed" in done.stdout and not rows(done.stdout)
+
+
+def test_without_a_card_it_says_so():
+    done = run(os.environ["FULMAR_BENCH_DEVICE"], CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 5
+    assert "there is no card to measure" in done.stderr
+
+
+def test_what_it_does_not_know_it_refuses():
+    assert run(os.environ["FULMAR_BENCH_DEVICE"], "--sides", "40").returncode == 2
