@@ -12,7 +12,7 @@
 #include "cli/command.hpp"
 #include "cli/engine_options.hpp"
 #include "cli/progress.hpp"
-#include "io/gdal_io.hpp"
+#include "cli/terminal_io.hpp"
 #include "plugins/builtin.hpp"
 
 namespace fulmar::cli {
@@ -25,11 +25,11 @@ struct Options {
 };
 
 /// Nothing is written, so a product that exists is no hindrance.
-struct OnlyLooking : GdalIo {
+struct OnlyLooking : TerminalIo {
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions& options) const override {
     FileOptions any = options;
     any.overwrite = true;
-    return GdalIo::product_kind(path, any);
+    return TerminalIo::product_kind(path, any);
   }
 };
 

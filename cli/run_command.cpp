@@ -2,10 +2,13 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "api/card.hpp"
 #include "api/names.hpp"
@@ -14,10 +17,10 @@
 #include "cli/engine_options.hpp"
 #include "cli/progress.hpp"
 #include "cli/signals.hpp"
+#include "cli/terminal_io.hpp"
 #include "core/iso_time.hpp"
 #include "core/missing.hpp"
 #include "exec/run.hpp"
-#include "io/gdal_io.hpp"
 #include "plugins/builtin.hpp"
 
 namespace fulmar::cli {
@@ -43,26 +46,70 @@ const char* name_of(ProductKind kind) {
   return "picture";
 }
 
-void print_table(const RunReport& report) {
-  fmt::print("{:<8}  {:>8}  {}\n", "kind", "objects", "product");
-  for (const ProductReport& p : report.products)
-    fmt::print("{:<8}  {:>8}  {}\n", name_of(p.kind), p.kind == ProductKind::raster ? "-" : std::to_string(p.features),
-               p.path);
+/// What a line of the report calls a product.
+const char* word_of(const ProductReport& p) {
+  if (p.kind == ProductKind::features) return p.objects ? "objects" : "table";
+  return name_of(p.kind);
 }
 
-/// What reducing operators found, a line a number; tables of many rows are left to their products.
-void print_summaries(const RunReport& report) {
-  for (const SummaryReport& s : report.summaries) {
-    if (s.table.rows.size() != 1) continue;
-    fmt::print("\n");
-    for (std::size_t c = 0; c < s.table.columns.size(); ++c)
-      fmt::print("{:<8}  {:<16} {} {}\n", c == 0 ? s.op : "", s.table.columns[c].name, s.table.rows.front().values[c],
-                 s.table.columns[c].unit.symbol);
+/// A value as it is printed; nothing where it is missing.
+std::string text_of(const FeatureTable& table, const Feature& row, std::size_t column) {
+  const double value = row.values[column];
+  if (is_missing(value)) return {};
+  if (table.columns[column].type == ColumnType::text) return table.word(value);
+  return table.columns[column].type == ColumnType::time ? iso_time(value) : fmt::format("{}", value);
+}
+
+/// The numbers of one row, a line each.
+void print_numbers(std::FILE* to, const SummaryReport& s) {
+  for (std::size_t c = 0; c < s.table.columns.size(); ++c)
+    fmt::print(to, "{:<8}  {:<16} {} {}\n", c == 0 ? s.op : "", s.table.columns[c].name,
+               text_of(s.table, s.table.rows.front(), c), s.table.columns[c].unit.symbol);
+}
+
+/// A few rows beneath the names of their columns.
+void print_rows(std::FILE* to, const SummaryReport& s) {
+  std::vector<std::size_t> width;
+  for (std::size_t c = 0; c < s.table.columns.size(); ++c) {
+    width.push_back(s.table.columns[c].name.size());
+    for (const Feature& row : s.table.rows) width[c] = std::max(width[c], text_of(s.table, row, c).size());
   }
+  fmt::print(to, "{:<8}", s.op);
+  for (std::size_t c = 0; c < width.size(); ++c) fmt::print(to, "  {:<{}}", s.table.columns[c].name, width[c]);
+  for (const Feature& row : s.table.rows) {
+    fmt::print(to, "\n{:<8}", "");
+    for (std::size_t c = 0; c < width.size(); ++c) fmt::print(to, "  {:<{}}", text_of(s.table, row, c), width[c]);
+  }
+  fmt::print(to, "\n");
 }
 
-void print_notes(const RunReport& report) {
-  for (const std::string& note : report.notes) fmt::print("{}\n", note);
+/// The products of all runs, what operators have to say (each sentence once), and what reducing operators found; tables
+/// of many rows are left to their products. To standard error where a table is printed.
+void print_reports(const std::vector<RunReport>& reports) {
+  constexpr std::size_t few = 16;
+  const bool prints = std::any_of(reports.begin(), reports.end(), [](const RunReport& r) {
+    return std::any_of(r.products.begin(), r.products.end(), [](const ProductReport& p) { return p.path == printed; });
+  });
+  std::FILE* to = prints ? stderr : stdout;
+  bool begun = false;
+  for (const RunReport& report : reports)
+    for (const ProductReport& p : report.products) {
+      if (p.path == printed) continue;
+      if (!begun) fmt::print(to, "{:<8}  {:>8}  {}\n", "kind", "rows", "product");
+      begun = true;
+      fmt::print(to, "{:<8}  {:>8}  {}\n", word_of(p), p.kind == ProductKind::raster ? "-" : std::to_string(p.features),
+                 p.path);
+    }
+  std::set<std::string> said;
+  for (const RunReport& report : reports)
+    for (const std::string& note : report.notes)
+      if (said.insert(note).second) fmt::print(to, "{}\n", note);
+  for (const RunReport& report : reports)
+    for (const SummaryReport& s : report.summaries) {
+      if (prints || s.table.rows.empty() || s.table.rows.size() > few) continue;
+      fmt::print(to, "\n");
+      s.table.rows.size() == 1 ? print_numbers(to, s) : print_rows(to, s);
+    }
 }
 
 /// A number, text or time; null where it is missing.
@@ -78,7 +125,8 @@ nlohmann::ordered_json to_json(const RunReport& report) {
   auto products = nlohmann::ordered_json::array();
   for (const ProductReport& p : report.products) {
     nlohmann::ordered_json product{{"path", p.path}, {"kind", name_of(p.kind)}};
-    if (p.kind != ProductKind::raster) product["objects"] = p.features;
+    if (p.kind != ProductKind::raster) product["rows"] = p.features;
+    if (p.objects) product["objects"] = p.features;
     products.push_back(std::move(product));
   }
   auto summaries = nlohmann::ordered_json::array();
@@ -104,9 +152,9 @@ nlohmann::ordered_json to_json(const RunReport& report) {
             {"downloaded_bytes", report.traffic.downloaded}}}};
 }
 
-void print_json(const nlohmann::ordered_json& whole) {
+void print_json(std::FILE* to, const nlohmann::ordered_json& whole) {
   // A file's name may be any bytes.
-  fmt::print("{}\n", whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  fmt::print(to, "{}\n", whole.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 RunReport run_pipeline(const Options& options, PipelineText request) {
@@ -115,7 +163,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
   const Registry registry = builtin_registry();
-  const GdalIo io;
+  const TerminalIo io;
   const Graph graph =
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);
@@ -131,17 +179,30 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
 
 void run_all(const Options& options, const Request& request) {
   const ProductFolder folder{request.folder};
-  auto runs = nlohmann::ordered_json::array();
-  for (const PipelineText& pipeline : request.pipelines) {
-    const RunReport report = run_pipeline(options, pipeline);
-    if (options.json)
-      runs.push_back(to_json(report));
-    else if (!options.quiet)
-      print_table(report), print_notes(report), print_summaries(report);
+  std::vector<RunReport> reports;
+  const auto tell = [&] {
+    if (!options.quiet && !options.json) print_reports(reports);
+  };
+  try {
+    for (const PipelineText& pipeline : request.pipelines) {
+      reports.push_back(run_pipeline(options, pipeline));
+      reports.back().tables.clear();  // the objects of many runs, which the report does not show
+    }
+  } catch (...) {
+    tell();  // what is there already
+    throw;
   }
-  if (options.json)
-    print_json(request.recipe.empty() ? runs.front()
-                                      : nlohmann::ordered_json{{"recipe", request.recipe}, {"runs", runs}});
+  tell();
+  if (!options.json) return;
+  auto runs = nlohmann::ordered_json::array();
+  bool prints = false;
+  for (const RunReport& report : reports) {
+    runs.push_back(to_json(report));
+    for (const ProductReport& p : report.products) prints = prints || p.path == printed;
+  }
+  print_json(prints ? stderr : stdout, request.recipe.empty()
+                                           ? runs.front()
+                                           : nlohmann::ordered_json{{"recipe", request.recipe}, {"runs", runs}});
 }
 
 }  // namespace

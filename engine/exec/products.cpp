@@ -311,6 +311,7 @@ void Products::finish(RunReport& report) {
       const FeatureTable& table = product.table >= 0 ? this->table(product.table) : table_of(product.features);
       if (!features_[p]) features_[p] = io_.create_table(product.path, product.options, table, metadata_);
       made.features = static_cast<std::int64_t>(table.rows.size());
+      made.objects = product.features >= 0 && graph_.nodes[static_cast<std::size_t>(product.features)].labels();
       features_[p]->write(table);
       const auto notes = features_[p]->notes();
       report.notes.insert(report.notes.end(), notes.begin(), notes.end());

@@ -26,7 +26,8 @@ struct RunOptions {
 struct ProductReport {
   std::string path;
   ProductKind kind = ProductKind::raster;
-  std::int64_t features = 0;
+  std::int64_t features = 0;  ///< rows
+  bool objects = false;       ///< that are what a labelling operator found, or whose boxes a picture shows
 };
 
 /// What a reducing operator found.

@@ -1355,8 +1355,11 @@ class Binder {
     } else {
       if (product.kind == ProductKind::features)
         wrong(step.span,
-              fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
-                          step.name, flow.last));
+              step.name == "-"
+                  ? fmt::format("- prints a table, but {} yields a raster: put `stats` before it, or write .tif",
+                                flow.last)
+                  : fmt::format("{} holds features, but {} yields a raster: put `objects` before it, or write .tif",
+                                step.name, flow.last));
       product.bands = flow.bands;
       same_grid(product.bands);
       const std::size_t dates = flow.times.size(), bands = flow.bands.size();

@@ -218,9 +218,9 @@ def test_run_finds_ships(folder):
     result = fulmar("run", SHIPS)
     assert result.code == 0, result.err
     header, row = result.out.splitlines()
-    assert header.split() == ["kind", "objects", "product"]
+    assert header.split() == ["kind", "rows", "product"]
     kind, objects, product = row.split()
-    assert (kind, product) == ("features", "ships.gpkg")
+    assert (kind, product) == ("objects", "ships.gpkg")
     assert int(objects) == count_of_ships("ships.gpkg") > 50
     assert result.err == ""  # nobody watches, so no progress
     assert leftovers(folder) == ["ships.gpkg"]
@@ -259,6 +259,43 @@ def test_branches_and_the_report(folder):
     assert [p["path"] for p in report["products"]] == ["a.tif", "b.gpkg", "c.tif"]
     assert [p["kind"] for p in report["products"]] == ["raster", "features", "raster"]
     assert leftovers(folder) == ["a.tif", "b.gpkg", "c.tif"]
+
+
+def test_a_table_is_printed(folder, monkeypatch):
+    """The product `-` has the bytes of a file, and the report goes elsewhere."""
+    for text in ("scene.tif ! stats", SHIPS.rsplit(" ! ", 1)[0], "scene.tif ! linear ! cfar ! objects ! filter 'area > 5000'"):
+        assert fulmar("run", f"{text} ! x.csv", "--overwrite").code == 0
+        done = fulmar("run", f"{text} ! -")
+        assert (done.code, done.err) == (0, "") and done.out == Path("x.csv").read_text() and "," in done.out
+        assert fulmar("run", "-q", *text.split("'")[0].split(), *text.split("'")[1:2], "!", "-").out == done.out
+    done = fulmar("run", "scene.tif ! linear ! [ b.tif ] ! stats ! -")
+    assert done.code == 0 and len(done.out.splitlines()) == 2 and done.err.split()[-1] == "b.tif"
+    done = fulmar("run", "--json", "scene.tif ! stats ! -")
+    assert done.out.startswith("n,") and json.loads(done.err)["products"] == [{"path": "-", "kind": "features", "rows": 1}]
+    assert json.loads(fulmar("explain", "--json", "scene.tif ! stats ! -").out)
+    assert "prints a table" in refused(2, "run", "scene.tif ! linear ! -")
+    assert "prints a table" in refused(2, "run", "scene.tif ! stats ! - --of GPKG")
+    assert "--stac" in refused(2, "run", "scene.tif ! stats ! - --stac")
+    assert "written twice" in refused(2, "run", "scene.tif ! stats ! [ - ] ! -")
+    assert leftovers(folder) == ["b.tif", "x.csv"]
+    monkeypatch.setenv("TMPDIR", str(folder / "none"))
+    assert "TMPDIR" in refused(4, "run", "scene.tif ! stats ! -")
+
+
+def test_the_report_names_each_product_once(folder):
+    """One header; rows are objects where they are; few rows are shown, each note once."""
+    done = fulmar("run", "scene.tif ! linear ! [ cfar ! objects ! [ s.png ] ! [ filter 'area > 1' ! f.csv ] ! o.gpkg ] "
+                         "! [ l.tif ] ! stats ! s.csv")
+    assert done.code == 0, done.err
+    lines = [line.split() for line in done.out.splitlines()]
+    kinds = {line[-1]: line[0] for line in lines[1:6]}
+    assert kinds == {"s.png": "picture", "f.csv": "table", "o.gpkg": "objects", "l.tif": "raster", "s.csv": "table"}
+    assert lines[6] == [] and lines[7][:2] == ["stats", "n"]
+    subprocess.run(["gdal_merge.py", "-q", "-separate", "-o", "two.tif", "scene.tif", "scene.tif"], check=True)
+    done = fulmar("run", "two.tif ! stats ! t.csv")
+    shown = [line.split() for line in done.out.splitlines()[3:]]
+    assert shown[0][:3] == ["stats", "band", "n"] and [line[0] for line in shown[1:]] == ["b1", "b2"]
+    assert ",".join(shown[1]).startswith("b1,") and len(shown) == 3
 
 
 def test_quiet_prints_nothing(folder):

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Files, and the product `-`: a table as CSV on standard output.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "io/gdal_io.hpp"
+
+namespace fulmar::cli {
+
+/// The name of the product that is printed.
+inline constexpr const char* printed = "-";
+
+/// GdalIo that prints the table of a product called `-`, whole, when the other products appear. Its bytes are those of
+/// a file .csv.
+class TerminalIo : public GdalIo {
+ public:
+  [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
+  [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&, const Grid&,
+                                                             const std::vector<Column>&,
+                                                             const Metadata&) const override;
+  [[nodiscard]] std::unique_ptr<FeatureSink> create_table(const std::string& path, const FileOptions&,
+                                                          const FeatureTable& like, const Metadata&) const override;
+};
+
+}  // namespace fulmar::cli
