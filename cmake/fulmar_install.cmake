@@ -77,6 +77,7 @@ install(FILES ${PROJECT_BINARY_DIR}/fulmar-config.cmake ${PROJECT_BINARY_DIR}/fu
         DESTINATION ${package})
 
 # pkg-config: fulmar-engine needs nothing further, fulmar is what there is of all.
+file(RELATIVE_PATH FULMAR_PC_UP "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 set(FULMAR_PC_NAME fulmar-engine)
 set(FULMAR_PC_LIBS "-lfulmar_engine")
 configure_file(${CMAKE_CURRENT_LIST_DIR}/fulmar.pc.in ${PROJECT_BINARY_DIR}/fulmar-engine.pc @ONLY)

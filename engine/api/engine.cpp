@@ -146,7 +146,7 @@ Job Engine::job(const std::string& pipeline) const {
   auto state = std::make_unique<Job::State>();
   state->engine = state_;
   const auto first = pipeline.find_first_not_of(" \t\r\n");
-  const bool json = first != std::string::npos && (pipeline[first] == '{' || pipeline[first] == '[');
+  const bool json = first != std::string::npos && pipeline[first] == '{';
   state->add(json ? to_text(parse_json(pipeline)) : pipeline);
   return Job{std::move(state)};
 }

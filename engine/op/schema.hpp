@@ -256,13 +256,13 @@ class Schema {
         j += (p.range.open_high ? ",\"below\":" : ",\"maximum\":") + number(p.range.high);
       if (!p.choices.empty()) {
         j += ",\"choices\":[";
-        for (std::size_t i = 0; i < p.choices.size(); ++i) j += (i ? "," : "") + quoted(p.choices[i]);
+        append(j, p.choices);
         j += "]";
       }
       j += "}";
     }
     j += "],\"example\":" + quoted(example_) + ",\"cites\":[";
-    for (std::size_t i = 0; i < cites_.size(); ++i) j += (i ? "," : "") + quoted(cites_[i]);
+    append(j, cites_);
     return j + "],\"agrees\":" + (agreement_ == Agreement::exactly ? "\"exactly\"" : "\"within_one_ulp\"") + "}";
   }
 
@@ -303,6 +303,13 @@ class Schema {
     }
     return q + "\"";
   }
+  /// The texts in quotes, with commas between them.
+  static void append(std::string& j, const std::vector<std::string>& texts) {
+    for (const std::string& text : texts) {
+      if (&text != texts.data()) j += ',';
+      j += quoted(text);
+    }
+  }
   static std::string ports(const std::vector<Port>& ports) {
     std::string j = "[";
     for (const auto& p : ports) {
@@ -312,7 +319,7 @@ class Schema {
       if (p.optional) j += ",\"optional\":true";
       if (!p.unit_by.empty()) {
         j += ",\"unit_by\":" + quoted(p.unit_by) + ",\"units\":[";
-        for (std::size_t i = 0; i < p.units.size(); ++i) j += (i ? "," : "") + quoted(p.units[i]);
+        append(j, p.units);
         j += "]";
       }
       if (p.table) j += ",\"table\":true";

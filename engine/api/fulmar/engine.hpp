@@ -63,7 +63,7 @@ class FULMAR_API Engine {
   /// Sorted by name.
   [[nodiscard]] std::vector<OperatorInfo> operators() const;
 
-  /// A pipeline, from text or as JSON (where it begins with '{' or '['). Errors: Errc::usage with the place shown.
+  /// A pipeline, from text or as JSON (where it begins with '{'). Errors: Errc::usage with the place shown.
   [[nodiscard]] Job job(const std::string& pipeline) const;
   [[nodiscard]] Job job(const Flow& flow) const;
   /// A recipe of those that come with Fulmar, with its inputs by name. Errors: Errc::usage where there is none of the

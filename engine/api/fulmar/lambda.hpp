@@ -26,7 +26,8 @@ struct LambdaOperator<F, R (F::*)(A...) const> {
 
 /// An operator from a lambda on one cell of each input: float for a value (missing is NaN), std::uint8_t for a flag;
 /// it returns float, std::uint8_t, bool or Both. It captures nothing, as operators have no state, and becomes part of
-/// the processor's loops: it costs no call a cell. What looks around a cell, or has parameters, is a class: operator_of().
+/// the processor's loops: it costs no call a cell. What looks around a cell, or has parameters, is a class:
+/// operator_of().
 ///
 ///     engine.add(fulmar::lambda(Schema{"ndwi", "Tell water from land."}.input(...).output(...),
 ///                               [](float green, float nir) { return (green - nir) / (green + nir); }));
