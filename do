@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 build_packages="g++ cmake ninja-build ccache libgdal-dev libproj-dev proj-data libtbb-dev libfmt-dev nlohmann-json3-dev libcli11-dev"
-test_packages="libgtest-dev libmuparser-dev libvalijson-dev libbenchmark-dev gdal-bin python3-pytest python3-numpy python3-scipy python3-gdal python3-skimage python3-pil python3-xarray-sentinel python3-jsonschema python3-pyproj python3-netcdf4 python3-h5py python3-cftime python3-xarray python3-zarr python3-spectral"
+test_packages="libgtest-dev libmuparser-dev libvalijson-dev libbenchmark-dev gdal-bin python3-pytest python3-numpy python3-scipy python3-gdal python3-skimage python3-pil python3-xarray-sentinel python3-jsonschema python3-pyproj python3-netcdf4 python3-h5py python3-cftime python3-xarray python3-zarr python3-spectral pkg-config pybind11-dev python3-dev python3-pip python3-venv python3-setuptools python3-wheel"
 bench_packages="python3-opencv"
 
 # Installs what is missing, and only that: without root nothing is asked of the system once the packages are there.
@@ -66,11 +66,11 @@ run_tests() { # preset
 
 case "${1:-}" in
   setup) need $build_packages $test_packages ;;
-  build) need $build_packages $test_packages; build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO ;;
+  build) need $build_packages $test_packages; build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO -DFULMAR_PYTHON_BINDING=ON ;;
   demo) demo ;;
   test)
     need $build_packages $test_packages
-    build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO
+    build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO -DFULMAR_PYTHON_BINDING=ON
     run_tests release
     ;;
   sanitize)
@@ -84,7 +84,7 @@ case "${1:-}" in
     ;;
   bench)
     need $build_packages $test_packages $bench_packages
-    build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO
+    build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO -DFULMAR_PYTHON_BINDING=ON
     shift
     bench/run "$@"
     ;;

@@ -174,6 +174,17 @@ Job::~Job() = default;
 Job::Job(Job&&) noexcept = default;
 Job& Job::operator=(Job&&) noexcept = default;
 
+std::vector<std::string> Job::reads() const {
+  std::set<std::string> names;
+  for (const State::Part& part : state_->parts) names_of(part.pipeline, Step::Kind::read, names, false);
+  return {names.begin(), names.end()};
+}
+
+std::vector<std::string> Job::writes() const {
+  const auto names = state_->names(Step::Kind::write);
+  return {names.begin(), names.end()};
+}
+
 Job& Job::input(const std::string& name, RasterView raster) {
   must_be_named(state_->names(Step::Kind::read), name, "reads");
   static_cast<void>(memory_source(name, raster, ""));

@@ -10,12 +10,12 @@
 
 namespace fulmar {
 
-void names_of(const Pipeline& pipeline, Step::Kind kind, std::set<std::string>& names) {
+void names_of(const Pipeline& pipeline, Step::Kind kind, std::set<std::string>& names, bool values) {
   for (const Step& step : pipeline) {
-    names_of(step.branch, kind, names);
+    names_of(step.branch, kind, names, values);
     for (const Argument& a : step.arguments) {
-      names_of(a.pipeline, kind, names);
-      if (kind == Step::Kind::read && step.kind != Step::Kind::write) names.insert(a.value);
+      names_of(a.pipeline, kind, names, values);
+      if (values && kind == Step::Kind::read && step.kind != Step::Kind::write) names.insert(a.value);
     }
     if (step.kind == kind) names.insert(step.name);
   }

@@ -11,8 +11,8 @@
 
 namespace fulmar {
 
-/// Adds the names that steps of a kind have; for those that read, the values of arguments too, which may name files.
-void names_of(const Pipeline& pipeline, Step::Kind kind, std::set<std::string>& names);
+/// Adds the names that steps of a kind have; with `values`, those of arguments too, which may name files.
+void names_of(const Pipeline& pipeline, Step::Kind kind, std::set<std::string>& names, bool values = true);
 
 /// A product of a pipeline before it that a pipeline reads and that is not there yet, or nothing.
 std::string awaited(const Pipeline& pipeline, const std::set<std::string>& made);

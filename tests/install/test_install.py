@@ -56,8 +56,8 @@ def test_what_is_not_public_is_hidden(prefix, name):
     assert not strays
 
 
-def build(where, source, *options):
-    run("cmake", "-G", "Ninja", "-S", source, "-B", where, "-DCMAKE_BUILD_TYPE=Release", *options)
+def build(where, source, *options, kind="Release"):
+    run("cmake", "-G", "Ninja", "-S", source, "-B", where, f"-DCMAKE_BUILD_TYPE={kind}", *options)
     run("cmake", "--build", where, "-j", "2")
     return where
 
@@ -116,7 +116,7 @@ def test_pkg_config_finds_it_wherever_the_prefix_lies(prefix, tmp_path):
 
 
 def test_as_a_subfolder_without_gdal(tmp_path):
-    """The engine of the sources, built by the program's own build."""
+    """The engine of the sources, built by the program's own build; without optimisation, which is what takes time."""
     where = build(tmp_path, ROOT / "tests/install/consumer", f"-DFULMAR_SOURCE={ROOT}",
-                  f"-DEXAMPLES={EXAMPLES / 'ships.cpp'};{EXAMPLES / 'own_operator.cpp'}")
+                  f"-DEXAMPLES={EXAMPLES / 'ships.cpp'};{EXAMPLES / 'own_operator.cpp'}", kind="Debug")
     check_examples(where)

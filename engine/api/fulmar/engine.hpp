@@ -123,6 +123,10 @@ class FULMAR_API Job {
   Job(Job&&) noexcept;
   Job& operator=(Job&&) noexcept;
 
+  /// The names that steps read and write: files, or what is bound to memory.
+  [[nodiscard]] std::vector<std::string> reads() const;
+  [[nodiscard]] std::vector<std::string> writes() const;
+
   /// Lets a name that is read stand for a raster or a table of the program's. The raster's cells are read where they
   /// lie. Errors: Errc::usage for a raster without cells, bands or place that make sense, or a name that no step has.
   Job& input(const std::string& name, RasterView raster);

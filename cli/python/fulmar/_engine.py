@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pipelines from Python."""
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+from . import _fulmar, _raster, _table
+
+log = logging.getLogger("fulmar")
+
+
+class Result(dict):
+    """What a run left: result["name"] is a Raster or Table kept in memory.
+
+    files      products that were written
+    summaries  Tables of what reducing operators found, by operator
+    notes      sentences for the user, which also go to the logger "fulmar"
+    backend    what computed: cpu, cuda or reference
+    """
+
+    def __init__(self, kept, files=(), summaries=None, notes=(), backend="cpu", peak_bytes=0):
+        super().__init__(kept)
+        self.files, self.notes, self.backend, self.peak_bytes = list(files), list(notes), backend, peak_bytes
+        self.summaries = summaries or {}
+
+    def __missing__(self, name):
+        raise KeyError(f"nothing was kept in memory as '{name}'; there is {', '.join(self) or 'nothing'}")
+
+
+def bytes_of(memory):
+    """512 MiB of "512M"; numbers are bytes."""
+    if not isinstance(memory, str):
+        return int(memory)
+    match = re.fullmatch(r"(\d+)([KMGT]?)(i?B)?", memory.strip(), re.IGNORECASE)
+    if not match:
+        raise ValueError(f"memory is a size such as '512M', '2G' or a number of bytes, not '{memory}'")
+    return int(match[1]) << (10 * " KMGT".index(match[2].upper() or " "))
+
+
+class Engine:
+    """Operators and ceilings. Engines of different ceilings may work side by side, each in any thread.
+
+    memory   bytes that a run may use, or "512M", "2G"; rasters handed in or out are not counted
+    threads  0: as many as the machine has
+    backend  "auto", "cpu", "cuda" or "reference"
+    """
+
+    def __init__(self, memory="512M", threads=0, backend="auto"):
+        self._engine = _fulmar.Engine(bytes_of(memory), threads, backend)
+
+    def operators(self):
+        """The schemas of all operators, by name."""
+        return {name: dict(json.loads(schema), plugin=plugin)
+                for name, _, _, plugin, schema in self._engine.operators()}
+
+    def explain(self, pipeline, **inputs):
+        """The plan in words: passes, tiles, bytes, memory, backend."""
+        job, keep = self._job(self._engine.job(str(pipeline)), inputs)
+        return job.explain()
+
+    def run(self, pipeline, *, overwrite=False, progress=None, **inputs):
+        """Runs a pipeline.
+
+        inputs    what names in the pipeline stand for: numpy arrays (rows x columns, or bands before them), masked
+                  arrays, xarray.DataArrays, Rasters; mappings of columns, pandas frames, Tables. Arrays are read where
+                  they lie.
+        products  a product whose name is a plain word ("out", "ships") is kept in memory, any other is a file
+        progress  called with the share of work done
+        Raises fulmar.Error. Ctrl-C ends the run; files that are not whole do not appear.
+        """
+        return self._run(self._engine.job(str(pipeline)), inputs, overwrite, progress)
+
+    def recipe(self, name, *, overwrite=False, progress=None, **inputs):
+        """Runs a recipe; its inputs are those that `fulmar recipes NAME` lists."""
+        values = {key: str(value) for key, value in inputs.items()}
+        return self._run(self._engine.recipe(name, values), {}, overwrite, progress)
+
+    @staticmethod
+    def recipes():
+        """The names of all recipes."""
+        return _fulmar.Engine.recipes()
+
+    def _job(self, job, inputs):
+        keep = []
+        for name, value in inputs.items():
+            if isinstance(value, _table.Table) or _is_mapping(value):
+                job.input_table(name, *_table.describe(value))
+            else:
+                described, alive = _raster.describe(_raster.as_raster(value))
+                keep.append(alive)
+                job.input(name, described)
+        return job, keep
+
+    def _run(self, job, inputs, overwrite, progress):
+        job, keep = self._job(job, inputs)
+        job.overwrite(bool(overwrite))
+        memory = [n for n in job.writes() if re.fullmatch(r"[A-Za-z_]\w*", n)]
+        for name in memory:
+            job.output(name)
+        finishers = {}
+        for product in job.products() if memory else ():
+            if product["name"] in memory and product["kind"] == "raster":
+                addresses, finishers[product["name"]] = _raster.empty_for(product)
+                job.output_into(product["name"], addresses)
+        report = job.run(progress)
+        del keep
+        kept = {name: finish() for name, finish in finishers.items()}
+        kept.update({name: _table.Table(t) for name, t in report["tables"].items()})
+        for note in report["notes"]:
+            log.info("%s", note)
+        summaries = {name: _table.Table(t) for name, t in report["summaries"].items()}
+        return Result(kept, report["files"], summaries, report["notes"], report["backend"], report["peak_bytes"])
+
+
+def _is_mapping(value):
+    pandas_frame = hasattr(value, "to_dict") and hasattr(value, "columns")
+    return pandas_frame or (hasattr(value, "keys") and not hasattr(value, "dims"))

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rasters between numpy, xarray and Fulmar, without copies where their memory allows."""
+from __future__ import annotations
+
+import datetime
+import math
+
+import numpy as np
+
+_TYPES = {"u1": "u8", "i1": "i8", "u2": "u16", "i2": "i16", "u4": "u32", "i4": "i32", "u8": "u64", "i8": "i64",
+          "f4": "f32", "f8": "f64"}
+_NUMPY = {"f32": np.float32, "u8": np.uint8}
+
+
+class Raster:
+    """Cells and where they lie.
+
+    array      numpy array of rows x columns, or bands x rows x columns; missing is NaN (f32) or 255 (flags, u8)
+    transform  six numbers in GDAL's order: x = t[0] + column t[1] + row t[2], y = t[3] + column t[4] + row t[5]; or None
+    crs        WKT, or a code such as "EPSG:32651"; "" where unknown
+    units      of each band, "" where unknown
+    nodata     the stored value that is missing, beside NaN; None where there is none
+    scale, offset   value = stored * scale + offset
+    names, times    of each band; times are datetime64[s] or None
+    bands_of_date   bands that stand side by side for one date
+    """
+
+    def __init__(self, array, transform=None, crs="", unit="", nodata=None, scale=1.0, offset=0.0, names=None,
+                 times=None, bands_of_date=1):
+        if hasattr(array, "__cuda_array_interface__"):
+            raise TypeError("the array lies on a GPU: bring it to the host first (cupy.asnumpy, tensor.cpu())")
+        if hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray):
+            array = np.from_dlpack(array)
+        self.array = np.ma.asanyarray(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
+        if self.array.ndim not in (2, 3):
+            raise ValueError(f"a raster has rows and columns, and bands before them; not {self.array.ndim} dimensions")
+        self.transform = None if transform is None else tuple(float(v) for v in _gdal_order(transform))
+        self.crs = crs or ""
+        count = 1 if self.array.ndim == 2 else self.array.shape[0]
+        self.units = [unit] * count if isinstance(unit, str) else list(unit)
+        self.nodata, self.scale, self.offset = nodata, float(scale), float(offset)
+        self.names = [""] * count if names is None else [str(n) for n in names]
+        self.times = [None] * count if times is None else list(times)
+        self.bands_of_date = int(bands_of_date)
+        for what, values in (("units", self.units), ("names", self.names), ("times", self.times)):
+            if len(values) != count:
+                raise ValueError(f"there are {count} bands and {len(values)} {what}")
+
+    @property
+    def shape(self):
+        return self.array.shape
+
+    @property
+    def dtype(self):
+        return self.array.dtype
+
+    def __array__(self, dtype=None):
+        return np.asarray(self.array, dtype)
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def __getitem__(self, key):
+        """A band by its name, or whatever numpy takes."""
+        if isinstance(key, str):
+            if key not in self.names:
+                raise KeyError(f"no band '{key}'; there are {', '.join(self.names)}")
+            return self.array if self.array.ndim == 2 else self.array[self.names.index(key)]
+        return self.array[key]
+
+    def __repr__(self):
+        size = " x ".join(str(n) for n in self.array.shape)
+        names = ", ".join(n for n in self.names if n)
+        return f"<fulmar.Raster {size} {self.array.dtype}{': ' + names if names else ''}>"
+
+    def to_xarray(self):
+        """An xarray.DataArray over the same memory, with coordinates of the cells' centres."""
+        import xarray
+        array = self.array
+        dims, coords = ["y", "x"], {}
+        if self.transform is not None and self.transform[2] == 0 and self.transform[4] == 0:
+            t = self.transform
+            coords["x"] = t[0] + (np.arange(array.shape[-1]) + 0.5) * t[1]
+            coords["y"] = t[3] + (np.arange(array.shape[-2]) + 0.5) * t[5]
+        if array.ndim == 3:
+            dims.insert(0, "time" if all(t is not None for t in self.times) and self.bands_of_date == 1 else "band")
+            coords[dims[0]] = (np.array(self.times, "datetime64[ns]") if dims[0] == "time" else self.names)
+        attrs = {}
+        if len(set(self.units)) == 1 and self.units[0]:
+            attrs["units"] = self.units[0]
+        if self.crs:
+            attrs["crs_wkt"] = self.crs
+        return xarray.DataArray(array, coords, dims, name=self.names[0] or None, attrs=attrs)
+
+
+def _gdal_order(transform):
+    """Six numbers as GDAL orders them; rasterio's Affine (a, b, c, d, e, f) is turned."""
+    if hasattr(transform, "to_gdal"):
+        return transform.to_gdal()
+    values = tuple(transform)
+    if len(values) != 6:
+        raise ValueError("transform has six numbers in GDAL's order, or is an affine.Affine")
+    return values
+
+
+def from_xarray(data):
+    """A Raster over the memory of an xarray.DataArray: x and y from its coordinates, the CRS from rioxarray or a
+    grid mapping, units and _FillValue from its attributes, dates from a time coordinate."""
+    dims = list(data.dims)
+    if data.ndim not in (2, 3):
+        raise ValueError(f"a raster has 2 or 3 dimensions, not {data.dims}")
+    x, y = dims[-1], dims[-2]
+    transform = None
+    if x in data.coords and y in data.coords:
+        steps = []
+        for name in (x, y):
+            values = np.asarray(data.coords[name].values, float)
+            step = (values[-1] - values[0]) / (len(values) - 1) if len(values) > 1 else math.nan
+            if len(values) > 1 and not np.allclose(np.diff(values), step, rtol=1e-3):
+                raise ValueError(f"the coordinates '{name}' are not evenly spaced: bring the data to a regular grid first")
+            steps.append((values[0], step))
+        (x0, dx), (y0, dy) = steps
+        dx, dy = (abs(dy), dy) if math.isnan(dx) else (dx, -abs(dx) if math.isnan(dy) else dy)
+        if math.isnan(dx):
+            raise ValueError("one cell does not tell how large it is: give a fulmar.Raster with its transform")
+        transform = (x0 - dx / 2, dx, 0.0, y0 - dy / 2, 0.0, dy)
+    crs = data.attrs.get("crs_wkt") or data.attrs.get("crs") or ""
+    for holder in [data.encoding.get("grid_mapping"), data.attrs.get("grid_mapping"), "spatial_ref", "crs"]:
+        if holder in data.coords:
+            crs = data.coords[holder].attrs.get("crs_wkt") or data.coords[holder].attrs.get("spatial_ref") or crs
+    longitude = str(data.coords[x].attrs.get("units", "")).startswith("degrees_e") if x in data.coords else False
+    if not crs and (longitude or {str(x).lower(), str(y).lower()} <= {"lon", "lat", "longitude", "latitude"}):
+        crs = "EPSG:4326"
+    names, times = None, None
+    if data.ndim == 3 and dims[0] in data.coords:
+        values = data.coords[dims[0]].values
+        if np.issubdtype(values.dtype, np.datetime64):
+            times = list(values.astype("datetime64[s]"))
+        else:
+            names = [str(v) for v in values]
+    if names is None:
+        names = [str(data.name or "")] * (1 if data.ndim == 2 else data.shape[0])
+    nodata = data.attrs.get("_FillValue", data.encoding.get("_FillValue") if data.dtype.kind in "iu" else None)
+    return Raster(data.values, transform, str(crs), str(data.attrs.get("units", "")), nodata, names=names, times=times)
+
+
+def as_raster(value):
+    """A Raster of whatever a user hands over."""
+    if isinstance(value, Raster):
+        return value
+    if hasattr(value, "dims") and hasattr(value, "coords"):
+        return from_xarray(value)
+    return Raster(value, unit="flag" if getattr(value, "dtype", None) == np.bool_ else "")
+
+
+def _seconds(time):
+    if time is None:
+        return None
+    if isinstance(time, (datetime.datetime, datetime.date, str)):
+        if isinstance(time, datetime.datetime) and time.tzinfo is not None:
+            time = time.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+        time = np.datetime64(time)
+    return float((np.datetime64(time, "us") - np.datetime64(0, "us")) / np.timedelta64(1, "s"))
+
+
+def describe(raster):
+    """What the module needs of a raster, and what must live as long as it is read."""
+    array = raster.array
+    keep = []
+    mask = None
+    if isinstance(array, np.ma.MaskedArray):
+        if array.mask is not np.ma.nomask:
+            mask = np.ascontiguousarray(~np.ma.getmaskarray(array)).view(np.uint8)
+            keep.append(mask)
+        array = array.data
+    if array.dtype == np.bool_:
+        array = array.view(np.uint8)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    kind = array.dtype.str[1:]
+    if kind not in _TYPES:
+        raise TypeError(f"cells of type {array.dtype} are not numbers of 1 to 8 bytes")
+    size = array.dtype.itemsize
+    if (not array.dtype.isnative or any(s % size for s in array.strides)
+            or array.strides[-1] == 0 or array.strides[-2] == 0 or array.__array_interface__["data"][0] % size):
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    keep.append(array)
+    stack = array[np.newaxis] if array.ndim == 2 else array
+    bands = []
+    for b in range(stack.shape[0]):
+        band = stack[b]
+        where = 0
+        if mask is not None:
+            where = (mask if mask.ndim == 2 else mask[b]).__array_interface__["data"][0]
+        nodata = None if raster.nodata is None or raster.nodata != raster.nodata else float(raster.nodata)
+        bands.append({"address": band.__array_interface__["data"][0], "type": _TYPES[kind],
+                      "row": band.strides[0] // size, "column": band.strides[1] // size, "mask": where,
+                      "nodata": nodata, "scale": raster.scale, "offset": raster.offset, "name": raster.names[b],
+                      "unit": raster.units[b], "time": _seconds(raster.times[b])})
+    height, width = stack.shape[1:]
+    return {"width": width, "height": height, "transform": raster.transform, "crs": raster.crs,
+            "bands_of_date": raster.bands_of_date, "bands": bands}, keep
+
+
+def empty_for(product):
+    """A Raster whose memory a run will write."""
+    bands = product["bands"]
+    types = {b["type"] for b in bands}
+    shape = (len(bands), product["height"], product["width"])
+    if len(types) == 1:
+        array = np.empty(shape, _NUMPY[types.pop()])
+        planes = list(array)
+    else:
+        # Values and flags do not fit one array without copies: each band is its own, and f32 is what all fit.
+        planes = [np.empty(shape[1:], _NUMPY[b["type"]]) for b in bands]
+        array = None
+    addresses = [p.__array_interface__["data"][0] for p in planes]
+    times = [None if b["time"] is None else np.datetime64(int(b["time"]), "s") for b in bands]
+
+    def finish():
+        cells = array
+        if cells is None:
+            cells = np.empty(shape, np.float32)
+            for i, plane in enumerate(planes):
+                cells[i] = plane
+                if plane.dtype == np.uint8:
+                    cells[i][plane == 255] = np.nan
+        return Raster(cells[0] if shape[0] == 1 else cells, product["transform"], product["crs"],
+                      [b["unit"] for b in bands], names=[b["name"] for b in bands], times=times)
+
+    return addresses, finish

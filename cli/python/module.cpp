@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public face of Fulmar for Python: fulmar._fulmar. What users see is made of it in fulmar/*.py.
+#include <pybind11/functional.h>
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <cmath>
+#include <fulmar/files.hpp>
+#include <fulmar/fulmar.hpp>
+#include <limits>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace py = pybind11;
+using namespace fulmar;
+
+namespace {
+
+DType dtype_named(const std::string& name) {
+  for (int i = static_cast<int>(DType::u8); i <= static_cast<int>(DType::f64); ++i)
+    if (name == name_of(static_cast<DType>(i))) return static_cast<DType>(i);
+  throw py::type_error("cells of type " + name + " are not known; there are u8 to u64, i8 to i64, f32 and f64");
+}
+
+Backend backend_named(const std::string& name) {
+  if (name == "auto") return Backend::automatic;
+  if (name == "cpu") return Backend::cpu;
+  if (name == "cuda") return Backend::cuda;
+  if (name == "reference") return Backend::reference;
+  fail(Errc::usage, "backend is auto, cpu, cuda or reference, not '" + name + "'");
+}
+
+const char* backend_name(Backend backend) {
+  return backend == Backend::cuda ? "cuda" : backend == Backend::reference ? "reference" : "cpu";
+}
+
+/// What Python says of a raster: addresses and strides in cells, as fulmar/_raster.py finds them.
+RasterView view_of(const py::dict& raster) {
+  RasterView view;
+  view.grid.width = raster["width"].cast<std::int64_t>();
+  view.grid.height = raster["height"].cast<std::int64_t>();
+  if (!raster["transform"].is_none()) view.grid.affine = raster["transform"].cast<std::array<double, 6>>();
+  view.grid.crs = raster["crs"].cast<std::string>();
+  view.bands_of_date = raster["bands_of_date"].cast<std::int64_t>();
+  for (const auto& item : raster["bands"].cast<py::list>()) {
+    const auto band = item.cast<py::dict>();
+    BandView b;
+    b.cells = reinterpret_cast<const void*>(band["address"].cast<std::uintptr_t>());
+    b.type = dtype_named(band["type"].cast<std::string>());
+    b.row = band["row"].cast<std::int64_t>(), b.column = band["column"].cast<std::int64_t>();
+    b.mask = reinterpret_cast<const std::uint8_t*>(band["mask"].cast<std::uintptr_t>());
+    b.nodata = band["nodata"].cast<std::optional<double>>();
+    b.scale = band["scale"].cast<double>(), b.offset = band["offset"].cast<double>();
+    b.name = band["name"].cast<std::string>(), b.unit = band["unit"].cast<std::string>();
+    b.time = band["time"].cast<std::optional<double>>();
+    view.bands.push_back(std::move(b));
+  }
+  return view;
+}
+
+/// A table from columns: lists of numbers, or of texts.
+FeatureTable table_of(const py::dict& columns, const py::dict& units,
+                      const std::vector<std::pair<double, double>>& places) {
+  FeatureTable table;
+  table.geometry = places.empty() ? Geometry::none : Geometry::point;
+  WordList words{table.words};
+  for (const auto& [key, values] : columns) {
+    Column column;
+    column.name = py::str(key);
+    if (units.contains(key)) column.unit = parse_unit(py::str(units[key]).cast<std::string>());
+    const auto list = values.cast<py::tuple>();  // type, values
+    const auto type = list[0].cast<std::string>();
+    column.type = type == "text"      ? ColumnType::text
+                  : type == "integer" ? ColumnType::integer
+                  : type == "flag"    ? ColumnType::flag
+                  : type == "time"    ? ColumnType::time
+                                      : ColumnType::real;
+    const auto cells = list[1].cast<py::list>();
+    if (table.columns.empty()) table.rows.resize(cells.size());
+    if (cells.size() != table.rows.size())
+      fail(Errc::usage, "column '" + column.name + "' has " + std::to_string(cells.size()) +
+                            " values, and the first has " + std::to_string(table.rows.size()));
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      table.rows[i].values.push_back(cells[i].is_none() ? std::numeric_limits<double>::quiet_NaN()
+                                     : type == "text"   ? words(cells[i].cast<std::string>())
+                                                        : cells[i].cast<double>());
+    table.columns.push_back(std::move(column));
+  }
+  for (std::size_t i = 0; i < places.size() && i < table.rows.size(); ++i)
+    table.rows[i].place = {places[i].first, places[i].second};
+  return table;
+}
+
+py::object transform_of(const Grid& grid) { return grid.affine ? py::cast(*grid.affine) : py::none(); }
+
+/// Rings of (x, y), the shell first, in the table's coordinates; the ends of rings are joined.
+py::list geometry_of(const FeatureTable& table, const Feature& row) {
+  py::list parts;
+  if (table.geometry == Geometry::cells) {
+    const auto& a = table.grid.affine;
+    for (const Polygon& polygon : row.polygons) {
+      py::list rings;
+      for (const Ring& ring : polygon) {
+        py::list points;
+        const auto add = [&](const Corner& c) {
+          const double x = c.column, y = c.row;
+          points.append(a ? py::make_tuple((*a)[0] + x * (*a)[1] + y * (*a)[2], (*a)[3] + x * (*a)[4] + y * (*a)[5])
+                          : py::make_tuple(x, y));
+        };
+        for (const Corner& c : ring) add(c);
+        if (!ring.empty()) add(ring.front());
+        rings.append(std::move(points));
+      }
+      parts.append(std::move(rings));
+    }
+    return parts;
+  }
+  for (const auto& part : row.shape) {
+    py::list rings;
+    for (const Path& path : part) {
+      py::list points;
+      for (const Coordinate& c : path) points.append(py::make_tuple(c.x, c.y));
+      if (table.geometry == Geometry::polygon && !path.empty())
+        points.append(py::make_tuple(path.front().x, path.front().y));
+      rings.append(std::move(points));
+    }
+    parts.append(std::move(rings));
+  }
+  return parts;
+}
+
+py::dict dict_of(const FeatureTable& table) {
+  static constexpr const char* types[] = {"integer", "real", "flag", "text", "time"};
+  static constexpr const char* geometries[] = {"cells", "none", "point", "line", "polygon"};
+  py::list columns;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    const Column& column = table.columns[c];
+    py::dict one;
+    one["name"] = column.name, one["unit"] = column.unit.symbol, one["description"] = column.description;
+    one["type"] = types[static_cast<int>(column.type)];
+    if (column.type == ColumnType::text) {
+      py::list texts;
+      for (const Feature& row : table.rows)
+        if (std::isnan(row.values[c]))
+          texts.append(py::none());
+        else
+          texts.append(table.word(row.values[c]));
+      one["values"] = texts;
+    } else {
+      py::array_t<double> values(static_cast<py::ssize_t>(table.rows.size()));
+      for (std::size_t i = 0; i < table.rows.size(); ++i) values.mutable_data()[i] = table.rows[i].values[c];
+      one["values"] = values;
+    }
+    columns.append(one);
+  }
+  py::dict all;
+  all["columns"] = columns, all["rows"] = table.rows.size();
+  all["geometry"] = geometries[static_cast<int>(table.geometry)];
+  all["crs"] = table.geometry == Geometry::cells ? table.grid.crs : table.crs;
+  py::list places;
+  for (const Feature& row : table.rows) places.append(py::make_tuple(row.place.lon, row.place.lat));
+  all["places"] = places;
+  return all;
+}
+
+/// A run's tables stay where they are; Python asks for what it needs of them.
+struct KeptTable {
+  std::shared_ptr<const Result> result;
+  const FeatureTable* table;
+};
+
+}  // namespace
+
+PYBIND11_MODULE(_fulmar, m) {
+  m.attr("__version__") = FULMAR_VERSION;
+  static const py::object error = py::reinterpret_borrow<py::object>(
+      PyErr_NewExceptionWithDoc("fulmar.Error",
+                                "Any failure. `code` is the exit code of the command line: 1 run-time, "
+                                "2 usage, 3 input, 4 output, 5 device, 130 cancelled.",
+                                nullptr, nullptr));
+  m.attr("Error") = error;
+  py::register_exception_translator([](std::exception_ptr p) {
+    try {
+      if (p) std::rethrow_exception(p);
+    } catch (const Error& e) {
+      py::object one = error(e.what());
+      one.attr("code") = static_cast<int>(e.code());
+      one.attr("message") = e.message();
+      PyErr_SetObject(error.ptr(), one.ptr());
+    }
+  });
+
+  py::class_<KeptTable>(m, "KeptTable")
+      .def("to_dict", [](const KeptTable& t) { return dict_of(*t.table); })
+      .def("geometry", [](const KeptTable& t, std::size_t row) {
+        if (row >= t.table->rows.size()) throw py::index_error();
+        return geometry_of(*t.table, t.table->rows[row]);
+      });
+
+  py::class_<Job>(m, "Job")
+      .def("input", [](Job& job, const std::string& name, const py::dict& raster) { job.input(name, view_of(raster)); })
+      .def("input_table",
+           [](Job& job, const std::string& name, const py::dict& columns, const py::dict& units,
+              const std::vector<std::pair<double, double>>& places) {
+             job.input(name, table_of(columns, units, places));
+           })
+      .def("output", [](Job& job, const std::string& name) { job.output(name); })
+      .def("output_into",
+           [](Job& job, const std::string& name, const std::vector<std::uintptr_t>& bands) {
+             std::vector<BandTarget> targets;
+             for (const auto address : bands) targets.push_back({reinterpret_cast<void*>(address), 0});
+             job.output(name, std::move(targets));
+           })
+      .def("reads", &Job::reads)
+      .def("writes", &Job::writes)
+      .def("overwrite", [](Job& job, bool allowed) { job.overwrite(allowed); })
+      .def(
+          "explain", [](const Job& job) { return job.explain(); }, py::call_guard<py::gil_scoped_release>())
+      .def(
+          "explain_json", [](const Job& job) { return job.explain_json(); }, py::call_guard<py::gil_scoped_release>())
+      .def("products",
+           [](const Job& job) {
+             std::vector<ProductInfo> products;
+             {
+               const py::gil_scoped_release free;
+               products = job.products();
+             }
+             py::list all;
+             for (const ProductInfo& p : products) {
+               py::dict one;
+               one["name"] = p.name;
+               one["kind"] = p.kind == ProductKind::raster    ? "raster"
+                             : p.kind == ProductKind::picture ? "picture"
+                                                              : "table";
+               one["width"] = p.grid.width, one["height"] = p.grid.height;
+               one["transform"] = transform_of(p.grid), one["crs"] = p.grid.crs;
+               py::list bands;
+               for (const ProductBand& b : p.bands) {
+                 py::dict band;
+                 band["name"] = b.name, band["type"] = name_of(b.dtype), band["unit"] = b.unit.symbol;
+                 band["nodata"] = b.nodata, band["time"] = b.time;
+                 bands.append(band);
+               }
+               one["bands"] = bands;
+               all.append(one);
+             }
+             return all;
+           })
+      .def(
+          "run",
+          [](Job& job, const py::object& progress) {
+            // Every tile looks whether Ctrl-C was pressed; the interpreter goes on with other threads in between.
+            RunControl control;
+            control.progress = [&](double share) {
+              const py::gil_scoped_acquire hold;
+              if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+              if (!progress.is_none()) progress(share);
+            };
+            auto result = std::make_shared<Result>();
+            {
+              const py::gil_scoped_release free;
+              *result = job.run(control);
+            }
+            py::dict all;
+            py::dict tables, summaries;
+            for (const auto& [name, table] : result->tables) tables[py::str(name)] = KeptTable{result, &table};
+            for (const Summary& s : result->summaries) summaries[py::str(s.op)] = KeptTable{result, &s.table};
+            all["tables"] = tables, all["summaries"] = summaries;
+            all["files"] = result->files, all["notes"] = result->notes;
+            all["backend"] = backend_name(result->backend), all["peak_bytes"] = result->peak_bytes;
+            return all;
+          },
+          py::arg("progress") = py::none());
+
+  py::class_<Engine>(m, "Engine")
+      .def(py::init([](std::int64_t memory, int threads, const std::string& backend) {
+             EngineSettings settings;
+             settings.memory = memory, settings.threads = threads, settings.backend = backend_named(backend);
+             settings.files = files();
+             return Engine{std::move(settings)};
+           }),
+           py::arg("memory"), py::arg("threads"), py::arg("backend"))
+      .def("job", [](const Engine& e, const std::string& pipeline) { return e.job(pipeline); })
+      .def("recipe", [](const Engine& e, const std::string& name,
+                        const std::map<std::string, std::string>& inputs) { return e.recipe(name, inputs); })
+      .def("operators",
+           [](const Engine& e) {
+             py::list all;
+             for (const OperatorInfo& op : e.operators())
+               all.append(py::make_tuple(op.name, op.kind, op.summary, op.plugin, op.schema));
+             return all;
+           })
+      .def_static("recipes", &Engine::recipes);
+}

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python package: arrays in and out where they lie, the operators as functions, what is refused, and the wheel."""
+import inspect
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("FULMAR_BUILD", ROOT / "build/release"))
+sys.path.insert(0, str(BUILD / "python"))
+import fulmar  # noqa: E402
+
+DEM = ROOT / "tests/data/bigtujunga_srtm30_128.tif"
+UTM = (240000.0, 10.0, 0.0, 3990000.0, 0.0, -10.0)
+
+
+def random(*shape, seed=1):
+    return np.random.default_rng(seed).gamma(2, 10, shape).astype("f4")
+
+
+@pytest.mark.parametrize("make", [
+    lambda a: a, lambda a: np.asfortranarray(a), lambda a: a[::-1], lambda a: a[:, ::-1], lambda a: a[::2, 1::3],
+    lambda a: a.astype(">f4"), lambda a: a.astype("f8"), lambda a: (a * 100).astype("u2"), lambda a: a.astype("i8"),
+    lambda a: a > 20, lambda a: np.broadcast_to(a[0], a.shape), lambda a: a.astype("f2")])
+def test_arrays_of_any_type_and_stride_are_read_as_numpy_reads_them(make):
+    array = make(random(64, 91))
+    out = fulmar.run("a ! expression 'b1 * 2 + 1' ! out", a=array)["out"]
+    expected = (np.asarray(array, "f8") * 2 + 1).astype("f4")
+    assert out.dtype == np.float32
+    np.testing.assert_array_equal(out.array, expected)
+
+
+def test_bands_stand_first_and_may_be_interleaved():
+    chunky = random(40, 50, 3)
+    for stack in (np.moveaxis(chunky, 2, 0), np.ascontiguousarray(np.moveaxis(chunky, 2, 0))):
+        out = fulmar.op.expression(stack, "b1 + b2 - b3")
+        expected = (stack[0].astype("f8") + stack[1] - stack[2]).astype("f4")
+        np.testing.assert_array_equal(out.array, expected)
+
+
+def test_masked_cells_nodata_scale_and_nan_are_missing():
+    stored = np.array([[1, 2, -9], [4, 5, 6]], "i2")
+    masked = np.ma.array(stored, mask=[[0, 1, 0], [0, 0, 0]])
+    out = fulmar.op.expression(fulmar.Raster(masked, nodata=-9, scale=0.5, offset=1), "b1")
+    np.testing.assert_array_equal(out.array, np.array([[1.5, np.nan, np.nan], [3, 3.5, 4]], "f4"))
+    found = fulmar.op.stats(np.array([[1, np.nan], [3, np.inf]], "f4"))
+    assert found["n"][0] == 2 and found["mean"][0] == 2 and found["missing"][0] == 2
+
+
+def test_statistics_are_those_of_numpy():
+    array = random(300, 401)
+    found = fulmar.op.stats(array)
+    assert found["mean"][0] == pytest.approx(array.mean(dtype="f8"), rel=1e-12)
+    assert found["std"][0] == pytest.approx(array.std(dtype="f8"), rel=1e-6)
+    assert (found["min"][0], found["max"][0]) == (array.min(), array.max())
+
+
+def test_nothing_is_copied_in_or_out():
+    """The rasters of a run take no memory beside the caller's: the process grows by the result alone."""
+    code = f"""
+import sys; sys.path.insert(0, {str(BUILD / 'python')!r})
+import numpy as np, resource, fulmar
+small = np.ones((600, 600), 'f4')
+fulmar.run("a ! expression 'b1 + 1' ! out", a=small, threads=1, memory='128M')   # what is there only once
+array = np.ones((6000, 8000), 'f4')                                              # 192 MB
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+out = fulmar.run("a ! expression 'b1 + 1' ! out", a=array, threads=1, memory='128M')["out"]
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+assert out.array.max() == 2 and out.array.flags['C_CONTIGUOUS']
+print(grown / array.nbytes)
+"""
+    grown = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+    assert 0.9 < grown < 1.4
+
+
+def test_xarray_goes_in_and_out():
+    xarray = pytest.importorskip("xarray")
+    y, x = 35.95 - 0.01 * np.arange(30), 120.05 + 0.01 * np.arange(40)
+    data = xarray.DataArray(random(30, 40), {"lat": y, "lon": x}, ("lat", "lon"), name="sst",
+                            attrs={"units": "K"})
+    data.lon.attrs["units"] = "degrees_east"
+    out = fulmar.op.median(data, window="3px")
+    assert out.units == ["K"] and "WGS 84" in out.crs
+    assert out.transform == pytest.approx((120.045, 0.01, 0, 35.955, 0, -0.01))
+    back = out.to_xarray()
+    np.testing.assert_allclose(back.x, x)
+    np.testing.assert_allclose(back.y, y)
+    assert np.shares_memory(back.values, out.array)
+    # A stack of dates: time becomes the dates of a series.
+    stack = xarray.DataArray(random(3, 30, 40), {"time": np.array(["2020-07-01", "2020-07-11", "2020-07-21"], "M8[ns]"),
+                                                 "lat": y, "lon": x}, ("time", "lat", "lon"))
+    composite = fulmar.op.composite(stack, method="median")
+    np.testing.assert_allclose(composite.array, np.median(stack.values, axis=0), rtol=1e-6)
+    with pytest.raises(ValueError, match="not evenly spaced"):
+        fulmar.op.median(data.isel(lon=[0, 1, 5]))
+
+
+def test_dlpack_goes_both_ways_and_a_gpu_is_refused_by_name():
+    out = fulmar.op.decibel(fulmar.Raster(random(4, 4), unit="1"))
+    np.testing.assert_array_equal(np.from_dlpack(out), out.array)
+
+    class OnGpu:
+        __cuda_array_interface__ = {}
+    with pytest.raises(TypeError, match="GPU"):
+        fulmar.op.decibel(OnGpu())
+
+
+def test_detections_become_objects_with_places_and_outlines():
+    sea = np.random.default_rng(3).exponential(0.01, (400, 400)).astype("f4")
+    sea[100:104, 200:220] += 2
+    result = fulmar.run("sea ! cfar --pfa 1e-9 --looks 1 --guard 410 --background 610 ! objects --min-area 1500 ! ships",
+                        sea=fulmar.Raster(sea, UTM, "EPSG:32651", "1"))
+    ships = result["ships"]
+    assert len(ships) == 1 and ships["length"][0] == pytest.approx(200, abs=15)
+    assert ships["cells"].dtype == np.int64 and ships.units["length"] == "m"
+    pyproj = pytest.importorskip("pyproj")
+    east, north = 240000 + 10 * 210, 3990000 - 10 * 102
+    lon, lat = pyproj.Transformer.from_crs(32651, 4326, always_xy=True).transform(east, north)
+    assert (ships["lon"][0], ships["lat"][0]) == pytest.approx((lon, lat), abs=1e-3)
+    ring = np.array(ships.geometry(0)["coordinates"][0][0])
+    assert tuple(ring.min(0)) == pytest.approx((242000, 3988960)) and tuple(ring[0]) == tuple(ring[-1])
+
+
+def test_tables_go_in_and_out():
+    vessels = {"mmsi": np.array([1, 2, 3]), "speed": np.array([3.0, np.nan, 12.5]), "name": ["Anna", None, "Carl"],
+               "seen": np.array(["2021-01-05T10:00:00", "NaT", "2021-01-05T12:00:00"], "M8[s]")}
+    fast = fulmar.op.filter(vessels, "speed > 10")
+    assert fast["name"].tolist() == ["Carl"] and fast["mmsi"].dtype == np.int64
+    assert fast["seen"][0] == np.datetime64("2021-01-05T12:00:00")
+    again = fulmar.op.filter(fast, "mmsi == 3")
+    assert len(again) == 1
+    with pytest.raises(fulmar.Error, match="has 2 values"):
+        fulmar.op.filter({"a": [1.0, 2, 3], "b": [1.0, 2]}, "a > 1")
+
+
+def test_files_and_memory_stand_side_by_side(tmp_path):
+    gdal = pytest.importorskip("osgeo.gdal")
+    result = fulmar.run(f"'{DEM}' ! terrain --measure slope ! [ slope ] ! '{tmp_path}/slope.tif'")
+    assert result.files == [f"{tmp_path}/slope.tif"]
+    dataset = gdal.Open(str(tmp_path / "slope.tif"))
+    np.testing.assert_array_equal(result["slope"].array, dataset.ReadAsArray())
+    assert result["slope"].transform == pytest.approx(dataset.GetGeoTransform())
+    with pytest.raises(fulmar.Error, match="overwrite") as refused:
+        fulmar.run(f"'{DEM}' ! terrain --measure slope ! '{tmp_path}/slope.tif'")
+    assert refused.value.code == 4
+    fulmar.run(f"'{DEM}' ! terrain --measure slope ! '{tmp_path}/slope.tif'", overwrite=True)
+    made = fulmar.recipe("terrain", dem=DEM, out=tmp_path / "terrain").files
+    assert any(f.endswith("hillshade.png") for f in made) and all(pathlib.Path(f).is_file() for f in made)
+
+
+def test_further_inputs_and_outputs_are_named():
+    a, b = random(20, 20), random(20, 20, seed=2)
+    out = fulmar.run("a ! expression 'b1 - b2' ! out", a=np.stack([a, b]))["out"]
+    np.testing.assert_array_equal(out.array, a - b)
+    both = fulmar.op.cfar(fulmar.Raster(a, unit="1"), pfa=1e-3, guard="5px", background="9px",
+                          outputs=["background", "detection"])
+    # Values and flags in one array: what is not known of a flag is NaN, as in the values.
+    assert both.names == ["background", "detection"] and both.dtype == np.float32
+    flags = fulmar.op.cfar(fulmar.Raster(a, unit="1"), pfa=1e-3, guard="5px", background="9px")
+    np.testing.assert_array_equal(both["detection"] == 1, flags.array == 1)
+    np.testing.assert_array_equal(np.isnan(both["detection"]), flags.array == 255)
+
+
+def test_every_operator_has_a_signature_and_words():
+    assert len(dir(fulmar.op)) > 35
+    for name in dir(fulmar.op):
+        function = getattr(fulmar.op, name)
+        assert function.__doc__.strip() and "engine" in inspect.signature(function).parameters
+        assert all(p.isidentifier() for p in inspect.signature(function).parameters)
+    assert inspect.signature(fulmar.op.cfar).parameters["pfa"].default == 1e-6
+    with pytest.raises(AttributeError, match="no operator 'cfr'"):
+        fulmar.op.cfr
+    with pytest.raises(TypeError, match="has no argument 'pfaa'"):
+        fulmar.op.cfar(random(5, 5), pfaa=1)
+
+
+@pytest.mark.parametrize("pipeline, array, code, words", [
+    ("a ! liner ! out", None, 2, "did you mean 'linear'"),
+    ("b ! linear ! out", None, 2, "no step reads 'a'"),
+    ("a ! median --window -3px ! out", None, 2, "window"),
+    ("a ! linear ! x.nothing", None, 2, "x.nothing")])
+def test_refusals_are_errors_with_a_code_and_words(pipeline, array, code, words):
+    with pytest.raises(fulmar.Error) as refused:
+        fulmar.run(pipeline, a=random(5, 5))
+    assert refused.value.code == code and words in str(refused.value)
+
+
+def test_arguments_that_mean_nothing_are_refused():
+    for bad in (np.zeros(3, "f4"), np.zeros((2, 2, 2, 2), "f4")):
+        with pytest.raises(ValueError, match="dimensions"):
+            fulmar.op.stats(bad)
+    with pytest.raises(TypeError, match="not numbers"):
+        fulmar.op.stats(np.zeros((2, 2), "c8"))
+    with pytest.raises(ValueError, match="memory is a size"):
+        fulmar.Engine(memory="many")
+    with pytest.raises(fulmar.Error, match="backend is"):
+        fulmar.Engine(backend="gpu")
+    with pytest.raises(fulmar.Error, match="has 4 x 0 cells"):
+        fulmar.op.stats(np.zeros((0, 4), "f4"))
+
+
+def test_other_threads_go_on_while_a_run_computes():
+    array = random(1500, 1500)
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.is_set():
+            ticks.append(time.monotonic())
+            time.sleep(0.002)
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    begin = time.monotonic()
+    fulmar.op.median(array, window="31px", engine=fulmar.Engine(threads=1))
+    end = time.monotonic()
+    done.set()
+    ticker.join()
+    during = [t for t in ticks if begin < t < end]
+    assert end - begin > 0.1 and len(during) > 10
+
+
+def test_engines_work_side_by_side_and_agree_to_the_bit():
+    array = random(700, 900)
+    results = {}
+
+    def work(memory, threads):
+        results[memory] = fulmar.op.median(array, window="9px", engine=fulmar.Engine(memory, threads)).array
+    workers = [threading.Thread(target=work, args=a) for a in (("256M", 1), ("512M", 2), ("1G", 1))]
+    [w.start() for w in workers]
+    [w.join() for w in workers]
+    assert len(results) == 3
+    for other in results.values():
+        np.testing.assert_array_equal(other, results["256M"])
+
+
+def test_control_c_ends_a_run_and_progress_rises():
+    shares = []
+    fulmar.run("a ! median --window 5px ! out", a=random(1500, 1500), progress=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    timer = threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in range(1000):
+            fulmar.op.median(random(1500, 1500), window="31px")
+    timer.join()
+
+    def refuse(share):
+        raise RuntimeError("mine")
+    with pytest.raises(RuntimeError, match="mine"):
+        fulmar.run("a ! median ! out", a=random(50, 50), progress=refuse)
+
+
+def test_notes_go_to_the_logger(caplog):
+    with caplog.at_level(logging.INFO, "fulmar"):
+        result = fulmar.run("a ! otsu ! out", a=np.ones((20, 20), "f4"))
+    assert result.notes and result.notes[0] in caplog.text
+
+
+def test_the_wheel_installs_and_runs(tmp_path):
+    subprocess.run(["cmake", "--build", str(BUILD), "--target", "fulmar_wheel"], check=True, capture_output=True)
+    wheels = sorted((BUILD / "wheel").glob("fulmar-*.whl"))
+    assert wheels and "cp3" in wheels[-1].name
+    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(tmp_path / "venv")], check=True)
+    python = tmp_path / "venv/bin/python"
+    subprocess.run([python, "-m", "pip", "install", "-q", "--no-index", "--no-deps", str(wheels[-1])], check=True,
+                   cwd=tmp_path)
+    code = "import numpy, fulmar; print(fulmar.__file__, fulmar.op.stats(numpy.ones((3, 3), 'f4'))['n'][0])"
+    out = subprocess.run([python, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path).stdout.split()
+    assert out[0].startswith(str(tmp_path / "venv")) and out[1] == "9.0"
