@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 build_packages="g++ cmake ninja-build ccache libgdal-dev libproj-dev proj-data libtbb-dev libfmt-dev nlohmann-json3-dev libcli11-dev"
-test_packages="libgtest-dev libmuparser-dev libvalijson-dev libbenchmark-dev gdal-bin python3-pytest python3-numpy python3-scipy python3-gdal python3-skimage python3-pil python3-xarray-sentinel python3-jsonschema python3-pyproj python3-netcdf4 python3-h5py python3-cftime python3-xarray python3-zarr python3-spectral pkg-config pybind11-dev python3-dev python3-pip python3-venv python3-setuptools python3-wheel"
+test_packages="libgtest-dev libmuparser-dev libvalijson-dev libbenchmark-dev gdal-bin python3-pytest python3-numpy python3-scipy python3-gdal python3-skimage python3-pil python3-xarray-sentinel python3-jsonschema python3-pyproj python3-netcdf4 python3-h5py python3-cftime python3-xarray python3-zarr python3-spectral pkg-config pybind11-dev python3-dev python3-pip python3-venv python3-setuptools python3-wheel doxygen mkdocs"
 bench_packages="python3-opencv"
 
 # Installs what is missing, and only that: without root nothing is asked of the system once the packages are there.
@@ -88,7 +88,14 @@ case "${1:-}" in
     shift
     bench/run "$@"
     ;;
-  docs) need doxygen; mkdir -p build; doxygen Doxyfile && echo "build/doxygen/html/index.html" ;;
+  docs)
+    need $build_packages $test_packages
+    build release -DFULMAR_TESTS=ON -DFULMAR_BENCH=ON -DFULMAR_CUDA=AUTO -DFULMAR_PYTHON_BINDING=ON
+    doxygen Doxyfile
+    python3 cli/site/build.py build/site build/release/cli/fulmar
+    mkdocs build -q -f build/site/mkdocs.yml
+    echo "build/site/html/index.html and build/doxygen/html/index.html"
+    ;;
   format) git ls-files '*.hpp' '*.cpp' '*.cuh' '*.cu' | xargs clang-format-14 -i ;;
   *) sed -n '3,5s/^# //p' "$0"; [ -z "${1:-}" ] || exit 2 ;;
 esac

@@ -38,9 +38,9 @@ void check_cube_options(const std::string& driver, const std::vector<std::string
 DatasetPtr write_cube(const std::string& path, GDALDataset& cells, const CubePlan& plan,
                       const std::atomic<bool>* cancel);
 
-/// Writes what is not ASCII in the texts of a closed Zarr as JSON's \u escapes, the same to any reader of JSON:
-/// zarr-python 2 takes nothing else, and the names of many coordinate systems have degree signs. False where a file
-/// could not be written.
+/// Writes what is not ASCII in the texts of a closed Zarr as JSON's escapes of four digits, the same to any reader of
+/// JSON: zarr-python 2 takes nothing else, and the names of many coordinate systems have degree signs. False where a
+/// file could not be written.
 bool escape_zarr(const std::string& folder);
 
 }  // namespace fulmar

@@ -83,7 +83,10 @@ class Engine:
         return _fulmar.Engine.recipes()
 
     def _job(self, job, inputs):
+        """The job with its names bound, and what must live as long as it runs."""
         keep = []
+        for name in _kept(job):
+            job.output(name)
         for name, value in inputs.items():
             if isinstance(value, _table.Table) or _is_mapping(value):
                 job.input_table(name, *_table.describe(value))
@@ -96,9 +99,7 @@ class Engine:
     def _run(self, job, inputs, overwrite, progress):
         job, keep = self._job(job, inputs)
         job.overwrite(bool(overwrite))
-        memory = [n for n in job.writes() if re.fullmatch(r"[A-Za-z_]\w*", n)]
-        for name in memory:
-            job.output(name)
+        memory = _kept(job)
         finishers = {}
         for product in job.products() if memory else ():
             if product["name"] in memory and product["kind"] == "raster":
@@ -112,6 +113,11 @@ class Engine:
             log.info("%s", note)
         summaries = {name: _table.Table(t) for name, t in report["summaries"].items()}
         return Result(kept, report["files"], summaries, report["notes"], report["backend"], report["peak_bytes"])
+
+
+def _kept(job):
+    """The products that stay in memory: those whose name is a plain word."""
+    return [n for n in job.writes() if re.fullmatch(r"[A-Za-z_]\w*", n)]
 
 
 def _is_mapping(value):
