@@ -31,12 +31,11 @@ std::vector<Window> windows_to_look_at(const RasterSource& raster) {
 
 }  // namespace
 
-bool mostly_negative(const RasterSource& source, int band) {
+Sight look_at(const RasterSource& source, int band) {
   const auto& stored = source.bands().at(static_cast<std::size_t>(band));
-  std::int64_t valid = 0, negative = 0;
+  Sight seen;
   with_type(stored.dtype, [&](auto zero) {
     using T = decltype(zero);
-    if (std::is_unsigned_v<T> && stored.scale >= 0 && stored.offset >= 0) return;
     const auto handle = source.reader();
     std::vector<T> cells;
     std::vector<std::uint8_t> mask;
@@ -54,12 +53,24 @@ bool mostly_negative(const RasterSource& source, int band) {
         }
         const auto value = static_cast<double>(cells[i]);
         if (!std::isfinite(value) || (stored.nodata && value == *stored.nodata)) continue;
-        ++valid;
-        negative += value * stored.scale + stored.offset < 0;
+        const double meant = value * stored.scale + stored.offset;
+        ++seen.valid;
+        seen.negative += meant < 0 ? 1 : 0;
+        seen.above_one += meant > 1 ? 1 : 0;
+        seen.least = std::min(seen.least, meant);
+        seen.most = std::max(seen.most, meant);
       }
     }
   });
-  return 2 * negative > valid;
+  return seen;
+}
+
+bool mostly_negative(const RasterSource& source, int band) {
+  const auto& stored = source.bands().at(static_cast<std::size_t>(band));
+  const bool is_signed = with_type(stored.dtype, [](auto zero) { return std::is_signed_v<decltype(zero)>; });
+  if (!is_signed && stored.scale >= 0 && stored.offset >= 0) return false;
+  const Sight seen = look_at(source, band);
+  return 2 * seen.negative > seen.valid;
 }
 
 }  // namespace fulmar

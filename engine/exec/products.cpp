@@ -288,6 +288,7 @@ const FeatureTable& Products::table_of(int n) {
 }
 
 void Products::finish(RunReport& report) {
+  report.notes = graph_.notes;
   for (auto& [node, labeller] : labellers_) static_cast<void>(table_of(node));
   for (const auto& [node, found] : reduced_) {
     const std::string& name = graph_.nodes[static_cast<std::size_t>(node)].op->name();

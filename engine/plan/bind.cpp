@@ -9,6 +9,7 @@
 #include <set>
 
 #include "core/missing.hpp"
+#include "core/signs.hpp"
 #include "plan/bind_warp.hpp"
 #include "plan/graph.hpp"
 #include "plan/time_range.hpp"
@@ -188,14 +189,18 @@ class Binder {
     const Grid &a = graph_.grid_of(node_of(one).grid), &b = graph_.grid_of(node_of(other).grid);
     const Node& origin = origin_of(other);
     const auto file = [&](const Node& node) { return graph_.sources[static_cast<std::size_t>(node.source)]->name(); };
-    const auto describe = [](const Grid& g) {
-      const auto name = g.crs.substr(0, g.crs.find('\n')).substr(0, 60);
+    const auto describe = [](const Grid& g, bool corner) {
       std::string size = fmt::format("{} x {} cells", g.width, g.height);
       if (g.affine) size += fmt::format(" of {:.6g} x {:.6g}", (*g.affine)[1], std::abs((*g.affine)[5]));
-      return size + (name.empty() ? ", no CRS" : ", " + name);
+      if (g.affine && corner) size += fmt::format(" from {:.10g}, {:.10g}", (*g.affine)[0], (*g.affine)[3]);
+      return size + (g.crs.empty() ? ", no CRS" : " in " + crs_name(g.crs));
     };
-    std::string words = fmt::format("{} against {}", describe(b), describe(a));
-    if (describe(a) == describe(b)) words = describe(a) + ", but " + difference_of(b, a);
+    std::string words = fmt::format("{} against {}", describe(b, true), describe(a, true));
+    if (describe(a, false) == describe(b, false)) words = describe(a, false) + ", but " + difference_of(b, a);
+    if (lie_apart(a, b))
+      wrong(origin.span, fmt::format("{} does not lie on the grid of {}: {}. They do not overlap: take rasters of one "
+                                     "region, or put them side by side with `mosaic`",
+                                     file(origin), file(origin_of(one)), words));
     // Detail is kept: the coarser grid is left, not gone to.
     const auto cell = [](const Grid& g) {
       const Ground ground = g.ground();
@@ -207,6 +212,45 @@ class Binder {
                                    "--to {}",
                                    file(origin), file(origin_of(one)), words,
                                    finer ? "the coarser one onto the finer grid" : "it onto that grid", from, to));
+  }
+
+  /// True if two rasters of one CRS share no ground.
+  static bool lie_apart(const Grid& a, const Grid& b) {
+    if (!a.affine || !b.affine || a.crs != b.crs) return false;
+    const auto extent = [](const Grid& g, int axis) {
+      const auto& f = *g.affine;
+      const auto at = [&](std::int64_t x, std::int64_t y) {
+        const auto k = static_cast<std::size_t>(3 * axis);
+        return f[k] + f[k + 1] * static_cast<double>(x) + f[k + 2] * static_cast<double>(y);
+      };
+      return std::minmax({at(0, 0), at(g.width, 0), at(0, g.height), at(g.width, g.height)});
+    };
+    for (const int axis : {0, 1}) {
+      const auto [low, high] = extent(a, axis);
+      const auto [left, right] = extent(b, axis);
+      // Longitudes may be counted in another turn.
+      if (!(axis == 0 && a.geographic) && (high <= left || right <= low)) return true;
+    }
+    return false;
+  }
+
+  /// What people call a CRS given as WKT: "WGS 84 / UTM zone 33N (EPSG:32633)".
+  static std::string crs_name(const std::string& wkt) {
+    const auto quoted_from = [&](std::size_t at) {
+      const auto begin = wkt.find('"', at), end = wkt.find('"', begin + 1);
+      return end == std::string::npos ? std::string{} : wkt.substr(begin + 1, end - begin - 1);
+    };
+    const std::string name = quoted_from(0);
+    if (name.empty()) return wkt.substr(0, std::min<std::size_t>(wkt.find('\n'), 60));
+    // The code of the whole stands last, with one bracket behind it; that of a part has more.
+    const auto id = wkt.rfind("ID[\"");
+    const auto end = id == std::string::npos ? id : wkt.find(']', id);
+    if (end == std::string::npos || std::count(wkt.begin() + static_cast<std::ptrdiff_t>(end), wkt.end(), ']') != 2)
+      return name;
+    const auto comma = wkt.find(',', id);
+    auto code = wkt.substr(comma + 1, end - comma - 1);
+    std::erase(code, '"');
+    return fmt::format("{} ({}:{})", name, quoted_from(id), code);
   }
 
   /// Where two grids differ that look alike in few digits.
@@ -228,15 +272,10 @@ class Binder {
     } else if (a.control_points != b.control_points) {
       return "their control points differ";
     }
-    const auto pair = std::mismatch(a.crs.begin(), a.crs.end(), b.crs.begin(), b.crs.end());
-    const auto part = [](const std::string& crs, std::string::const_iterator at) {
-      const auto begin = at - std::min<std::ptrdiff_t>(at - crs.begin(), 12);
-      std::string text{begin, begin + std::min<std::ptrdiff_t>(crs.end() - begin, 40)};
-      std::replace(text.begin(), text.end(), '\n', ' ');
-      return text;
-    };
-    return fmt::format("its CRS says '...{}...' where the other says '...{}...'", part(b.crs, pair.second),
-                       part(a.crs, pair.first));
+    if (a.crs.empty() || b.crs.empty()) return "one of them has no CRS";
+    const std::string one = crs_name(b.crs), other = crs_name(a.crs);
+    return one != other ? fmt::format("its CRS is {} and not {}", one, other)
+                        : fmt::format("their CRS, both called {}, are defined in different ways", one);
   }
 
   Flow read(const Step& step) {
@@ -378,9 +417,11 @@ class Binder {
   int table_of(const Step& step, const Operator& op, const Flow& flow, Span span) {
     if (flow.table >= 0) return flow.table;
     if (flow.features < 0)
-      wrong(span, fmt::format("{} takes a table, but {} yields a raster: put `objects` before it, or read a vector or "
-                              ".csv file",
-                              op.name(), flow.last));
+      wrong(span,
+            fmt::format("{} takes a table, but {} yields a raster: put {} before it, or read a vector or .csv file",
+                        op.name(), flow.last,
+                        flow.times.size() > 1 ? "`zonal --zones place.geojson` or `stats`, which make one of its dates,"
+                                              : "`objects`"));
     static_cast<void>(step);
     TableNode made;
     made.node = flow.features;
@@ -587,8 +628,7 @@ class Binder {
     return graph_.nodes[static_cast<std::size_t>(e.node)].outputs[static_cast<std::size_t>(e.output)];
   }
 
-  void check_unit(const Step& step, const Operator& op, const Port& port, const Edge& edge,
-                  const std::string& from) const {
+  void check_unit(const Step& step, const Operator& op, const Port& port, const Edge& edge, const std::string& from) {
     const Unit& have = band(edge).unit;
     if (!compatible(have, port.unit)) {
       std::string message =
@@ -620,8 +660,32 @@ class Binder {
                 fmt::format("{} needs linear {}, but the values of {} are mostly negative, as decibels are: put "
                             "`linear` before it, or state the unit with {} --unit 1",
                             op.name(), port.name, source.name(), source.name()));
+        note_values(op, port, source, origin->band);
       }
     }
+  }
+
+  /// Notes values that an input takes, and that look like something else.
+  void note_values(const Operator& op, const Port& port, const RasterSource& source, int band) {
+    if (source.computed() || source.temporary()) return;
+    const StoredBand& stored = source.bands()[static_cast<std::size_t>(band)];
+    std::string words;
+    const bool whole =
+        stored.dtype != DType::f32 && stored.dtype != DType::f64 && stored.scale == 1 && stored.offset == 0;
+    if (port.name == "intensity" && whole)
+      words = fmt::format(
+          "{}: the values of {} are whole numbers without a unit, as a sensor's counts are before they "
+          "are calibrated: `calibrate` them, or say with {} --unit 1 that they are intensities",
+          op.name(), source.name(), source.name());
+    if (port.name == "probability")
+      if (const Sight seen = look_at(source, band); seen.negative + seen.above_one > 0)
+        words = fmt::format(
+            "{}: band {} of {} runs from {:.6g} to {:.6g}, and {:.3g} % of the values looked at lie "
+            "outside [0, 1]: no probabilities, they are taken for missing",
+            op.name(), band + 1, source.name(), seen.least, seen.most,
+            100 * static_cast<double>(seen.negative + seen.above_one) / static_cast<double>(seen.valid));
+    if (!words.empty() && std::find(graph_.notes.begin(), graph_.notes.end(), words) == graph_.notes.end())
+      graph_.notes.push_back(words);
   }
 
   /// What flows into an input that is given by name: a pipeline of its own, one that goes on with what flows, or a

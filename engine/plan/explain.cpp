@@ -127,6 +127,7 @@ std::string explain(const Graph& graph, const Plan& plan) {
     }
     out += explain_pass(pass.graph, pass.plan, ++number);
   }
+  for (const std::string& note : graph.notes) out += fmt::format("note      {}\n", note);
   for (const TableNode& t : graph.tables)
     if (t.op != nullptr) out += fmt::format("tables    {}\n", t.op->name());
   if (!plan.passes.empty() || graph.nodes.empty())

@@ -170,6 +170,7 @@ struct Graph {
   std::vector<WholeStep> wholes;  ///< in the order in which they can run
   std::vector<TableNode> tables;  ///< inputs before users
   std::vector<Drawing> drawings;
+  std::vector<std::string> notes;  ///< what looks like a mistake and may be none
 
   [[nodiscard]] const Grid& grid_of(int which) const {
     return which == 0 ? grid : others[static_cast<std::size_t>(which) - 1];

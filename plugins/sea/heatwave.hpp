@@ -21,56 +21,31 @@ namespace fulmar::ops {
 /// event, intensities are missing and the counts 0. Cell by cell, no edge. Errors: a time that is not known, dates that
 /// are not a day apart, no date in the climatology's years.
 struct Heatwave {
-  struct Params {
-    std::int32_t first = 1983, last = 2012;
-    std::int32_t half_width = 5, smoothing = 31, duration = 5, gap = 2;
-    double percentile = 90;
-    bool cold = false;
-  } params;
+  using Params = heatwaves::Settings;
+  Params params;
 
   static Schema schema() {
-    return Schema{"heatwave", "Find marine heatwaves in a daily series."}
-        .series("temperature", units::any, "Temperature, one band a day, in K or degrees Celsius.", 1)
+    Schema schema{"heatwave", "Find marine heatwaves in a daily series."};
+    schema.series("temperature", units::any, "Temperature, one band a day, in K or degrees Celsius.", 1)
         .output("events", units::one, "Number of events.")
         .output("days", "d", "Days within events.")
         .output("max_intensity", units::kelvin, "Largest intensity of any event.")
         .output("mean_intensity", units::kelvin, "Mean intensity over the days of all events.")
         .output("cumulative_intensity", "K d", "Sum of the intensities over the days of all events.")
-        .output("category", units::one, "Highest category: 0 none, 1 moderate, 2 strong, 3 severe, 4 extreme.")
-        .param("first", &Params::first, "First year of the climatology.", "year", between(1, 9999))
-        .param("last", &Params::last, "Last year of the climatology.", "year", between(1, 9999))
-        .param("percentile", &Params::percentile, "Percentile of the climatology that makes the threshold.", "%",
-               strictly_between(0, 100))
-        .param("half-width", &Params::half_width, "Days pooled on either side of a day of the year.", "d",
-               between(0, 30))
-        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology, odd; 1: none.", "d",
-               between(1, 365))
-        .param("duration", &Params::duration, "Fewest days of an event.", "d", between(1, 365))
-        .param("gap", &Params::gap, "Most days between two events that make one.", "d", between(0, 365))
-        .param("cold", &Params::cold, "Find cold spells: below the percentile's opposite.", units::flag, anything())
+        .output("category", units::one, "Highest category: 0 none, 1 moderate, 2 strong, 3 severe, 4 extreme.");
+    return heatwaves::add_settings(schema)
         .example("sst.nc ! heatwave --first 1982 --last 2011 ! heatwaves.tif")
-        .cites("Hobday et al. 2016, Progress in Oceanography 141, 227")
-        .cites("Hobday et al. 2018, Oceanography 31(2), 162 (categories)")
         .agrees(exactly);
   }
-  static void check(const Params& p) {
-    heatwaves::check_smoothing(p.smoothing);
-    if (p.last < p.first)
-      fail(Errc::usage, "first: the climatology ends in " + std::to_string(p.last) + ", before its first year " +
-                            std::to_string(p.first));
-  }
+  static void check(const Params& p) { heatwaves::check_settings(p); }
 
-  FULMAR_HD heatwaves::Settings settings() const {
-    return {params.percentile, params.first,    params.last, params.half_width,
-            params.smoothing,  params.duration, params.gap,  params.cold};
-  }
   std::uint64_t table(const Dates& dates, double* values) const {
-    return heatwaves::make_calendar(dates.times, dates.count, settings(), values);
+    return heatwaves::make_calendar(dates.times, dates.count, params, values);
   }
   std::string remark(const Dates& dates) const {
-    return heatwaves::short_climatology(dates.times, dates.count, settings());
+    return heatwaves::short_climatology(dates.times, dates.count, params);
   }
-  std::uint64_t scratch(const Dates& dates) const { return heatwaves::scratch_of(dates.count, settings()); }
+  std::uint64_t scratch(const Dates& dates) const { return heatwaves::scratch_of(dates.count, params); }
 
   FULMAR_HD void operator()(Series<float> in, Table table, Scratch scratch, Outputs<float> out) const {
     const auto temperature = [in](std::int64_t i) { return in[static_cast<std::int32_t>(i)]; };
@@ -80,7 +55,7 @@ struct Heatwave {
       for (std::int32_t k = 0; k < out.count; ++k) out.set(k, missing<float>);
       return;
     }
-    const heatwaves::Detector detector{temperature, in.count, {table.values}, settings(), scratch.values};
+    const heatwaves::Detector detector{temperature, in.count, {table.values}, params, scratch.values};
     double events = 0, days = 0, most = missing<double>, cumulative = 0, category = 0;
     detector.events([&](const heatwaves::Event& e) {
       ++events;

@@ -30,52 +30,30 @@ namespace fulmar::ops {
 /// row is of a 29 February, that day does not exist, as in a model's calendar. Errors: no column of times or
 /// temperatures, two rows of one day, no row in the climatology's years.
 struct HeatwaveEvents {
-  struct Params {
+  struct Params : heatwaves::Settings {
     Words<256> time, temperature;
-    std::int32_t first = 1983, last = 2012;
-    std::int32_t half_width = 5, smoothing = 31, duration = 5, gap = 2;
-    double percentile = 90;
-    bool cold = false;
   } params;
 
   static Schema schema() {
-    return Schema{"heatwave_events", "List the marine heatwaves of a daily series of temperatures."}
-        .table("series", "One row a day, with its date and its temperature.")
+    Schema schema{"heatwave_events", "List the marine heatwaves of a daily series of temperatures."};
+    schema.table("series", "One row a day, with its date and its temperature.")
         .output_table("events", "One row an event, in the order of time.")
         .text<Params>(
             "time", [](Params& p, std::string_view text) { p.time.set(text); },
             "Column of the dates; the only one of times, or time or date, where empty.", false)
         .text<Params>(
             "temperature", [](Params& p, std::string_view text) { p.temperature.set(text); },
-            "Column of the temperatures; sst, temperature or the only one of numbers where empty.", false)
-        .param("first", &Params::first, "First year of the climatology.", "year", between(1, 9999))
-        .param("last", &Params::last, "Last year of the climatology.", "year", between(1, 9999))
-        .param("percentile", &Params::percentile, "Percentile of the climatology that makes the threshold.", "%",
-               strictly_between(0, 100))
-        .param("half-width", &Params::half_width, "Days pooled on either side of a day of the year.", "d",
-               between(0, 30))
-        .param("smoothing", &Params::smoothing, "Days of the moving average over the climatology, odd; 1: none.", "d",
-               between(1, 365))
-        .param("duration", &Params::duration, "Fewest days of an event.", "d", between(1, 365))
-        .param("gap", &Params::gap, "Most days between two events that make one.", "d", between(0, 365))
-        .param("cold", &Params::cold, "Find cold spells: below the percentile's opposite.", units::flag, anything())
+            "Column of the temperatures; sst, temperature or the only one of numbers where empty.", false);
+    return heatwaves::add_settings(schema)
         .example("sst.csv ! heatwave_events --first 1982 --last 2011 ! events.csv")
-        .cites("Hobday et al. 2016, Progress in Oceanography 141, 227")
-        .cites("Hobday et al. 2018, Oceanography 31(2), 162 (categories)")
         .agrees(exactly);
   }
-  static void check(const Params& p) {
-    heatwaves::check_smoothing(p.smoothing);
-    if (p.last < p.first)
-      fail(Errc::usage, "first: the climatology ends in " + std::to_string(p.last) + ", before its first year " +
-                            std::to_string(p.first));
-  }
+  static void check(const Params& p) { heatwaves::check_settings(p); }
 
   void tabulate(const Tables& in, TableWriter& out) const {
     const TableView table = in[0];
     const Series series = daily(table, out);
-    const heatwaves::Settings settings{params.percentile, params.first,    params.last, params.half_width,
-                                       params.smoothing,  params.duration, params.gap,  params.cold};
+    const heatwaves::Settings& settings = params;
     const auto count = static_cast<std::int64_t>(series.times.size());
     std::vector<double> calendar(heatwaves::make_calendar(series.times.data(), count, settings, nullptr));
     heatwaves::make_calendar(series.times.data(), count, settings, calendar.data());
@@ -154,9 +132,12 @@ struct HeatwaveEvents {
     for (int c = 0; c < table.columns(); ++c)
       if (fits(c)) only = c, ++count;
     if (count == 1) return only;
-    fail(Errc::input, std::string{"the series has "} + (count == 0 ? "no column" : "several columns") +
-                          (times ? " of dates as in ISO 8601, such as 2021-01-05" : " of temperatures") +
-                          "; say which with --" + what + ": it has " + table.all_names());
+    const std::string kind = times ? " of dates as in ISO 8601, such as 2021-01-05" : " of numbers";
+    if (count == 0) fail(Errc::input, "the series has no column" + kind + ": it has " + table.all_names());
+    std::string names;
+    for (const std::string_view name : known) names += (names.empty() ? "" : " or ") + std::string{name};
+    fail(Errc::input, "the series has several columns" + kind + ", and none is called " + names +
+                          ": say which with --" + what + "; it has " + table.all_names());
   }
 
   /// The rows in the order of time, one for each day.

@@ -12,6 +12,7 @@
 #include "core/math.hpp"
 #include "core/missing.hpp"
 #include "core/select.hpp"
+#include "fulmar/op.hpp"
 
 namespace fulmar::ops::heatwaves {
 
@@ -28,11 +29,32 @@ struct Settings {
 inline constexpr std::int32_t days_of_year = 366;
 inline constexpr std::int32_t leap_day = 60;  ///< 29 February
 
-/// Errors: Errc::usage where the moving average has no day in its middle.
-inline void check_smoothing(std::int32_t days) {
-  if (days % 2 == 0)
-    fail(Errc::usage, "smoothing: an average of " + std::to_string(days) + " days has no day in its middle; take " +
-                          std::to_string(days - 1) + " or " + std::to_string(days + 1));
+/// Errors: Errc::usage where the moving average has no day in its middle, or the climatology ends before it begins.
+inline void check_settings(const Settings& s) {
+  if (s.smoothing % 2 == 0)
+    fail(Errc::usage, "smoothing: an average of " + std::to_string(s.smoothing) +
+                          " days has no day in its middle; take " + std::to_string(s.smoothing - 1) + " or " +
+                          std::to_string(s.smoothing + 1));
+  if (s.last_year < s.first_year)
+    fail(Errc::usage, "first: the climatology ends in " + std::to_string(s.last_year) + ", before its first year " +
+                          std::to_string(s.first_year));
+}
+
+/// Declares the settings as parameters, and whom they come from.
+inline Schema& add_settings(Schema& schema) {
+  return schema.param("first", &Settings::first_year, "First year of the climatology.", "year", between(1, 9999))
+      .param("last", &Settings::last_year, "Last year of the climatology.", "year", between(1, 9999))
+      .param("percentile", &Settings::percentile, "Percentile of the climatology that makes the threshold.", "%",
+             strictly_between(0, 100))
+      .param("half-width", &Settings::half_width, "Days pooled on either side of a day of the year.", "d",
+             between(0, 30))
+      .param("smoothing", &Settings::smoothing, "Days of the moving average over the climatology, odd; 1: none.", "d",
+             between(1, 365))
+      .param("duration", &Settings::min_duration, "Fewest days of an event.", "d", between(1, 365))
+      .param("gap", &Settings::max_gap, "Most days between two events that make one.", "d", between(0, 365))
+      .param("cold", &Settings::cold, "Find cold spells: below the percentile's opposite.", units::flag, anything())
+      .cites("Hobday et al. 2016, Progress in Oceanography 141, 227")
+      .cites("Hobday et al. 2018, Oceanography 31(2), 162 (categories)");
 }
 
 /// What the dates tell once for all series: for each date its day of the year as in a leap year (1 to 366), and for

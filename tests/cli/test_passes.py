@@ -16,7 +16,7 @@ def field(seed=1, shape=(60, 80)):
 
 
 def test_a_product_has_one_grid(tmp_path):
-    write(tmp_path / "g1.tif", field(1, (20, 30)), transform=(504000, 10, 0, 4000000, 0, -10))
+    write(tmp_path / "g1.tif", field(1, (20, 30)), transform=(500040, 10, 0, 4000000, 0, -10))
     write(tmp_path / "g2.tif", field(2, (40, 30)), transform=(500000, 10, 0, 4000000, 0, -10))
     for text in (f"{tmp_path}/g*.tif ! {tmp_path}/o.tif", f"{tmp_path}/g*.tif ! decibel ! {tmp_path}/o.tif"):
         refused(2, text, names=["g2.tif does not lie on the grid of", "align --to"])

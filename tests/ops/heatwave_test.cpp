@@ -256,14 +256,16 @@ std::string trouble(Series s, std::int32_t first, std::int32_t last) {
 }
 
 TEST(Heatwaves, AMovingAverageHasAMiddle) {
-  for (const std::int32_t days : {1, 3, 31, 365}) EXPECT_NO_THROW(check_smoothing(days));
+  for (const std::int32_t days : {1, 3, 31, 365}) EXPECT_NO_THROW(check_settings({.smoothing = days}));
   for (const std::int32_t days : {2, 30, 364}) try {
-      check_smoothing(days);
+      check_settings({.smoothing = days});
       ADD_FAILURE() << days;
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), Errc::usage);
       EXPECT_NE(e.message().find(std::to_string(days - 1) + " or " + std::to_string(days + 1)), std::string::npos);
     }
+  EXPECT_NO_THROW(check_settings({.first_year = 2000, .last_year = 2000}));
+  EXPECT_THROW(check_settings({.first_year = 2000, .last_year = 1999}), Error);
 }
 
 TEST(Heatwaves, AxesOfTimeThatWillNotDo) {

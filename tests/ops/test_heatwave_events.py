@@ -125,7 +125,7 @@ def test_bad_series_are_said(tmp_path):
     refused(2, f"{series} ! heatwave_events --temperature ss ! {out}", names=("no column 'ss'", "did you mean 'sst'?"))
     refused(3, f"{series} ! heatwave_events --time sst ! {out}", names="holds no dates")
     series.write_text("date,a,b\n2001-01-01,10,1\n2001-01-02,11,1\n")
-    refused(3, f"{series} ! heatwave_events ! {out}", names=("several columns of temperatures", "--temperature"))
+    refused(3, f"{series} ! heatwave_events ! {out}", names=("several columns of numbers, and none is called sst or temperature", "--temperature"))
     series.write_text("date,sst\n")
     refused(3, f"{series} ! heatwave_events ! {out}", names="no rows")
 
