@@ -5,17 +5,16 @@
 
 #include <cuda_runtime.h>
 
+#include "core/device.hpp"
 #include "core/select.hpp"
 #include "op/apply.hpp"
 
 namespace fulmar::cuda {
 
-inline constexpr std::uint32_t most_inputs = 24, most_outputs = 16;
-
 /// A call with its planes, by value: the parameters of a kernel.
 struct Call {
   fulmar_call shape;
-  fulmar_plane input[most_inputs], output[most_outputs];
+  fulmar_plane input[most_device_inputs], output[most_device_outputs];
 
   /// The call as the engine's own loops see it.
   __device__ fulmar_call here() const {
@@ -27,7 +26,7 @@ struct Call {
 };
 
 inline Call by_value(const fulmar_call& call) {
-  if (call.inputs > most_inputs || call.outputs > most_outputs)
+  if (call.inputs > most_device_inputs || call.outputs > most_device_outputs)
     fail(Errc::runtime, "an operator with so many bands runs on the host alone");
   Call c{};
   c.shape = call;

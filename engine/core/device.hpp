@@ -13,13 +13,20 @@
 
 namespace fulmar {
 
+/// Planes of one call that an operator's kernels take, at most; operators with more bands run on the host.
+inline constexpr std::size_t most_device_inputs = 24, most_device_outputs = 16;
+
+/// What a piece of so many bytes takes of a lane's memory. Pieces begin at multiples of 256 bytes, with as much between
+/// them, so that rows lie well and a checker of memory sees what runs past the end of one.
+constexpr std::int64_t room_on_card(std::int64_t bytes) { return bytes <= 0 ? 0 : (bytes + 255) / 256 * 256 + 256; }
+
 /// What a card is.
 struct DeviceFacts {
   int number = 0;
   std::string name, architecture;  ///< such as "NVIDIA H100", "sm_90"
   std::int64_t memory = 0;
-  std::int64_t free = 0;  ///< known once the card is opened
-  bool fits = true;       ///< new enough for the kernels
+  std::int64_t free = 0;        ///< known once the card is opened
+  bool fits = true;             ///< new enough for the kernels
   int driver = 0, runtime = 0;  ///< versions as CUDA counts them: 1000 major + 10 minor
 };
 
@@ -38,6 +45,11 @@ class DeviceLane {
   [[nodiscard]] virtual std::byte* memory() = 0;
   [[nodiscard]] virtual void* stream() = 0;
   [[nodiscard]] virtual const DeviceTraffic& traffic() const = 0;
+
+  /// For checkers of memory: from here on nothing from `from` to the end of the memory is in use, and then these pieces
+  /// are.
+  virtual void give_back(std::byte* from) { static_cast<void>(from); }
+  virtual void use(void* piece, std::int64_t bytes) { static_cast<void>(piece), static_cast<void>(bytes); }
 
   /// Rows of `bytes` bytes from the host, or to it; a pitch is the bytes from one row to the next. Host memory that is
   /// not pinned makes the copy wait.

@@ -33,6 +33,25 @@ void move_down(fulmar_plane& plane, std::int64_t rows, DType type) {
 
 }  // namespace
 
+DeviceArena::DeviceArena(DeviceLane& lane, std::byte* memory, std::int64_t bytes)
+    : lane_{&lane}, memory_{memory}, size_{bytes} {
+  clear();
+}
+
+void DeviceArena::clear() {
+  used_ = 0;
+  lane_->give_back(memory_);
+}
+
+std::byte* DeviceArena::piece(std::int64_t bytes) {
+  const std::int64_t room = room_on_card(bytes);
+  if (used_ + room > size_) fail(Errc::runtime, "the plan set too little memory of the card aside");
+  std::byte* piece = memory_ + used_;
+  used_ += room;
+  if (bytes > 0) lane_->use(piece, bytes);
+  return piece;
+}
+
 DevicePass::DevicePass(const Graph& graph, const Plan& plan, Device& device, const std::vector<double>& ground_rows,
                        Reductions& reductions)
     : graph_{graph},
@@ -42,6 +61,10 @@ DevicePass::DevicePass(const Graph& graph, const Plan& plan, Device& device, con
       border_{rows_beyond(plan)},
       lanes_(static_cast<std::size_t>(plan.tokens)) {
   for (const auto& source : graph.sources) computed_.push_back(std::make_unique<ReaderPool>(*source, true));
+  for (const Stage& stage : plan.stages) {
+    auto& needed = needed_.emplace_back();
+    for (const Edge& e : stage.results) needed.push_back(needed_on_host(graph, plan, e));
+  }
   std::vector<double> ground;
   for (std::int64_t y = -border_; y < graph.grid.height + border_; ++y) {
     const auto row = static_cast<std::size_t>(std::clamp<std::int64_t>(y, 0, graph.grid.height - 1));
@@ -50,7 +73,7 @@ DevicePass::DevicePass(const Graph& graph, const Plan& plan, Device& device, con
   const std::int64_t constants = constant_bytes(graph, plan);
   for (Lane& lane : lanes_) {
     lane.device = device.lane(plan.lane_bytes);
-    Arena fixed{lane.device->memory(), constants};
+    DeviceArena fixed{*lane.device, lane.device->memory(), constants};
     const auto up = [&](const std::vector<double>& values) -> const double* {
       if (values.empty()) return nullptr;
       const auto count = static_cast<std::int64_t>(values.size());
@@ -77,7 +100,7 @@ DevicePass::DevicePass(const Graph& graph, const Plan& plan, Device& device, con
         lane.times[static_cast<std::size_t>(n)] = up(node.times);
       }
     lane.device->wait();
-    lane.arena = Arena{lane.device->memory() + constants, plan.lane_bytes - constants};
+    lane.arena = DeviceArena{*lane.device, lane.device->memory() + constants, plan.lane_bytes - constants};
     lane.planes.resize(graph.nodes.size());
     lane.sources.resize(plan.sources.size());
     lane.results.resize(plan.stages.size());
@@ -132,7 +155,7 @@ void DevicePass::run(std::size_t which, std::size_t stage, TileContext& tile) {
     const Edge& e = s.results[r];
     const PlaneRef& from = lane.planes[static_cast<std::size_t>(e.node)][static_cast<std::size_t>(e.output)];
     lane.results[stage].push_back({address(from, window.x, window.y), from.stride, window, from.type});
-    if (needed_on_host(graph_, plan_, e)) download(lane, from, tile.results[stage][r], window);
+    if (needed_[stage][r]) download(lane, from, tile.results[stage][r], window);
   }
 }
 

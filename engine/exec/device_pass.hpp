@@ -15,6 +15,26 @@
 
 namespace fulmar {
 
+/// Hands out pieces of a lane's memory, all taken back at once.
+class DeviceArena {
+ public:
+  DeviceArena() = default;
+  DeviceArena(DeviceLane& lane, std::byte* memory, std::int64_t bytes);
+
+  template <class T>
+  T* take(std::int64_t count) {
+    return reinterpret_cast<T*>(piece(count * static_cast<std::int64_t>(sizeof(T))));
+  }
+  void clear();
+
+ private:
+  std::byte* piece(std::int64_t bytes);
+
+  DeviceLane* lane_ = nullptr;
+  std::byte* memory_ = nullptr;
+  std::int64_t size_ = 0, used_ = 0;
+};
+
 class DevicePass {
  public:
   /// Takes all the device memory that the pass needs, and pins the tiles' memory given to pin().
@@ -46,7 +66,7 @@ class DevicePass {
   };
   struct Lane {
     std::unique_ptr<DeviceLane> device;
-    Arena arena;
+    DeviceArena arena;
     std::vector<std::vector<PlaneRef>> planes;   ///< by node, then output; of the stage at work
     std::vector<std::vector<Band>> sources;      ///< by Plan::sources, then band
     std::vector<std::vector<PlaneRef>> results;  ///< by stage, then result; cells is null where only the host has it
@@ -70,6 +90,7 @@ class DevicePass {
   Device& device_;
   Reductions& reductions_;
   std::int64_t border_;
+  std::vector<std::vector<bool>> needed_;  ///< by stage, then result: on the host
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<ReaderPool>> computed_;  ///< by source
   std::vector<std::byte*> pinned_;

@@ -17,12 +17,15 @@ std::int64_t blocks_in(const Window& own) {
   const Window all = whole_blocks(own, block_width, block_height);
   return all.cells() / (block_width * block_height);
 }
+std::int64_t room_of(const Window& window, DType type) {
+  return room_on_card(window.cells() * static_cast<std::int64_t>(size_of(type)));
+}
 const Band& band_of(const Graph& graph, Edge e) { return graph.node_of(e).outputs[static_cast<std::size_t>(e.output)]; }
 
 /// What one node takes of a lane for a window.
 std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& node, const Window& own) {
   std::int64_t bytes = 0;
-  for (const Band& b : node.outputs) bytes += bytes_of(own, node.labels() ? DType::u8 : b.type);
+  for (const Band& b : node.outputs) bytes += room_of(own, node.labels() ? DType::u8 : b.type);
   if (node.op == nullptr) return bytes;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const Edge& e = node.inputs[i];
@@ -30,18 +33,18 @@ std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& n
     const Window wide = grow(own, node.halo(i, graph.grid));
     // A copy with a border of what an earlier stage kept, and one in another type.
     if (!std::binary_search(stage.nodes.begin(), stage.nodes.end(), e.node))
-      bytes += bytes_of(wide, band_of(graph, e).type);
-    if (band_of(graph, e).type != node.port(i).type) bytes += bytes_of(wide, node.port(i).type);
+      bytes += room_of(wide, band_of(graph, e).type);
+    if (band_of(graph, e).type != node.port(i).type) bytes += room_of(wide, node.port(i).type);
   }
   for (const fulmar_view& v : node.views) {
     if (v.kind == FULMAR_VIEW_WITHIN) {
       const Halo reach = node.halo(node.input_of(v.input), graph.grid);
-      bytes += padded((own.height + 2 * reach.y) * own.width * 2) + bytes_of(own, DType::u8);
+      bytes += room_on_card((own.height + 2 * reach.y) * own.width * 2) + room_of(own, DType::u8);
     }
     if (v.kind == FULMAR_VIEW_SERIES)
-      bytes += padded(slab_rows(node, own) * own.width * static_cast<std::int64_t>(node.bands) * 4);
+      bytes += room_on_card(slab_rows(node, own) * own.width * static_cast<std::int64_t>(node.bands) * 4);
   }
-  return bytes + padded(device_scratch(graph, node, own));
+  return bytes + room_on_card(device_scratch(graph, node, own));
 }
 
 }  // namespace
@@ -148,13 +151,14 @@ std::int64_t least_bytes(const Graph& graph, int node, const Window& own) {
 }
 
 std::int64_t constant_bytes(const Graph& graph, const Plan& plan) {
-  std::int64_t bytes = padded(2 * (graph.grid.height + 2 * rows_beyond(plan)) * 8);
+  std::int64_t bytes = room_on_card(2 * (graph.grid.height + 2 * rows_beyond(plan)) * 8);
   for (const Stage& stage : plan.stages)
     for (const int n : stage.nodes) {
       const Node& node = graph.nodes[static_cast<std::size_t>(n)];
       if (!stage.device || node.op == nullptr) continue;
-      bytes += node.reduces() ? most_summary : padded(static_cast<std::int64_t>(node.table.size()) * 8);
-      bytes += padded(static_cast<std::int64_t>(node.times.size()) * 8);
+      bytes +=
+          node.reduces() ? room_on_card(most_summary) : room_on_card(static_cast<std::int64_t>(node.table.size()) * 8);
+      bytes += room_on_card(static_cast<std::int64_t>(node.times.size()) * 8);
     }
   return bytes;
 }
@@ -170,7 +174,7 @@ std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width
           w = hull(w, largest_window(graph, stage, stage.margins[k], width, height));
     for (const int band : use.bands) {
       const auto& stored = source.bands()[static_cast<std::size_t>(band)];
-      bytes += bytes_of(w, stored.dtype) + (stored.has_mask ? padded(w.cells()) : 0);
+      bytes += room_of(w, stored.dtype) + (stored.has_mask ? room_on_card(w.cells()) : 0);
     }
   }
   for (const Stage& stage : plan.stages) {

@@ -3,12 +3,11 @@
 /// What a pass needs of a card: pure functions, with no card at hand.
 #pragma once
 
+#include "core/device.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
 
-/// Planes of one call that an operator's kernels take, at most; operators with more bands run on the host.
-inline constexpr std::size_t most_device_inputs = 24, most_device_outputs = 16;
 /// What bands that are brought together may take at once: a tile is worked off in slabs of rows of no more.
 inline constexpr std::int64_t slab_bytes = std::int64_t{64} << 20;
 

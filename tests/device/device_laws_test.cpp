@@ -10,6 +10,7 @@
 
 #include "core/error.hpp"
 #include "cuda/backend.hpp"
+#include "device/checked_device.hpp"
 #include "plan/device_plan.hpp"
 #include "ptx/runtime/fulmar_ptx.h"
 #include "support/scene.hpp"
@@ -31,7 +32,9 @@ std::uint32_t seed() {
 /// The card, or null where there is none.
 Device* card() {
   static const std::unique_ptr<Device> opened =
-      cuda::devices().devices.empty() ? nullptr : cuda::open(cuda::devices().devices.front().number);
+      cuda::devices().devices.empty()
+          ? nullptr
+          : std::make_unique<CheckedDevice>(cuda::open(cuda::devices().devices.front().number));
   return opened.get();
 }
 
@@ -150,6 +153,44 @@ TEST_P(OnCard, AgreesAtEverySize) {
   }
 }
 
+/// How the interpreter runs threads: which one is next, how many blocks are there at a time, how long each runs.
+struct Schedule {
+  std::uint32_t seed, blocks, quantum;
+  bool shuffle;
+};
+void choose(const Schedule& s) {
+  fulmar_ptx_set("SEED", std::to_string(s.seed).c_str());
+  fulmar_ptx_set("BLOCKS", std::to_string(s.blocks).c_str());
+  fulmar_ptx_set("QUANTUM", std::to_string(s.quantum).c_str());
+  fulmar_ptx_set("SHUFFLE", s.shuffle ? "1" : "0");
+}
+
+/// Threads and blocks in other orders leave the same bits, and no race is seen in any. Kernels with atomics would be
+/// run twenty times more; there are none (registers.py reads the PTX).
+TEST_P(OnCard, AgreesUnderEverySchedule) {
+  if (GetParam().place != Place::metric) return;
+  if (fulmar_ptx_set == nullptr) GTEST_SKIP() << "a card runs threads as it likes";
+  for (const auto& [w, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{{block_width + 3, 3}, {37, 29}}) {
+    const Scene s = scene(w, h);
+    TRACE(s);
+    const Bound bound(registry(), s);
+    const Results expected = bound.run(reference_budget());
+    std::vector<Schedule> schedules{{1, 4, 0, false}, {2, 16, 3, true}, {3, 2, 40, true}};
+    for (std::size_t i = 0; i < schedules.size(); ++i) {
+      const Schedule& how = schedules[i];
+      SCOPED_TRACE("FULMAR_PTX_SEED=" + std::to_string(how.seed) + " _BLOCKS=" + std::to_string(how.blocks) +
+                   " _QUANTUM=" + std::to_string(how.quantum) + " _SHUFFLE=" + (how.shuffle ? "1" : "0"));
+      choose(how);
+      fulmar_ptx_reset_counts();
+      EXPECT_EQ(difference(expected, bound.run(card_budget(0, 0), card()), w), "");
+      fulmar_ptx_traffic traffic{};
+      if (i == 2 && fulmar_ptx_get_traffic("", &traffic) > 0 && traffic.atomics > 0)
+        for (std::uint32_t seed = 4; seed < 24; ++seed) schedules.push_back({seed, 16, 1 + seed % 7, false});
+    }
+    choose({0, 4, 0, false});
+  }
+}
+
 /// A small card has smaller tiles, one that is too small is refused with the numbers, and nothing depends on it. No
 /// more is held than was planned.
 TEST_P(OnCard, FitsTheMemoryOfTheCard) {
@@ -192,6 +233,44 @@ TEST_P(OnCard, FitsTheMemoryOfTheCard) {
   int lanes = other.graph.temporaries.empty() && got.plan.passes.empty() ? got.plan.tokens : 0;
   for (const Pass& pass : got.plan.passes) lanes += pass.plan.lane_bytes > 0 ? pass.plan.tokens : 0;
   EXPECT_EQ(counts.allocations, static_cast<std::uint64_t>(lanes));
+}
+
+/// The laws see what runs from one plane of a lane into the next, and what is left there from the tile before.
+TEST(CheckedDevice, WatchesEveryPiece) {
+  if (fulmar_ptx_set == nullptr || card() == nullptr) GTEST_SKIP() << "the interpreter of PTX watches memory";
+  const auto trouble = [](std::int64_t rows_cleared, std::int64_t rows_copied, bool next_tile) {
+    const auto lane = card()->lane(1 << 16);
+    constexpr std::int64_t width = 40, height = 10, bytes = width * height * 4;
+    const auto plane = [&](std::byte* cells, std::int64_t rows) {
+      fulmar_plane p{};
+      p.cells = cells, p.stride = p.width = width, p.height = rows, p.dtype = FULMAR_F32;
+      lane->use(cells, bytes);
+      return p;
+    };
+    fulmar_ptx_set("STICKY", "1");
+    std::string report;
+    try {
+      lane->give_back(lane->memory());
+      fulmar_plane from = plane(lane->memory(), rows_cleared), to = plane(lane->memory() + room_on_card(bytes), 0);
+      lane->clear(from);
+      if (next_tile) {
+        lane->give_back(lane->memory());
+        from = plane(lane->memory(), 0), to = plane(lane->memory() + room_on_card(bytes), 0);
+      }
+      from.height = to.height = rows_copied;
+      lane->copy(from, to);
+      lane->wait();
+    } catch (const Error&) {
+      report = fulmar_ptx_report();
+      fulmar_ptx_clear_fault();
+    }
+    fulmar_ptx_set("STICKY", "0");
+    return report;
+  };
+  EXPECT_EQ(trouble(10, 10, false), "");
+  EXPECT_NE(trouble(11, 10, false), "") << "a row too many was written";
+  EXPECT_NE(trouble(10, 11, false), "") << "a row too many was read";
+  EXPECT_NE(trouble(10, 10, true), "") << "the cells of the tile before were read";
 }
 
 const auto by_label = [](const testing::TestParamInfo<Case>& i) { return i.param.label(); };

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the assembler says of every kernel: no spills, no stack but where a kernel states why, registers within budget.
+And no atomics: what a kernel leaves must not depend on the order of its threads, and a kernel with atomics wants many more
+schedules than the laws try otherwise (AgreesUnderEverySchedule).
 
     registers.py OBJECT... [--arch sm_75]
 
@@ -54,7 +56,9 @@ def main():
     parser.add_argument("--arch", default="sm_75")
     parser.add_argument("--ptxas", default="ptxas")
     options = parser.parse_args()
-    found = [k for path in options.objects for text in texts(path) for k in kernels(text, options.ptxas, options.arch)]
+    modules = [text for path in options.objects for text in texts(path)]
+    found = [k for text in modules for k in kernels(text, options.ptxas, options.arch)]
+    atomics = sum(len(re.findall(rb"^\s*(?:@!?%p\d+\s+)?(?:atom|red)\.", text, re.MULTILINE)) for text in modules)
     if not found:
         sys.exit("no kernel in any object")
     broken = 0
@@ -65,8 +69,8 @@ def main():
         broken += wrong
         print(f"{registers:4} of {budget:3} registers {stack:5} of {room:4} bytes of stack {spills:4} spilled "
               f"{'BROKEN ' if wrong else ''} {words[:150]}")
-    print(f"{len(found)} kernels, {broken} beyond their budget, for {options.arch}")
-    sys.exit(1 if broken else 0)
+    print(f"{len(found)} kernels, {broken} beyond their budget, for {options.arch}; {atomics} atomics")
+    sys.exit(1 if broken or atomics else 0)
 
 
 if __name__ == "__main__":

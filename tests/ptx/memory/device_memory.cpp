@@ -96,11 +96,11 @@ void DeviceMemory::release(std::uint64_t address) {
   forget(initialised(a.begin), taken);
 }
 
-void DeviceMemory::divide(std::uint64_t allocation) {
+void DeviceMemory::divide(std::uint64_t allocation, std::uint64_t from) {
   const Allocation& a = *allocation_at(allocation);
-  const std::uint64_t taken = (a.bytes + granule - 1) / granule * granule;
-  std::fill_n(owners_ + offset(a.begin) / granule, taken / granule, 0u);
-  forget(initialised(a.begin), taken);
+  const std::uint64_t taken = (a.begin + a.bytes - from + granule - 1) / granule * granule;
+  std::fill_n(owners_ + offset(from) / granule, taken / granule, 0u);
+  forget(initialised(from), taken);
 }
 
 bool DeviceMemory::add_part(std::uint64_t begin, std::uint64_t bytes, const std::string& what) {

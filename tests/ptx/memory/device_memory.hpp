@@ -46,8 +46,9 @@ class DeviceMemory {
   void release(std::uint64_t address);
   /// The allocation that begins there, parts or no parts.
   Allocation* allocation_at(std::uint64_t begin);
-  /// An allocation that a program divides itself: from now on only its parts may be used, and none is there yet.
-  void divide(std::uint64_t allocation);
+  /// An allocation that a program divides itself: from now on only its parts may be used, and from `from` on none is
+  /// there yet.
+  void divide(std::uint64_t allocation, std::uint64_t from);
   /// A part of it, not written yet. False if it does not begin at a multiple of 256 bytes in a divided allocation.
   bool add_part(std::uint64_t begin, std::uint64_t bytes, const std::string& what);
 

@@ -43,6 +43,8 @@ FULMAR_PTX_API int fulmar_ptx_set(const char* name, const char* value);
 /** For a program that divides an allocation itself: from here on (in the order of the stream) only parts of it may be
  * used, and there are none yet. Leave 256 bytes between parts, and what runs past the end of one is seen. */
 FULMAR_PTX_API void fulmar_ptx_divide(void* allocation, void* stream);
+/** The same from an address within it on, at a multiple of 256 bytes; what lies before stays as it is. */
+FULMAR_PTX_API void fulmar_ptx_divide_from(void* allocation, void* from, void* stream);
 /** A part, at a multiple of 256 bytes; nothing of it is written yet. */
 FULMAR_PTX_API void fulmar_ptx_part(void* begin, uint64_t bytes, const char* name, void* stream);
 /** The report of the last fault (STICKY=1), or "". */

@@ -210,15 +210,19 @@ int fulmar_ptx_set(const char* name, const char* value) {
   return known;
 }
 
-void fulmar_ptx_divide(void* allocation, void* stream) {
+void fulmar_ptx_divide(void* allocation, void* stream) { fulmar_ptx_divide_from(allocation, allocation, stream); }
+
+void fulmar_ptx_divide_from(void* allocation, void* from, void* stream) {
   using fulmar::ptx::Fault, fulmar::ptx::FaultKind;
-  const auto at = reinterpret_cast<std::uint64_t>(allocation);
+  const auto at = reinterpret_cast<std::uint64_t>(allocation), first = reinterpret_cast<std::uint64_t>(from);
   fulmar::ptx::guarded([&](Runtime& r) {
-    r.queues.push(r.queues.of(stream), "division of memory", [&r, at] {
+    r.queues.push(r.queues.of(stream), "division of memory", [&r, at, first] {
       const auto* const a = r.device.memory.allocation_at(at);
       if (!a || !a->live) throw Fault(FaultKind::misuse, "what is to be divided is no allocation");
-      r.queues.touch(at, a->bytes, true);
-      r.device.memory.divide(at);
+      if (first < at || first > at + a->bytes || (first - at) % fulmar::ptx::DeviceMemory::granule != 0)
+        throw Fault(FaultKind::misuse, "an allocation is divided from a multiple of 256 bytes within it on");
+      r.queues.touch(first, a->bytes - (first - at), true);
+      r.device.memory.divide(at, first);
     });
     return cudaSuccess;
   });
