@@ -37,6 +37,9 @@ class AffineTransformer : public GridTransformer {
     }
   }
   [[nodiscard]] double turn() const override { return turn_; }
+  [[nodiscard]] bool upright() const override {
+    return target_[2] == 0 && target_[4] == 0 && source_[2] == 0 && source_[4] == 0;
+  }
   [[nodiscard]] std::unique_ptr<GridTransformer> copy() const override {
     return std::make_unique<AffineTransformer>(*this);
   }

@@ -23,6 +23,8 @@ class FULMAR_API GridTransformer {
   virtual void places(const Window& window, double* columns, double* rows) = 0;
   /// Columns of the source that make one turn of the earth; 0 where its columns are no longitudes.
   [[nodiscard]] virtual double turn() const = 0;
+  /// True where a place's column follows from the cell's column alone, and its row from the row, to the bit.
+  [[nodiscard]] virtual bool upright() const { return false; }
   [[nodiscard]] virtual std::unique_ptr<GridTransformer> copy() const = 0;
 };
 

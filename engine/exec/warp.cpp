@@ -27,8 +27,18 @@ struct Gathered {
   bool near = false;             ///< the nearest cell is there
 };
 
+/// The places of a slice along one axis of an upright warp, and their kernels.
+struct Axis {
+  std::vector<double> place, step;  ///< NaN where the source has no such column or row
+  std::vector<std::int64_t>
+      first;                    ///< of the kernel, among the cells that are held; -1 where they do not hold all of it
+  std::vector<double> weights;  ///< the first of every place, then the second of every place
+};
+
 /// Memory of one thread, shared by the inputs it reads one after the other.
 struct Buffers {
+  Axis across, down;
+  std::vector<double> lines;          ///< source rows at the columns of the target
   std::vector<double> columns, rows;  ///< of the places of a slice and the cells around it
   std::vector<Place> places;
   std::vector<float> cells;  ///< of the source
@@ -54,12 +64,14 @@ class InputReader {
         method_{method},
         lock_{lock},
         transformer_{input.transformer->copy()},
-        reach_{input.reach} {}
+        reach_{input.reach},
+        upright_{transformer_->upright() && !grid_.wraps && method != Resampling::average} {}
 
   /// Computes the cells of a window, at most a slice, that are missing so far.
   void fill(int band, const Window& window, float* out, std::int64_t stride) {
     if (intersect(window, reach_).empty()) return;
     window_ = window, out_ = out, stride_ = stride, band_ = band;
+    if (upright_ && fill_upright()) return;
     if (!find_places()) return;
     process({0, 0, window.width, window.height});
   }
@@ -295,6 +307,164 @@ class InputReader {
     }
   }
 
+  /// Finds places along one axis, from those of the cells and one more at either end. False where a footprint stretches
+  /// the kernel.
+  bool set_axis(Axis& axis, const std::vector<double>& places, std::int64_t count, std::int64_t size, bool columns) {
+    axis.place.resize(static_cast<std::size_t>(count));
+    axis.step.resize(axis.place.size());
+    for (std::size_t i = 0; i < axis.place.size(); ++i) {
+      const double p = snapped(places[i + 1]);
+      axis.place[i] = p >= 0 && p < static_cast<double>(size) ? p : missing<double>;
+      const double wide =
+          columns ? step(places[i], places[i + 1], places[i + 2]) : plain_step(places[i], places[i + 1], places[i + 2]);
+      axis.step[i] = std::min(wide, static_cast<double>(size));
+      if (method_ != Resampling::nearest && !std::isnan(axis.place[i]) && axis.step[i] > least_stretch) return false;
+    }
+    return true;
+  }
+
+  /// Source cells that the places of an axis need: the first, and how many.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> needed_along(const Axis& axis) const {
+    double low = std::numeric_limits<double>::infinity(), high = -low;
+    for (const double p : axis.place)
+      if (!std::isnan(p)) low = std::min(low, p), high = std::max(high, p);
+    if (low > high) return {0, 0};
+    const double reach = reach_of(method_, 1) + 0.5;
+    const auto first = static_cast<std::int64_t>(std::floor(low - reach));
+    return {first, static_cast<std::int64_t>(std::ceil(high + reach)) - first};
+  }
+
+  /// The same as find_places() and process(), to the bit, where the kernels of a column of cells are alike and those of
+  /// a row too: weights are found once a column and once a row, and a source row is brought to the target's columns
+  /// once for all target rows that need it. False where the slice is none of that sort; then nothing was done.
+  bool fill_upright() {
+    const auto most = static_cast<std::size_t>(std::max(window_.width, window_.height) + 2);
+    buffers_.columns.resize(std::max(buffers_.columns.size(), most));
+    buffers_.rows.resize(buffers_.columns.size());
+    transformer_->places({window_.x - 1, window_.y, window_.width + 2, 1}, buffers_.columns.data(),
+                         buffers_.rows.data());
+    if (!set_axis(buffers_.across, buffers_.columns, window_.width, grid_.width, true)) return false;
+    transformer_->places({window_.x, window_.y - 1, 1, window_.height + 2}, buffers_.columns.data(),
+                         buffers_.rows.data());
+    if (!set_axis(buffers_.down, buffers_.rows, window_.height, grid_.height, false)) return false;
+    const auto [x, width] = needed_along(buffers_.across);
+    const auto [y, height] = needed_along(buffers_.down);
+    if (width == 0 || height == 0) return true;
+    const Window from = intersect({x, y, width, height}, grid_.window());
+    if (from.cells() > most_cells) return false;
+    load(from);
+    with_method([&](auto m) { resample_upright<decltype(m)::value>(); });
+    return true;
+  }
+
+  template <Resampling method>
+  void set_kernels(Axis& axis, std::int64_t low, std::int64_t high) const {
+    constexpr int radius = radius_of(method), count = 2 * radius;
+    const std::size_t n = axis.place.size();
+    axis.first.assign(n, -1);
+    axis.weights.assign(n * count, missing<double>);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (std::isnan(axis.place[i])) continue;
+      if constexpr (method == Resampling::nearest) {
+        axis.first[i] = static_cast<std::int64_t>(axis.place[i]) - low;
+      } else {
+        std::int64_t first = 0;
+        const double f = plain_first(axis.place[i], radius, first);
+        if (first < low || first + count > high) continue;
+        axis.first[i] = first - low;
+        double w[count];
+        plain_weights<method>(f, w);
+        for (int a = 0; a < count; ++a) axis.weights[static_cast<std::size_t>(a) * n + i] = w[a];
+      }
+    }
+  }
+
+  template <Resampling method>
+  void resample_upright() {
+    if constexpr (method == Resampling::nearest) {
+      set_kernels<method>(buffers_.across, held_.x, held_.right());
+      for (std::int64_t y = 0; y < window_.height; ++y) {
+        const double place = buffers_.down.place[static_cast<std::size_t>(y)];
+        if (std::isnan(place)) continue;
+        const float* from = cell(held_.x, static_cast<std::int64_t>(place));
+        float* row = out_ + y * stride_;
+        for (std::int64_t x = 0; x < window_.width; ++x) {
+          const std::int64_t at = buffers_.across.first[static_cast<std::size_t>(x)];
+          if (at >= 0 && is_missing(row[x])) row[x] = from[at];
+        }
+      }
+    } else if constexpr (method != Resampling::average) {
+      constexpr int count = 2 * radius_of(method);
+      set_kernels<method>(buffers_.across, held_.x, held_.right());
+      set_kernels<method>(buffers_.down, held_.y, held_.bottom());
+      const bool held = held_.width >= count;  // a kernel that is none reads its cells too
+      const auto width = static_cast<std::size_t>(window_.width), height = static_cast<std::size_t>(window_.height);
+      buffers_.lines.resize(count * width);
+      std::int64_t lines[count];
+      std::fill_n(lines, count, -1);
+      for (std::size_t y = 0; y < height; ++y) {
+        if (std::isnan(buffers_.down.place[y])) continue;
+        float* row = out_ + static_cast<std::int64_t>(y) * stride_;
+        const std::int64_t first = buffers_.down.first[y];
+        bool gaps = true;
+        if (held && first >= 0) {
+          const double* from[count];
+          double weights[count];
+          for (int b = 0; b < count; ++b) {
+            const std::int64_t line = first + b;
+            double* const to = buffers_.lines.data() + static_cast<std::size_t>(line % count) * width;
+            if (std::exchange(lines[line % count], line) != line) bring<count>(line, to);
+            from[b] = to, weights[b] = buffers_.down.weights[static_cast<std::size_t>(b) * height + y];
+          }
+          gaps = combine<count>(from, weights, row);
+        }
+        if (!gaps) continue;
+        for (std::size_t x = 0; x < width; ++x) {
+          if (std::isnan(buffers_.across.place[x]) || !is_missing(row[x])) continue;
+          Gathered g;
+          begin({buffers_.across.place[x], buffers_.down.place[y], buffers_.across.step[x], buffers_.down.step[y]}, 0,
+                g);
+          add_full(g);
+          if (is_missing(g.full)) add_valid(g);
+          row[x] = finish(g);
+        }
+      }
+    }
+  }
+
+  /// One of the source rows that are held, at the columns of the target: sums along the row.
+  template <int count>
+  void bring(std::int64_t line, double* to) const {
+    const std::size_t width = buffers_.across.place.size();
+    const float* const from = buffers_.cells.data() + line * held_.width;
+    const double* const weights = buffers_.across.weights.data();
+    const std::int64_t* const first = buffers_.across.first.data();
+#pragma GCC ivdep
+    for (std::size_t x = 0; x < width; ++x) {
+      const float* const at = from + (first[x] < 0 ? 0 : first[x]);
+      double sum = 0;
+      for (int a = 0; a < count; ++a)
+        sum += weights[static_cast<std::size_t>(a) * width + x] * static_cast<double>(at[a]);
+      to[x] = sum;
+    }
+  }
+
+  /// Sums across rows, into the cells that are missing so far. True where any of the sums is missing.
+  template <int count>
+  bool combine(const double* const* from, const double* weights, float* row) const {
+    const auto width = static_cast<std::size_t>(window_.width);
+    int gaps = 0;
+#pragma GCC ivdep
+    for (std::size_t x = 0; x < width; ++x) {
+      double full = 0;
+      for (int b = 0; b < count; ++b) full += weights[b] * from[b][x];
+      const float value = static_cast<float>(full);
+      gaps |= is_missing(value) ? 1 : 0;
+      row[x] = is_missing(row[x]) ? value : row[x];
+    }
+    return gaps != 0;
+  }
+
   /// Source rows come a strip at a time, each cell gathering what it needs of them.
   void stream(const Window& part, const Window& from, double reference) {
     buffers_.gathered.assign(static_cast<std::size_t>(part.cells()), Gathered{});
@@ -396,6 +566,7 @@ class InputReader {
   std::mutex* lock_;
   std::unique_ptr<GridTransformer> transformer_;
   Window reach_;
+  bool upright_;
   std::unique_ptr<RasterReader> reader_;
 
   // the slice at work
@@ -491,7 +662,8 @@ class WarpedSource : public RasterSource {
 
 std::int64_t WarpedSource::working_bytes() const {
   constexpr std::int64_t cells = slice_width * slice_height, around = (slice_width + 2) * (slice_height + 2);
-  constexpr std::int64_t own = most_cells * 4 + piece_cells * 9 + around * 16 +
+  constexpr std::int64_t axes = 64 * 8 * (slice_width + slice_height);
+  constexpr std::int64_t own = most_cells * 4 + piece_cells * 9 + around * 16 + axes +
                                cells * static_cast<std::int64_t>(sizeof(Place) + sizeof(Gathered));
   std::int64_t most = 0;  // inputs are read one after the other
   for (const WarpInput& input : inputs_)

@@ -82,6 +82,7 @@ struct Terrain {
                    h = z(0, 1), i = z(1, 1);
       const double nine = a + b + c + d + e + f + g + h + i;
       double value = 0;
+      bool gone = is_missing(nine);
       if constexpr (measure == Measure::tpi) {
         value = e - (a + b + c + d + f + g + h + i) / 8;
       } else if constexpr (measure == Measure::tri) {
@@ -107,9 +108,10 @@ struct Terrain {
         }
         p *= params.z_factor, q *= params.z_factor;
         // A row at a pole has no width; that of a cell whose size is unknown is 0 as well.
-        value = here.dx > 1e-6 * here.dy ? of_gradient(p, q) : missing<double>;
+        gone |= !(here.dx > 1e-6 * here.dy);
+        value = of_gradient(p, q);
       }
-      return is_missing(nine) ? missing<float> : rounded(value);
+      return gone ? missing<float> : rounded(value);
     }
 
     FULMAR_HD double of_gradient(double p, double q) const {
@@ -125,7 +127,9 @@ struct Terrain {
         return square > 0 ? turned : missing<double>;
       } else {
         const double cosine = (params.up - (p * params.east + q * params.north)) / math::sqrt(1 + square);
-        return cosine > 0 ? math::floor(1 + 254 * cosine + 0.5) : 1.0;
+        // In the shade this gives floor(1.5) = 1; a choice afterwards would be a branch, and the loop not vectorise.
+        const double lit = cosine > 0 ? cosine : 0.0;
+        return math::floor(1 + 254 * lit + 0.5);
       }
     }
 
