@@ -106,7 +106,9 @@ void print_reports(const std::vector<RunReport>& reports) {
       if (said.insert(note).second) fmt::print(to, "{}\n", note);
   for (const RunReport& report : reports)
     for (const SummaryReport& s : report.summaries) {
-      if (prints || s.table.rows.empty() || s.table.rows.size() > few) continue;
+      // Of several rows those of bands and dates, which the first column tells; others are numbers to go on with.
+      const bool told = s.table.rows.size() == 1 || s.table.columns.front().type != ColumnType::real;
+      if (prints || !told || s.table.rows.size() > few) continue;
       fmt::print(to, "\n");
       s.table.rows.size() == 1 ? print_numbers(to, s) : print_rows(to, s);
     }

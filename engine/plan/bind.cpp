@@ -841,11 +841,13 @@ class Binder {
     all.by_row = by_row;
     for (const Edge& e : results) all.nodes.push_back(e.node);
     const std::size_t dates = flow.times.size(), bands = flow.bands.size();
-    // Bands of one file are dates of their own, unless it was measured at once.
-    const std::set<double> moments(flow.times.begin(), flow.times.end());
-    const bool dated = moments.size() > 1 && bands % dates == 0 &&
-                       std::none_of(flow.times.begin(), flow.times.end(), [](double t) { return is_missing(t); });
-    const std::size_t of_date = dated && moments.size() == dates ? bands / dates : bands;
+    // Bands of one file are dates of their own, unless it was measured at once. Some may be of no known time.
+    std::set<double> moments;
+    bool all_known = true;
+    for (const double t : flow.times) is_missing(t) ? void(all_known = false) : void(moments.insert(t));
+    const bool dated =
+        bands % std::max<std::size_t>(1, dates) == 0 && (moments.size() > 1 || (!moments.empty() && !all_known));
+    const std::size_t of_date = dated && all_known && moments.size() == dates ? bands / dates : bands;
     for (std::size_t b = 0; b < bands && dated; ++b) all.times.push_back(flow.times[b / (bands / dates)]);
     if (of_date > 1) {
       std::vector<std::string> names;

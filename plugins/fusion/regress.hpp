@@ -58,6 +58,12 @@ struct Regress : SceneMoments<float> {
     return count;
   }
 
+  std::string remark(const Round&, const double* numbers) const {
+    return is_missing(numbers[1]) ? "no more cells have a value in every band and the target than there are weights: "
+                                    "every cell of the result is missing"
+                                  : "";
+  }
+
   FULMAR_HD float operator()(Bands<float> in, float, Table table) const {
     double sum = table[1];
     for (std::int32_t b = 0; b < in.count; ++b) sum += table[columns * (b + 1) + 1] * static_cast<double>(in[b]);

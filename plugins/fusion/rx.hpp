@@ -39,6 +39,12 @@ struct Rx : SceneMoments<> {
     return count;
   }
 
+  std::string remark(const Round&, const double* numbers) const {
+    return is_missing(numbers[0]) ? "no more cells have a value in every band than there are bands: every cell of the "
+                                    "result is missing"
+                                  : "";
+  }
+
   [[nodiscard]] std::uint64_t scratch(const Dates& dates) const {
     return static_cast<std::uint64_t>(dates.count * dates.bands);
   }

@@ -164,7 +164,7 @@ inline std::string in_words(const CleanCounts& c, std::int64_t of, double most_k
   std::string knots = std::to_string(most_knots);
   knots.erase(knots.find_last_not_of('0') + 1);
   if (knots.back() == '.') knots.pop_back();
-  add(c.jumps, "jumps that imply more than " + knots + " kn");
+  add(c.jumps, (c.jumps == 1 ? "jump that implies more than " : "jumps that imply more than ") + knots + " kn");
   return text;
 }
 

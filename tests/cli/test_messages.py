@@ -109,3 +109,119 @@ def test_a_cube_where_a_series_is_asked_for(tmp_path):
     assert "zonal --zones" in call("recipes", "heatwave-events").out
     (tmp_path / "t.csv").write_text("time,name\n2000-01-01,a\n")
     assert "no column of numbers" in refused(3, f"{tmp_path}/t.csv ! heatwave_events ! {tmp_path}/e.csv")
+
+
+# ---- bad input of each kind of table, source and reduction: an error that says why, or a stated missing ----
+
+
+def csv(path):
+    return path.read_text().splitlines()
+
+
+def test_zones_outside_the_raster(tmp_path, scene):
+    inside = "POLYGON((500000 3999500,500300 3999500,500300 4000000,500000 3999500))"
+    outside = "POLYGON((0 0,1 0,1 1,0 0))"
+    for name, shapes in (("out", [outside]), ("mixed", [outside, inside]), ("none", [])):
+        collection = {"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}},
+                      "features": [json.loads(feature_of(w)) for w in shapes]}
+        (tmp_path / f"{name}.geojson").write_text(json.dumps(collection))
+    message = refused(3, f"{scene} ! zonal --zones {tmp_path}/out.geojson ! {tmp_path}/o.csv")
+    assert "do not overlap" in message and "out.geojson" in message
+    run(f"{scene} ! zonal --zones {tmp_path}/mixed.geojson ! {tmp_path}/o.csv")
+    first, second = (row.split(")\"", 1)[1].split(",")[1:] for row in csv(tmp_path / "o.csv")[1:])
+    assert first == ["1", "0", "", "", "", "", ""] and int(second[1]) > 700
+    assert "holds no shapes" in refused(3, f"{scene} ! zonal --zones {tmp_path}/none.geojson ! {tmp_path}/o2.csv")
+    # Zones that flow, of which none is left, make a table without rows; those outside are an error as well.
+    run(f"{scene} ! zonal --zones [ {tmp_path}/mixed.geojson ! filter '1 > 2' ] ! {tmp_path}/e.csv")
+    assert len(csv(tmp_path / "e.csv")) == 1
+    message = refused(3, f"{scene} ! zonal --zones [ {tmp_path}/out.geojson ! filter '2 > 1' ] ! {tmp_path}/o2.csv")
+    assert "do not overlap" in message
+
+
+def feature_of(wkt):
+    from osgeo import ogr
+    return json.dumps({"type": "Feature", "properties": {}, "geometry": json.loads(ogr.CreateGeometryFromWkt(wkt).ExportToJson())})
+
+
+def test_ais_that_is_empty_or_impossible(tmp_path):
+    head = "mmsi,time,lon,lat,sog,cog\n"
+    (tmp_path / "nothing.csv").write_text("")
+    (tmp_path / "nothing.nmea").write_text("")
+    (tmp_path / "rowless.csv").write_text(head)
+    (tmp_path / "noise.nmea").write_text("$GPGGA,1,2,3*00\nhello\n")
+    for name, words in (("nothing.csv", "is empty"), ("nothing.nmea", "is empty"), ("rowless.csv", "holds no rows")):
+        message = refused(3, f"{tmp_path}/{name} ! ais ! {tmp_path}/o.csv")
+        assert words in message, message
+    message = refused(3, f"{tmp_path}/noise.nmea ! ais ! {tmp_path}/o.csv")
+    assert "noise.nmea" in message or "ais" in message
+    # Ten degrees of longitude in ten seconds: dropped, and said.
+    (tmp_path / "fast.csv").write_text(head + "".join(
+        f"211000001,2021-01-05T00:{m:02}:00Z,{lon},54,10,90\n" for m, lon in ((0, 10), (10, 10.02), (20, 20), (30, 10.06))))
+    assert notes(f"{tmp_path}/fast.csv ! ais ! {tmp_path}/o.csv") == [
+        "ais: dropped 1 of 4 positions: 1 jump that implies more than 60 kn"]
+    assert [row.split(",")[2] for row in csv(tmp_path / "o.csv")[1:]] == ["10", "10.02", "10.06"]
+    # A speed that no ship has, as it is said itself, is no speed.
+    (tmp_path / "said.csv").write_text(head + "211000001,2021-01-05T00:00:00Z,10,54,102.3,360\n")
+    run(f"{tmp_path}/said.csv ! ais ! {tmp_path}/s.csv")
+    row = dict(zip(*(line.split(",") for line in csv(tmp_path / "s.csv"))))
+    assert row["sog"] == "" and row["cog"] == "" and row["lon"] == "10"
+
+
+def test_covariance_that_is_singular(tmp_path):
+    x = RNG.random((60, 50)).astype(np.float32)
+    twice = write(tmp_path / "twice.tif", np.stack([x, RNG.random((60, 50)), 2 * x]).astype(np.float32))
+    flat = write(tmp_path / "flat.tif", np.stack([x, np.full_like(x, 3)]))
+    gone = write(tmp_path / "gone.tif", np.full((2, 60, 50), np.nan, np.float32))
+    target = write(tmp_path / "t.tif", RNG.random((60, 50)).astype(np.float32))
+    for op in ("rx", f"regress --target [ {target} ]"):
+        assert "band 3 is constant, or a sum" in refused(3, f"{twice} ! {op} ! {tmp_path}/o.tif", "--overwrite")
+        assert "band 2 is constant" in refused(3, f"{flat} ! {op} ! {tmp_path}/o.tif", "--overwrite")
+        (note,) = notes(f"{gone} ! {op} ! {tmp_path}/o.tif")
+        assert "every cell of the result is missing" in note
+        assert np.isnan(read(tmp_path / "o.tif")).all()
+    run(f"{twice} ! covariance ! {tmp_path}/c.csv")  # what is singular is told, not refused
+    assert len(csv(tmp_path / "c.csv")) == 10
+
+
+def cube(path, times, units="days since 2000-01-01", calendar="standard"):
+    netCDF4 = pytest.importorskip("netCDF4")
+    with netCDF4.Dataset(path, "w") as d:
+        for name, size in (("time", len(times)), ("lat", 4), ("lon", 5)):
+            d.createDimension(name, size)
+        axis = d.createVariable("time", "f8", ("time",))
+        axis[:] = times
+        for name, value in (("units", units), ("calendar", calendar)):
+            if value:
+                axis.setncattr(name, value)
+        for name, unit, values in (("lat", "degrees_north", np.arange(4.0)[::-1]), ("lon", "degrees_east", np.arange(5.0))):
+            v = d.createVariable(name, "f8", (name,))
+            v[:], v.units = values, unit
+        d.createVariable("sst", "f4", ("time", "lat", "lon"))[:] = RNG.random((len(times), 4, 5))
+    return path
+
+
+@pytest.mark.parametrize("words, more", [
+    ("names no date of its calendar", {"units": "days since forever"}), ("calendar 'martian' is not known", {"calendar": "martian"}),
+    ("months and years have no fixed length", {"units": "months since 2000-01-01"}),
+    ("neither rises nor falls", {"times": [0, 1, 1]}), ("its step 2 has no time", {"times": [0, np.nan, 2]}),
+    ("its step 2 has no time", {"times": [0, 1e300, 2]})])
+def test_axes_of_time_that_are_broken(tmp_path, words, more):
+    path = cube(tmp_path / "c.nc", **{"times": [0, 1, 2], **more})
+    message = refused(3, f"{path} ! stats ! {tmp_path}/o.csv")
+    assert words in message and "axis time" in message
+
+
+def test_calendars_that_are_mixed_or_have_other_days(tmp_path):
+    real, model = cube(tmp_path / "r.nc", [0, 1, 2]), cube(tmp_path / "m.nc", [0, 1, 2], calendar="noleap")
+    message = refused(3, f"{model} --with {real} ! stats ! {tmp_path}/o.csv")
+    assert "the calendar noleap" in message and "convert_calendar" in message
+    # 30 February has no moment: the row is there, without a time.
+    odd = cube(tmp_path / "d.nc", [58, 59, 60], calendar="360_day")
+    run(f"{odd} ! stats ! {tmp_path}/s.csv")
+    rows = [line.split(",") for line in csv(tmp_path / "s.csv")]
+    assert rows[0][:3] == ["time", "band", "n"] and [r[0] for r in rows[1:]] == ["2000-02-29T00:00:00Z", "", "2000-03-01T00:00:00Z"]
+    assert [r[1] for r in rows[1:]] == ["b1", "b2", "b3"]
+    message = refused(3, f"{odd} ! heatwave --first 2000 --last 2000 ! {tmp_path}/h.tif")
+    assert "the time of date 2 is not known" in message
+    back = cube(tmp_path / "b.nc", [2, 1, 0])
+    assert "not a day apart" in refused(3, f"{back} ! heatwave --first 2000 --last 2000 ! {tmp_path}/h.tif")

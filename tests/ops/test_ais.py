@@ -47,7 +47,7 @@ def test_cleaning_drops_and_counts(tmp_path):
     out = tmp_path / "out.csv"
     said = notes(f"{source} ! ais ! {out}")
     assert said == ["ais: dropped 7 of 10 positions: 3 whose MMSI is no ship's, 1 without a valid position, "
-                    "1 without a time, 1 said twice, 1 jumps that imply more than 60 kn"]
+                    "1 without a time, 1 said twice, 1 jump that implies more than 60 kn"]
     rows = rows_of(out)
     assert [r["lon"] for r in rows] == ["10", "10.04", "10.08"]
     assert [rows[1][k] for k in ("sog", "cog", "heading")] == ["", "", ""]
@@ -74,7 +74,7 @@ def test_a_wrong_first_position_does_not_cost_the_rest(tmp_path):
     source = log(tmp_path / "a.csv", ["211000001,2021-01-05T00:00:00,10.0,100.0,10,90,90,A,,,,", *good])
     out = tmp_path / "out.csv"
     said = notes(f"{source} ! ais ! {out}")
-    assert len(rows_of(out)) == 8 and "1 jumps" in said[0]
+    assert len(rows_of(out)) == 8 and "1 jump " in said[0]
     # A ship that is found again elsewhere stays, as another track.
     again = [f"211000001,2021-01-05T01:{k:02d}:00,30.0,{10 + 0.004 * k},10,90,90,A,,,," for k in range(8)]
     source = log(tmp_path / "b.csv", [*good, *again])
