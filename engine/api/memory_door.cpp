@@ -16,16 +16,6 @@ namespace {
                         "Job::input(), or give EngineSettings::files");
 }
 
-std::int64_t bytes_of(const FeatureTable& table) {
-  std::int64_t bytes = 0;
-  for (const Feature& row : table.rows) {
-    bytes += static_cast<std::int64_t>(sizeof(Feature) + row.values.size() * sizeof(double));
-    for (const auto& part : row.shape)
-      for (const Path& path : part) bytes += static_cast<std::int64_t>(path.size() * sizeof(Coordinate));
-  }
-  return bytes;
-}
-
 class KeptRaster : public RasterSink {
  public:
   KeptRaster(Kept::Product& product, std::vector<BandTarget> targets) : product_{product} {
@@ -54,8 +44,10 @@ class KeptRaster : public RasterSink {
 class KeptTable : public FeatureSink {
  public:
   explicit KeptTable(Kept::Product& product) : product_{product} {}
-  void write(const FeatureTable& table) override { product_.table = table; }
+  void write(const FeatureTable&) override {}
   void commit() override { product_.whole = true; }
+  [[nodiscard]] bool keeps() const override { return true; }
+  void keep(FeatureTable&& table) override { product_.table = std::move(table); }
 
  private:
   Kept::Product& product_;
@@ -182,14 +174,13 @@ bool MemoryDoor::holds_features(const std::string& path, const FileOptions& opti
 
 FeatureTable MemoryDoor::open_features(const std::string& path, const FileOptions& options,
                                        std::int64_t most_bytes) const {
-  if (const auto at = bindings_.tables.find(path); at != bindings_.tables.end()) {
-    if (bytes_of(*at->second) > most_bytes)
-      fail(Errc::input, "the table bound to '" + path + "' takes " + std::to_string(bytes_of(*at->second)) +
-                            " bytes, and the memory budget leaves " + std::to_string(most_bytes));
-    return *at->second;
-  }
   if (!files_) no_files(path);
   return files_->open_features(path, options, most_bytes);
+}
+
+std::shared_ptr<const FeatureTable> MemoryDoor::features_at_hand(const std::string& path) const {
+  const auto at = bindings_.tables.find(path);
+  return at == bindings_.tables.end() ? nullptr : at->second;
 }
 
 bool MemoryDoor::same_file(const std::string& a, const std::string& b) const {

@@ -62,6 +62,7 @@ class MemoryDoor : public Io {
   [[nodiscard]] bool holds_features(const std::string& path, const FileOptions&) const override;
   [[nodiscard]] FeatureTable open_features(const std::string& path, const FileOptions&,
                                            std::int64_t most_bytes) const override;
+  [[nodiscard]] std::shared_ptr<const FeatureTable> features_at_hand(const std::string& path) const override;
   [[nodiscard]] bool same_file(const std::string& a, const std::string& b) const override;
   void limit_cache(std::int64_t bytes) const override;
 

@@ -162,6 +162,9 @@ class FULMAR_API FeatureSink {
   [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
   virtual void finish() {}    ///< as RasterSink::finish()
   virtual void commit() = 0;  ///< as RasterSink::commit()
+  /// True of a sink that takes the table itself: keep() comes after commit(), and write() may do nothing.
+  [[nodiscard]] virtual bool keeps() const { return false; }
+  virtual void keep(FeatureTable&& /*table*/) {}
 };
 
 /// What a product is. `any`: whatever flows into it, raster or features; never that of a product in a graph.
@@ -233,6 +236,10 @@ class FULMAR_API Io {
   [[nodiscard]] virtual FeatureTable open_features(const std::string& path, const FileOptions&,
                                                    std::int64_t /*most_bytes*/) const {
     fail(Errc::input, path + ": no tables can be read here");
+  }
+  /// The table of that name where it lies in memory already, or nothing: it is not read, copied or counted.
+  [[nodiscard]] virtual std::shared_ptr<const FeatureTable> features_at_hand(const std::string& /*path*/) const {
+    return nullptr;
   }
   /// True if both names lead to the same file, whatever way they are spelt.
   [[nodiscard]] virtual bool same_file(const std::string& a, const std::string& b) const { return a == b; }

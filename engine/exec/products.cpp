@@ -319,7 +319,6 @@ void Products::finish(RunReport& report) {
     }
     report.products.push_back(std::move(made));
   }
-  for (auto& [node, labeller] : labellers_) report.tables.push_back(std::move(found_.at(node)));
   // Whatever can fail comes before the first product appears, so that they appear together or not at all.
   for (std::size_t p = 0; p < graph_.products.size(); ++p) {
     stop_if_asked(cancel_);
@@ -327,6 +326,28 @@ void Products::finish(RunReport& report) {
   }
   stop_if_asked(cancel_);
   for (std::size_t p = 0; p < graph_.products.size(); ++p) rasters_[p] ? rasters_[p]->commit() : features_[p]->commit();
+  hand_over();
+  for (auto& [node, labeller] : labellers_) report.tables.push_back(std::move(found_.at(node)));
+}
+
+void Products::hand_over() {
+  std::map<const FeatureTable*, std::size_t> last;
+  const auto keeps = [&](std::size_t p) { return features_[p] && features_[p]->keeps(); };
+  const auto table_of_product = [&](const Product& product) {
+    return product.table >= 0 ? &table(product.table) : &table_of(product.features);
+  };
+  for (std::size_t p = 0; p < graph_.products.size(); ++p)
+    if (keeps(p)) last[table_of_product(graph_.products[p])] = p;
+  for (std::size_t p = 0; p < graph_.products.size(); ++p) {
+    if (!keeps(p)) continue;
+    const Product& product = graph_.products[p];
+    const FeatureTable* const table = table_of_product(product);
+    // A table that flows on as it was found is the node's.
+    FeatureTable* own = product.table >= 0 ? made_.own(product.table) : nullptr;
+    for (auto& [node, found] : found_)
+      if (&found == table) own = &found;
+    features_[p]->keep(own != nullptr && last.at(table) == p ? std::move(*own) : FeatureTable{*table});
+  }
 }
 
 }  // namespace fulmar

@@ -37,6 +37,8 @@ class Products {
   void finish(RunReport& report);
 
  private:
+  /// Gives tables to the sinks that keep them; a table that is nobody else's is not copied.
+  void hand_over();
   /// The numbers of a reducing node.
   [[nodiscard]] FeatureTable summary_table(int node) const;
   /// The features of a labelling node, or the numbers of a reducing one beside the rows that they describe.

@@ -39,7 +39,7 @@ struct SummaryReport {
 struct RunReport {
   Backend backend = Backend::cpu;
   std::vector<ProductReport> products;
-  std::vector<FeatureTable> tables;      ///< one for each labelling node, in node order
+  std::vector<FeatureTable> tables;      ///< one for each labelling node, in node order; empty where a sink kept it
   std::vector<SummaryReport> summaries;  ///< one for each reducing node, in node order
   std::vector<std::string> notes;        ///< what operators have to say, such as what they dropped
   std::int64_t pool_peak = 0;            ///< bytes the engine's pool held at most

@@ -302,6 +302,11 @@ void TableMaker::read() {
   for (std::size_t t = 0; t < graph_.tables.size(); ++t) {
     const TableNode& node = graph_.tables[t];
     if (node.path.empty()) continue;
+    if (auto table = io_.features_at_hand(node.path)) {
+      found_[t] = table.get();
+      at_hand_.push_back(std::move(table));
+      continue;
+    }
     own_[t] = io_.open_features(node.path, node.options, most_bytes_);
     most_bytes_ -= bytes_of(own_[t]);
     found_[t] = &own_[t];

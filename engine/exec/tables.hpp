@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -37,12 +38,18 @@ class TableMaker {
   /// What operators have said so far.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   [[nodiscard]] const FeatureTable& operator[](int which) const { return *found_[static_cast<std::size_t>(which)]; }
+  /// The table where it was read or made here, for who needs it last; null where it is somebody else's.
+  [[nodiscard]] FeatureTable* own(int which) {
+    FeatureTable& own = own_[static_cast<std::size_t>(which)];
+    return found_[static_cast<std::size_t>(which)] == &own ? &own : nullptr;
+  }
 
  private:
   const Graph& graph_;
   const Io& io_;
   std::int64_t most_bytes_;
   std::vector<FeatureTable> own_;
+  std::vector<std::shared_ptr<const FeatureTable>> at_hand_;
   std::vector<const FeatureTable*> found_;
   std::vector<std::string> notes_;
 };

@@ -125,6 +125,15 @@ TEST(Memory, tables_go_in_and_out) {
   ASSERT_EQ(fast.rows.size(), 2U);
   EXPECT_EQ(fast.word(fast.rows[0].values[1]), "Berta");
   EXPECT_EQ(fast.rows[1].values[0], 20.0);
+  // Neither way is a table copied: what flows through untouched would be, as it stays the caller's.
+  const Engine other;
+  Job job = other.job("vessels ! filter 'speed > 0' ! [ filter 'speed > 10' ! a ] ! [ b ] ! c");
+  const Result several = job.input("vessels", table).run();
+  EXPECT_EQ(several.table("a").rows.size(), 2U);
+  EXPECT_EQ(several.table("b").rows.size(), 3U);
+  EXPECT_EQ(several.table("c").rows.size(), 3U);
+  EXPECT_EQ(several.table("c").word(several.table("c").rows[0].values[1]), "Anna");
+  EXPECT_EQ(job.run().table("c").rows.size(), 3U);
   table.rows[0].values.pop_back();
   EXPECT_REFUSED(Errc::usage, "a row of 1 values", engine.job("v ! filter 'speed > 10' ! f").input("v", table));
 }
