@@ -18,5 +18,6 @@ void add_recipes(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_schema(CLI::App& app);
 void add_devices(CLI::App& app);
+void add_plugin(CLI::App& app);
 
 }  // namespace fulmar::cli

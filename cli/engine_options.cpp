@@ -84,6 +84,7 @@ void EngineOptions::add_to(CLI::App& command) {
   pairs("--oo", open_options, "GDAL open option of the scene");
   pairs("--co", creation_options, "GDAL creation option of all products");
   pairs("--lco", layer_options, "GDAL layer creation option of all products");
+  plugins.add_to(command);
   command.add_option("--tile", tile)->group("");  // for tests: results do not depend on it
 }
 

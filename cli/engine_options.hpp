@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/plugins.hpp"
 #include "plan/pipeline.hpp"
 #include "plan/plan.hpp"
 
@@ -18,6 +19,7 @@ struct EngineOptions {
   int threads = 0;
   bool overwrite = false;
   std::vector<std::string> config, open_options, creation_options, layer_options;
+  PluginOptions plugins;
 
   void add_to(CLI::App& command);
 

@@ -13,7 +13,6 @@
 #include "cli/engine_options.hpp"
 #include "cli/progress.hpp"
 #include "cli/terminal_io.hpp"
-#include "plugins/builtin.hpp"
 
 namespace fulmar::cli {
 namespace {
@@ -38,7 +37,7 @@ std::string explain_pipeline(const Options& options, PipelineText request) {
   const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
-  const Registry registry = builtin_registry();
+  const Registry registry = options.engine.plugins.registry();
   const OnlyLooking io;
   const Graph graph =
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());

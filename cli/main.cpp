@@ -55,6 +55,7 @@ void parse_and_do(const std::vector<std::string>& arguments, CLI::App& app) {
   fulmar::cli::add_inspect(app);
   fulmar::cli::add_schema(app);
   fulmar::cli::add_devices(app);
+  fulmar::cli::add_plugin(app);
   fulmar::cli::add_convert(app, folded);
   check_command(app, arguments);
   app.parse(std::vector<std::string>{folded.arguments.rbegin(), folded.arguments.rend()});

@@ -12,10 +12,10 @@
 
 #include "api/recipe.hpp"
 #include "cli/command.hpp"
+#include "cli/plugins.hpp"
 #include "core/error.hpp"
 #include "op/operator.hpp"
 #include "plan/json_schema.hpp"
-#include "plugins/builtin.hpp"
 
 namespace fulmar::cli {
 namespace {
@@ -24,19 +24,28 @@ using nlohmann::ordered_json;
 
 // ---- list ----
 
-void list_operators(bool json) {
-  const Registry registry = builtin_registry();
+/// Of a plugin from outside: which. Nothing of the program's own.
+std::string origin_of(const Operator& op) {
+  return op.facts().library.empty() ? "" : fmt::format("  [{} {}]", op.plugin(), op.facts().version);
+}
+
+void list_operators(const Registry& registry, bool json) {
   if (json) {
     auto all = ordered_json::array();
     for (const auto& [name, op] : registry.operators())
-      all.push_back({{"name", name}, {"kind", op.kind()}, {"plugin", op.plugin()}, {"summary", op.summary()}});
+      all.push_back({{"name", name},
+                     {"kind", op.kind()},
+                     {"plugin", op.plugin()},
+                     {"version", op.facts().version},
+                     {"library", op.facts().library},
+                     {"summary", op.summary()}});
     fmt::print("{}\n", all.dump(2));
     return;
   }
   std::size_t width = 0;
   for (const auto& [name, op] : registry.operators()) width = std::max(width, name.size());
   for (const auto& [name, op] : registry.operators())
-    fmt::print("{:<{}}  {:<9}  {}\n", name, width, op.kind(), op.summary());
+    fmt::print("{:<{}}  {:<9}  {}{}\n", name, width, op.kind(), op.summary(), origin_of(op));
 }
 
 // ---- inspect ----
@@ -95,16 +104,17 @@ std::string heading(const Param& param) {
   return "--" + param.name + (param.type == ParamType::boolean ? "" : " " + type);
 }
 
-void inspect_operator(const std::string& name, bool json) {
-  const Registry registry = builtin_registry();
+void inspect_operator(const Registry& registry, const std::string& name, bool json) {
   const Operator& op = find_operator(registry, name);
   if (json) {
-    fmt::print("{}\n", ordered_json::parse(op.table().schema).dump(2));
+    fmt::print("{}\n", ordered_json::parse(op.schema()).dump(2));
     return;
   }
   fmt::print("{}: {}\n", op.name(), op.summary());
   fmt::print("{}, of the plugin {}; backends agree {}\n", op.kind(), op.plugin(),
              op.agrees() == "exactly" ? "exactly" : "within one unit in the last place");
+  if (const PluginFacts& facts = op.facts(); !facts.library.empty())
+    fmt::print("version {}, {}; {}\n", facts.version, facts.license, facts.library);
   const auto ports = [](const std::vector<Port>& all) {
     std::vector<std::pair<std::string, std::string>> rows;
     for (const Port& p : all) rows.emplace_back(p.name, describe(p));
@@ -124,25 +134,34 @@ void inspect_operator(const std::string& name, bool json) {
 
 void add_list(CLI::App& app) {
   CLI::App* command = app.add_subcommand("list", "List the operators");
+  command->alias("operators");
   const auto json = std::make_shared<bool>(false);
+  const auto plugins = std::make_shared<PluginOptions>();
   command->add_flag("--json", *json, "Print them as JSON");
-  command->callback([json] { list_operators(*json); });
+  plugins->add_to(*command);
+  command->callback([json, plugins] { list_operators(plugins->registry(NoSidecar::refuse), *json); });
 }
 
 void add_inspect(CLI::App& app) {
   CLI::App* command = app.add_subcommand("inspect", "Tell all about an operator: ports, parameters, example, sources");
   const auto name = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
+  const auto plugins = std::make_shared<PluginOptions>();
+  plugins->add_to(*command);
   command->add_option("operator", *name, "Name of the operator")->type_name("OPERATOR")->required();
   command->add_flag("--json", *json, "Print its schema as JSON");
-  command->callback([name, json] { inspect_operator(*name, *json); });
+  command->callback([name, json, plugins] { inspect_operator(plugins->registry(NoSidecar::refuse), *name, *json); });
 }
 
 void add_schema(CLI::App& app) {
   CLI::App* command = app.add_subcommand("schema", "Print the JSON Schema of pipelines in JSON");
   const auto recipe = std::make_shared<bool>(false);
   command->add_flag("--recipe", *recipe, "Print that of recipes instead");
-  command->callback([recipe] { fmt::print("{}", *recipe ? recipe_schema() : json_schema(builtin_registry())); });
+  const auto plugins = std::make_shared<PluginOptions>();
+  plugins->add_to(*command);
+  command->callback([recipe, plugins] {
+    fmt::print("{}", *recipe ? recipe_schema() : json_schema(plugins->registry(NoSidecar::refuse)));
+  });
 }
 
 }  // namespace fulmar::cli

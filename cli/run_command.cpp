@@ -21,7 +21,6 @@
 #include "core/iso_time.hpp"
 #include "core/missing.hpp"
 #include "exec/run.hpp"
-#include "plugins/builtin.hpp"
 
 namespace fulmar::cli {
 namespace {
@@ -164,7 +163,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();
   options.engine.apply_to(request.pipeline);
-  const Registry registry = builtin_registry();
+  const Registry registry = options.engine.plugins.registry();
   const TerminalIo io;
   const Graph graph =
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());

@@ -138,7 +138,7 @@ void Engine::add(const fulmar_operator& op) {
 std::vector<OperatorInfo> Engine::operators() const {
   std::vector<OperatorInfo> all;
   for (const auto& [name, op] : state_->registry.operators())
-    all.push_back({name, op.kind(), op.summary(), op.plugin(), op.table().schema});
+    all.push_back({name, op.kind(), op.summary(), op.plugin(), op.schema()});
   return all;
 }
 

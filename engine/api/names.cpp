@@ -29,14 +29,20 @@ std::string awaited(const Pipeline& pipeline, const std::set<std::string>& made)
   return "";
 }
 
+/// An operator of a plugin says which, and of what version.
+static std::string full_name(const Operator& op) {
+  if (op.facts().library.empty()) return op.name();
+  return op.name() + " (" + op.plugin() + " " + op.facts().version + ")";
+}
+
 Metadata provenance(const Pipeline& pipeline, const Graph& graph, Backend backend, const Io& io) {
   std::vector<std::string> files;
   std::set<std::string> operators;
   for (const auto& source : graph.sources)
     if (!source->temporary()) files.push_back(source->name());
   for (const Node& node : graph.nodes)
-    if (node.op != nullptr) operators.insert(node.op->name());
-  for (const WholeStep& whole : graph.wholes) operators.insert(whole.node.op->name());
+    if (node.op != nullptr) operators.insert(full_name(*node.op));
+  for (const WholeStep& whole : graph.wholes) operators.insert(full_name(*whole.node.op));
   std::string names;
   for (const auto& name : operators) names += (names.empty() ? "" : ", ") + name;
   Metadata made = io.provenance(to_json(pipeline), files);

@@ -93,11 +93,14 @@ std::vector<int> labelling_nodes(const Graph& graph) {
 
 void check_call(int status, const fulmar_error& error, const Node& node, const Window& window) {
   if (status == 0) return;
-  Error e{error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code),
-          error.message[0] != '\0' ? error.message : "the operator failed without saying why"};
-  throw e.within("operator " + node.op->name() + " of plugin " + node.op->plugin() + ", cells " +
-                 std::to_string(window.x) + "," + std::to_string(window.y) + " + " + std::to_string(window.width) +
-                 " x " + std::to_string(window.height));
+  throw error_of(error)
+      .within("operator " + node.op->name() + " of plugin " + node.op->plugin())
+      .within(cells_of(window));
+}
+
+std::string cells_of(const Window& window) {
+  return "cells " + std::to_string(window.x) + "," + std::to_string(window.y) + " + " + std::to_string(window.width) +
+         " x " + std::to_string(window.height);
 }
 
 BlockRunner::BlockRunner(const Graph& graph, const Plan& plan, Arena arena, const std::vector<double>& ground_rows,
@@ -295,9 +298,8 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
           const fulmar_plane from = abi_plane(in, wide), to = abi_plane(cells, wide);
           const fulmar_call call{
               sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr, nullptr};
-          fulmar_error error{};
-          const int status = node.op->guard([&] { return table.sample(node.params.data(), &call, &error); });
-          check_call(status, error, node, wide);
+          call_operator(node, wide,
+                        [&](fulmar_error* error) { return table.sample(node.params.data(), &call, error); });
         }
         sums.emplace_back(v, cells.at<float>(own.x, own.y), cells.stride, own.width, own.height, arena_);
         sum_planes.push_back(planes.size());
@@ -344,7 +346,6 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
                    node.times.size(),
                    scratch > 0 ? arena_.take<double>(scratch) : nullptr,
                    nullptr};
-  fulmar_error error{};
   // Beyond the seam a function must hear of the cells' own columns: it is called for each stretch of them.
   struct Stretch {
     std::int64_t into, at, count;
@@ -369,7 +370,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
       }
       fulmar_call part = call;
       part.input = in.data(), part.output = out.data();
-      check_call(table.run(node.params.data(), &part, &error), error, node, own);
+      call_operator(node, own, [&](fulmar_error* error) { return table.run(node.params.data(), &part, error); });
     }
   };
   // A block that an odd tiling cuts is computed whole by several tiles; the one with its first cell reduces it.
@@ -390,7 +391,7 @@ void BlockRunner::apply(std::size_t stage, int n, const Window& own, std::size_t
     else if (beyond_seam)
       call_stretches();
     else
-      check_call(node.op->guard([&] { return table.run(node.params.data(), &call, &error); }), error, node, own);
+      call_operator(node, own, [&](fulmar_error* error) { return table.run(node.params.data(), &call, error); });
     for (std::size_t i = 0; i < planes.size(); ++i)
       if (i != stacked && std::find(sum_planes.begin(), sum_planes.end(), i) == sum_planes.end())
         move_down(planes[i], rows);

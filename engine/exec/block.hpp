@@ -102,5 +102,21 @@ class BlockRunner {
 
 /// Checks the status of an operator's call.
 void check_call(int status, const fulmar_error& error, const Node& node, const Window& window);
+/// "cells 0,128 + 256 x 128".
+std::string cells_of(const Window& window);
+
+/// Calls a function of the node's operator with an error to fill. Whatever goes wrong, a plugin that throws included,
+/// is told with the operator, its plugin and the window. Errors: those of the operator.
+template <class Call>
+void call_operator(const Node& node, const Window& window, Call&& call) {
+  fulmar_error error{};
+  int status = 0;
+  try {
+    status = node.op->guard([&] { return call(&error); });
+  } catch (Error& e) {
+    throw e.within(cells_of(window));
+  }
+  check_call(status, error, node, window);
+}
 
 }  // namespace fulmar

@@ -332,16 +332,16 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
       lane.device->stack(bands.data(), static_cast<std::int64_t>(node.bands), 0, planes[stacked]);
     }
     call.ground = ground + 2 * y;
-    fulmar_error error{};
     if (node.round >= 0) {
       const Reduction& reduction = reductions_.at(n);
       fulmar_round round = reduction.round();
       round.summary = lane.tables[place];
       const std::int64_t across = (own.width + block_width - 1) / block_width;
       const std::int64_t above = (own.y + y) / block_height - own.y / block_height;
-      check_call(table.step_cuda(node.params.data(), &round, &call, scratch + above * across * reduction.bytes(),
-                                 static_cast<std::uint64_t>(reduction.bytes()), lane.device->stream(), &error),
-                 error, node, own);
+      call_operator(node, own, [&](fulmar_error* error) {
+        return table.step_cuda(node.params.data(), &round, &call, scratch + above * across * reduction.bytes(),
+                               static_cast<std::uint64_t>(reduction.bytes()), lane.device->stream(), error);
+      });
     } else {
       call_kernels(lane, node, own, call, stacked);
     }
@@ -381,8 +381,9 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
 void DevicePass::call_kernels(Lane& lane, const Node& node, const Window& own, const fulmar_call& call,
                               std::size_t stacked) const {
   const auto launch = [&](const fulmar_call& part) {
-    fulmar_error error{};
-    check_call(node.op->table().run_cuda(node.params.data(), &part, lane.device->stream(), &error), error, node, own);
+    call_operator(node, own, [&](fulmar_error* error) {
+      return node.op->table().run_cuda(node.params.data(), &part, lane.device->stream(), error);
+    });
   };
   const Grid& grid = graph_.grid;
   if (!grid.wraps || (own.x >= 0 && own.right() <= grid.width)) return launch(call);

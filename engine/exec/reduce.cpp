@@ -2,6 +2,7 @@
 #include "exec/reduce.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "core/error.hpp"
@@ -37,10 +38,9 @@ void Reduction::merge(State& into, const State& from) const {
 }
 
 void Reduction::step(State& state, const fulmar_call& call, const Window& window) const {
-  fulmar_error error{};
-  const int status =
-      node_.op->guard([&] { return node_.op->table().step(node_.params.data(), &round_, &call, state.get(), &error); });
-  check_call(status, error, node_, window);
+  call_operator(node_, window, [&](fulmar_error* error) {
+    return node_.op->table().step(node_.params.data(), &round_, &call, state.get(), error);
+  });
 }
 
 std::int64_t Reduction::block_of(const Window& block) const {
@@ -94,13 +94,10 @@ Found Reduction::numbers_of(const State& state) const {
                           std::to_string(most) + " numbers: its plugin is broken");
   std::vector<double> numbers(most == failed ? 0 : static_cast<std::size_t>(most));
   const auto count = most == failed ? failed : finish(numbers.data());
-  if (count == failed || count > numbers.size()) {
-    Error e{error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code),
-            error.message[0] != '\0' ? error.message : "the operator failed without saying why"};
-    throw e.within("operator " + node_.op->name() + " of plugin " + node_.op->plugin());
-  }
+  if (count == failed || count > numbers.size())
+    throw error_of(error).within("operator " + node_.op->name() + " of plugin " + node_.op->plugin());
   numbers.resize(static_cast<std::size_t>(count));
-  return {std::move(numbers), error.message};
+  return {std::move(numbers), std::string{error.message, strnlen(error.message, sizeof error.message)}};
 }
 
 }  // namespace fulmar

@@ -194,8 +194,8 @@ class CellCalls {
           for (auto* p : {&from, &to}) p->stride = p->width = p->height = 1, p->dtype = FULMAR_F32, p->device = -1;
           const fulmar_call call{
               sizeof(fulmar_call), 1, 1, 0, &from, &to, nullptr, nullptr, nullptr, 0, nullptr, nullptr};
-          fulmar_error error{};
-          check_call(node.op->table().sample(node.params.data(), &call, &error), error, node, grid_.window());
+          call_operator(node, grid_.window(),
+                        [&](fulmar_error* error) { return node.op->table().sample(node.params.data(), &call, error); });
         }
       sums_[i] = window_sums(cells, v);
     }
@@ -306,8 +306,8 @@ std::vector<Image> apply(const Graph& graph, const Node& node, const std::vector
       calls.at(x, y, [&](fulmar_call& call) {
         call.outputs = static_cast<std::uint32_t>(out.size());
         call.output = out.data();
-        fulmar_error error{};
-        check_call(table.run(node.params.data(), &call, &error), error, node, {x, y, 1, 1});
+        call_operator(node, {x, y, 1, 1},
+                      [&](fulmar_error* error) { return table.run(node.params.data(), &call, error); });
       });
     }
   return outputs;

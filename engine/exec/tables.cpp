@@ -282,8 +282,11 @@ FeatureTable tabulate(const Operator& op, const std::vector<std::byte>& params,
   });
   if (out.outgrown) too_large(op.name(), most_bytes);
   if (!out.trouble.empty()) fail(Errc::runtime, op.name() + ": " + out.trouble);
-  if (wrong != 0)
-    fail(error.code == 0 ? Errc::runtime : static_cast<Errc>(error.code), op.name() + ": " + error.message);
+  if (wrong != 0) {
+    const Error said = error_of(error);
+    throw Error{said.code(), op.name() + ": " + said.message()}.within("operator " + op.name() + " of plugin " +
+                                                                       op.plugin());
+  }
   return std::move(out.table);
 }
 

@@ -78,9 +78,8 @@ void run_whole(const Graph& graph, const WholeStep& step) {
   call.output = outputs.data();
   call.table = node.table.empty() ? nullptr : node.table.data();
   call.ground = ground.data();
-  fulmar_error error{};
-  const int status = node.op->guard([&] { return node.op->table().whole(node.params.data(), &call, &error); });
-  check_call(status, error, node, all);
+  call_operator(node, all,
+                [&](fulmar_error* error) { return node.op->table().whole(node.params.data(), &call, error); });
   TemporaryRaster& to = *graph.temporaries[static_cast<std::size_t>(step.temporary)].raster;
   std::vector<float> row(static_cast<std::size_t>(all.width));
   for (std::size_t b = 0; b < outputs.size(); ++b) {

@@ -35,6 +35,20 @@ std::string shown(std::string_view text) {
 
 // ---- reading the schema ----
 
+/// Reads a part of the schema; what is wrong in it is told with its place.
+template <class Read>
+decltype(auto) located(const std::string& place, Read&& read) {
+  try {
+    return read();
+  } catch (const json::exception& e) {
+    std::string_view why = e.what();  // "[json.exception.out_of_range.403] key 'unit' not found"
+    if (const auto end = why.find("] "); why.starts_with('[') && end != why.npos) why.remove_prefix(end + 2);
+    throw Error{Errc::usage, "the schema cannot be read: " + std::string{why}}.within(place);
+  } catch (Error& e) {
+    throw e.within(place);
+  }
+}
+
 ParamType parse_type(const std::string& word) {
   const auto* found = std::find(type_names.begin(), type_names.end(), word);
   if (found == type_names.end()) fail(Errc::usage, "the type " + shown(word) + " is not one the contract knows");
@@ -59,42 +73,51 @@ DType port_type(const std::string& letters, std::size_t port) {
   fail(Errc::usage, "the types of the ports are written " + shown(letters) + ", which is not made of f, u and t");
 }
 
-std::vector<Port> read_ports(const json& ports, const std::string& letters) {
+Port read_port(const json& p, DType type) {
+  Port port;
+  port.name = p.at("name").get<std::string>();
+  port.unit = Unit{p.at("unit").get<std::string>()};
+  port.description = p.at("description").get<std::string>();
+  port.companion = p.value("companion", std::string{});
+  port.optional = p.value("optional", false);
+  port.table = p.value("table", false);
+  port.each = p.value("each", std::string{});
+  port.type = type;
+  port.unit_by = p.value("unit_by", std::string{});
+  for (const auto& unit : p.value("units", std::vector<std::string>{})) port.units.push_back({unit});
+  return port;
+}
+
+/// `what`: "inputs" or another list of ports.
+std::vector<Port> read_ports(const json& ports, const std::string& what, const std::string& letters) {
   std::vector<Port> result;
-  for (const json& p : ports) {
-    Port port;
-    port.name = p.at("name").get<std::string>();
-    port.unit = Unit{p.at("unit").get<std::string>()};
-    port.description = p.at("description").get<std::string>();
-    port.companion = p.value("companion", std::string{});
-    port.optional = p.value("optional", false);
-    port.table = p.value("table", false);
-    port.each = p.value("each", std::string{});
-    port.type = port_type(letters, result.size());
-    port.unit_by = p.value("unit_by", std::string{});
-    for (const auto& unit : p.value("units", std::vector<std::string>{})) port.units.push_back({unit});
-    result.push_back(std::move(port));
-  }
+  located(what, [&] {
+    if (!ports.is_array()) fail(Errc::usage, "it is no list");
+    for (const json& p : ports)
+      result.push_back(located("number " + std::to_string(result.size() + 1),
+                               [&] { return read_port(p, port_type(letters, result.size())); }));
+  });
   return result;
 }
 
 Param read_param(const json& p) {
   Param param;
   param.name = p.at("name").get<std::string>();
-  param.type = parse_type(p.at("type").get<std::string>());
-  param.unit = p.at("unit").get<std::string>();
-  param.description = p.at("description").get<std::string>();
-  if (const auto found = p.find("default"); found != p.end()) param.fallback = default_text(*found);
-  param.minimum = optional_number(p, "minimum");
-  param.maximum = optional_number(p, "maximum");
-  param.above = optional_number(p, "above");
-  param.below = optional_number(p, "below");
-  param.choices = p.value("choices", std::vector<std::string>{});
-  param.required = p.value("required", false);
-  param.positional = p.value("positional", false);
-  if (param.type == ParamType::choice && param.choices.empty())
-    fail(Errc::usage, "the parameter " + shown(param.name) + " is a choice of nothing");
-  return param;
+  return located("parameter " + shown(param.name), [&] {
+    param.type = parse_type(p.at("type").get<std::string>());
+    param.unit = p.at("unit").get<std::string>();
+    param.description = p.at("description").get<std::string>();
+    if (const auto found = p.find("default"); found != p.end()) param.fallback = default_text(*found);
+    param.minimum = optional_number(p, "minimum");
+    param.maximum = optional_number(p, "maximum");
+    param.above = optional_number(p, "above");
+    param.below = optional_number(p, "below");
+    param.choices = p.value("choices", std::vector<std::string>{});
+    param.required = p.value("required", false);
+    param.positional = p.value("positional", false);
+    if (param.type == ParamType::choice && param.choices.empty()) fail(Errc::usage, "a choice of nothing");
+    return param;
+  });
 }
 
 /// Kinds whose operators may have no function on cells.
@@ -325,11 +348,22 @@ ParamValue parse_param(const Param& param, const std::string& text) {
   return value;
 }
 
-Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&table}, plugin_{std::move(plugin)} {
-  try {
-    check_table(table);
-    const json schema = json::parse(table.schema);
-    name_ = schema.at("name").get<std::string>();
+Error error_of(const fulmar_error& error, Errc otherwise) {
+  Errc code = otherwise;
+  for (const Errc known : {Errc::runtime, Errc::usage, Errc::input, Errc::output, Errc::device})
+    if (error.code == static_cast<int>(known)) code = known;
+  const auto* end = std::find(std::begin(error.message), std::end(error.message), '\0');
+  return {code, end == error.message ? std::string{"the operator failed without saying why"}
+                                     : std::string{std::begin(error.message), end}};
+}
+
+void Operator::read(std::string_view text) {
+  const json schema = located("the schema", [&] { return json::parse(text); });
+  schema_ = text;
+  // The name first: whatever is wrong after it can be told with it.
+  name_ = located("the schema", [&] { return schema.at("name").get<std::string>(); });
+  if (name_.empty()) fail(Errc::usage, "the operator has no name");
+  located("the schema", [&] {
     summary_ = schema.at("summary").get<std::string>();
     kind_ = schema.at("kind").get<std::string>();
     example_ = schema.at("example").get<std::string>();
@@ -339,10 +373,13 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     per_band_ = schema.value("outputs_per_band", false);
     all_flow_ = per_band_ || schema.value("all_flow", false);
     series_bands_ = schema.value("series_bands", std::size_t{0});
-    inputs_ = read_ports(schema.at("inputs"), schema.value("input_types", std::string{}));
-    outputs_ = read_ports(schema.at("outputs"), schema.value("output_types", std::string{}));
-    summary_columns_ = read_ports(schema.value("finds", json::array()), {});
-    for (const json& p : schema.at("params")) params_.push_back(read_param(p));
+    inputs_ = read_ports(schema.at("inputs"), "inputs", schema.value("input_types", std::string{}));
+    outputs_ = read_ports(schema.at("outputs"), "outputs", schema.value("output_types", std::string{}));
+    summary_columns_ = read_ports(schema.value("finds", json::array()), "finds", {});
+    located("params", [&] {
+      for (const json& p : schema.at("params"))
+        params_.push_back(located("number " + std::to_string(params_.size() + 1), [&] { return read_param(p); }));
+    });
     const auto taken = schema.value("input_types", std::string{}).size(),
                made = schema.value("output_types", std::string{}).size();
     if (inputs_.empty() || (outputs_.empty() && summary_columns_.empty()) || taken > inputs_.size() ||
@@ -352,18 +389,11 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
       fail(Errc::usage, "its function takes " + std::to_string(taken) + " inputs and makes " + std::to_string(made) +
                             " outputs, but its schema names " + std::to_string(inputs_.size()) + " and " +
                             std::to_string(outputs_.size()));
-  } catch (const json::exception& e) {
-    throw Error{Errc::usage, std::string{"the schema cannot be read: "} + e.what()}
-        .within("operator " + shown(name_))
-        .within("plugin " + plugin_);
-  } catch (Error& e) {
-    throw e.within("operator " + shown(name_)).within("plugin " + plugin_);
-  }
-  const auto broken = [&](const std::string& why) {
-    throw Error{Errc::usage, why}.within("operator " + shown(name_)).within("plugin " + plugin_);
-  };
-  if (name_.empty()) broken("the operator has no name");
-  const bool tabular = table.kind == FULMAR_KIND_TABULAR;
+  });
+  const auto broken = [](const std::string& why) { fail(Errc::usage, why); };
+  if (std::find(kind_names.begin(), kind_names.end(), kind_) == kind_names.end())
+    broken("the kind " + shown(kind_) + " is not one that this engine knows");
+  const bool tabular = kind_ == kind_names[FULMAR_KIND_TABULAR];
   for (const auto* ports : {&inputs_, &outputs_})
     for (const Port& p : *ports)
       if (p.table != tabular)
@@ -371,15 +401,10 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
             "the port " + shown(p.name) +
             (tabular ? " of a tabular operator is no table" : " is a table, which only a tabular operator may have"));
   if (tabular && outputs_.size() != 1) broken("a tabular operator makes one table");
-  if (table.kind == FULMAR_KIND_WARPING) check_warping(*this, broken);
-  if (kind_ != kind_names.at(table.kind)) broken("the schema and the table tell different kinds of operator");
+  if (kind_ == kind_names[FULMAR_KIND_WARPING]) check_warping(*this, broken);
   if (per_band_ && (!variadic_ || outputs_.size() != 1)) broken("outputs for each band need bands and one description");
-  if (table.kind == FULMAR_KIND_REDUCING && summary_columns_.empty())
+  if (kind_ == kind_names[FULMAR_KIND_REDUCING] && summary_columns_.empty())
     broken("a reducing operator names no column of its summary");
-  if (table.run == nullptr && !outputs_.empty() && table.kind == FULMAR_KIND_REDUCING)
-    broken("a reducing operator with outputs lacks run");
-  if (inputs_.empty() || (outputs_.empty() && summary_columns_.empty()))
-    broken("the operator lacks an input or an output");
   for (const Port& p : outputs_) {
     if (p.unit_by.empty()) continue;
     const Param* choice = param(p.unit_by);
@@ -390,8 +415,34 @@ Operator::Operator(const fulmar_operator& table, std::string plugin) : table_{&t
     if (param(p.name) != &p) broken("the parameter " + shown(p.name) + " appears twice");
 }
 
+Operator::Operator(const fulmar_operator& table, const PluginFacts& plugin)
+    : table_{&table}, plugin_{std::make_shared<const PluginFacts>(plugin)} {
+  try {
+    check_table(table);
+    read(table.schema);
+    if (kind_ != kind_names.at(table.kind))
+      fail(Errc::usage, "the schema and the table tell different kinds of operator");
+    if (table.run == nullptr && !outputs_.empty() && table.kind == FULMAR_KIND_REDUCING)
+      fail(Errc::usage, "a reducing operator with outputs lacks run");
+  } catch (Error& e) {
+    throw e.within("operator " + shown(name_)).within("plugin " + plugin.name);
+  }
+}
+
+Operator::Operator(const fulmar_operator& table, const std::string& plugin)
+    : Operator{table, PluginFacts{plugin, {}, {}, {}, {}, FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR}} {}
+
+Operator::Operator(std::string_view schema, const PluginFacts& plugin, std::shared_ptr<TableSource> source)
+    : source_{std::move(source)}, plugin_{std::make_shared<const PluginFacts>(plugin)} {
+  try {
+    read(schema);
+  } catch (Error& e) {
+    throw e.within("operator " + shown(name_)).within("plugin " + plugin.name);
+  }
+}
+
 void Operator::blame() const {
-  const std::string who = "operator " + name_ + " of plugin " + plugin_;
+  const std::string who = "operator " + name_ + " of plugin " + plugin();
   try {
     throw;
   } catch (Error& e) {
@@ -422,23 +473,60 @@ std::vector<std::string> Operator::lint() const {
   return wrong;
 }
 
-void Registry::add(const fulmar_plugin& plugin) {
-  const std::string name = plugin.name == nullptr ? "?" : plugin.name;
-  if (plugin.abi_major != FULMAR_ABI_MAJOR || plugin.size < sizeof(fulmar_plugin))
-    fail(Errc::usage, "the plugin " + shown(name) + " was built for version " + std::to_string(plugin.abi_major) + "." +
-                          std::to_string(plugin.abi_minor) + " of the operator contract; this engine has " +
-                          std::to_string(FULMAR_ABI_MAJOR) + "." + std::to_string(FULMAR_ABI_MINOR));
-  // All or none: a plugin that fails half way leaves nothing behind.
-  std::map<std::string, Operator, std::less<>> added;
+PluginFacts facts_of(const fulmar_plugin& plugin, const std::string& library) {
+  const auto text = [](const char* t) { return t == nullptr ? std::string{} : std::string{t}; };
+  PluginFacts facts;
+  facts.name = library.empty() ? "?" : library;
+  facts.library = library;
+  facts.abi_major = plugin.abi_major, facts.abi_minor = plugin.abi_minor;
+  check_abi(facts);  // what follows in another contract's struct is not known
+  if (plugin.size < sizeof(fulmar_plugin))
+    fail(Errc::usage,
+         "the plugin " + shown(facts.name) + " tells less of itself than version 1.0 of the contract asks");
+  if (plugin.name == nullptr || *plugin.name == '\0')
+    fail(Errc::usage, "the plugin " + shown(facts.name) + " has no name");
+  facts.name = plugin.name;
+  facts.version = text(plugin.version), facts.license = text(plugin.license), facts.origin = text(plugin.origin);
+  facts.cuda_archs = text(plugin.cuda_archs);
+  return facts;
+}
+
+void check_abi(const PluginFacts& facts) {
+  if (facts.abi_major == FULMAR_ABI_MAJOR) return;
+  fail(Errc::usage, "the plugin " + shown(facts.name) + " was built for version " + std::to_string(facts.abi_major) +
+                        "." + std::to_string(facts.abi_minor) + " of the operator contract; this engine has " +
+                        std::to_string(FULMAR_ABI_MAJOR) + "." + std::to_string(FULMAR_ABI_MINOR) +
+                        ": build it again with this engine's SDK");
+}
+
+std::vector<Operator> operators_of(const fulmar_plugin& plugin, const PluginFacts& facts) {
+  std::vector<Operator> operators;
   for (std::uint32_t i = 0; i < plugin.count; ++i) {
     if (plugin.operators == nullptr || plugin.operators[i] == nullptr)
-      fail(Errc::usage, "the plugin " + shown(name) + " lacks an operator that it counts");
-    Operator op{*plugin.operators[i], name};
-    const std::string op_name = op.name();
-    if (const Operator* other = find(op_name); other != nullptr || added.contains(op_name))
-      fail(Errc::usage, "the operator " + shown(op_name) + " of the plugin " + shown(name) +
-                            " is already there, from " + shown(other != nullptr ? other->plugin() : name));
-    added.emplace(op_name, std::move(op));
+      fail(Errc::usage, "the plugin " + shown(facts.name) + " lacks an operator that it counts");
+    operators.emplace_back(*plugin.operators[i], facts);
+  }
+  return operators;
+}
+
+void Registry::add(const fulmar_plugin& plugin, const std::string& library) {
+  add(operators_of(plugin, facts_of(plugin, library)));
+}
+
+void Registry::add(std::vector<Operator> operators) {
+  const auto who = [](const Operator& op) {
+    return shown(op.plugin()) + (op.facts().library.empty() ? "" : " (" + op.facts().library + ")");
+  };
+  // All or none: a plugin that fails half way leaves nothing behind.
+  std::map<std::string, Operator, std::less<>> added;
+  for (Operator& op : operators) {
+    const Operator* other = find(op.name());
+    if (const auto twin = added.find(op.name()); twin != added.end()) other = &twin->second;
+    if (other != nullptr)
+      fail(Errc::usage,
+           "the operator " + shown(op.name()) + " of the plugin " + who(op) + " is already there, from " + who(*other));
+    const std::string name = op.name();
+    added.emplace(name, std::move(op));
   }
   operators_.merge(added);
 }

@@ -5,12 +5,14 @@
 
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/dtype.hpp"
+#include "core/error.hpp"
 #include "core/nearest.hpp"
 #include "core/unit.hpp"
 #include "fulmar_abi.h"
@@ -61,14 +63,37 @@ struct ParamValue {
 /// Reads and checks one parameter. Errors: Errc::usage saying what is wrong and what is allowed.
 ParamValue parse_param(const Param& param, const std::string& text);
 
+/// What a plugin says of itself.
+struct PluginFacts {
+  std::string name, version, license, origin, cuda_archs;
+  std::uint32_t abi_major = 0, abi_minor = 0;
+  std::string library = {};  ///< its file; empty for one that is part of the program
+};
+
+/// Where the tables of operators come from that are known by their schemas alone so far.
+class TableSource {
+ public:
+  virtual ~TableSource() = default;
+  /// The table of an operator, from several threads at once. Errors: Errc::usage where it cannot be had.
+  virtual const fulmar_operator& table(const std::string& op) = 0;
+};
+
+/// An error that an operator has filled. A code that is no exit code of ours is a run-time error, or `otherwise`.
+Error error_of(const fulmar_error& error, Errc otherwise = Errc::runtime);
+
 class Operator {
  public:
   /// Reads the schema. Errors: Errc::usage where it is not what the contract says.
-  Operator(const fulmar_operator& table, std::string plugin);
+  Operator(const fulmar_operator& table, const PluginFacts& plugin);
+  Operator(const fulmar_operator& table, const std::string& plugin);
+  /// Of a plugin that is not loaded: table() asks `source` for it.
+  Operator(std::string_view schema, const PluginFacts& plugin, std::shared_ptr<TableSource> source);
 
-  [[nodiscard]] const fulmar_operator& table() const { return *table_; }
+  [[nodiscard]] const fulmar_operator& table() const { return table_ != nullptr ? *table_ : source_->table(name_); }
+  [[nodiscard]] const std::string& schema() const { return schema_; }  ///< JSON
   [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] const std::string& plugin() const { return plugin_; }
+  [[nodiscard]] const std::string& plugin() const { return plugin_->name; }
+  [[nodiscard]] const PluginFacts& facts() const { return *plugin_; }
   [[nodiscard]] const std::string& summary() const { return summary_; }
   [[nodiscard]] const std::string& kind() const { return kind_; }
   [[nodiscard]] const std::string& example() const { return example_; }
@@ -86,7 +111,7 @@ class Operator {
   /// How many bands each date must have; 0 where any number will do.
   [[nodiscard]] std::size_t series_bands() const { return series_bands_; }
   /// True if the table reaches as far as a member that a later version of the contract appended.
-  [[nodiscard]] bool has(std::size_t end_of_member) const { return table_->size >= end_of_member; }
+  [[nodiscard]] bool has(std::size_t end_of_member) const { return table().size >= end_of_member; }
 
   /// Calls a function of the table. The contract has no exceptions, but a plugin may throw one all the same: it ends in
   /// an Error that names operator and plugin.
@@ -104,10 +129,13 @@ class Operator {
   [[nodiscard]] std::vector<std::string> lint() const;
 
  private:
+  void read(std::string_view schema);
   [[noreturn]] void blame() const;
 
-  const fulmar_operator* table_;
-  std::string plugin_, name_, summary_, kind_, example_, agrees_;
+  const fulmar_operator* table_ = nullptr;
+  std::shared_ptr<TableSource> source_;
+  std::shared_ptr<const PluginFacts> plugin_;
+  std::string schema_, name_, summary_, kind_, example_, agrees_;
   std::vector<Port> inputs_, outputs_, summary_columns_;
   std::vector<Param> params_;
   std::vector<std::string> cites_;
@@ -115,10 +143,19 @@ class Operator {
   std::size_t series_bands_ = 0;
 };
 
+/// What a loaded plugin says of itself. Errors: Errc::usage where it was built for another contract, with both numbers.
+PluginFacts facts_of(const fulmar_plugin& plugin, const std::string& library = {});
+/// Errors: Errc::usage where a plugin of that version of the contract cannot run here, with both numbers.
+void check_abi(const PluginFacts& facts);
+/// Its operators, read and checked. Errors: Errc::usage.
+std::vector<Operator> operators_of(const fulmar_plugin& plugin, const PluginFacts& facts);
+
 class Registry {
  public:
   /// Adds all operators of a plugin. Errors: Errc::usage for another ABI, a broken schema, or a name that is taken.
-  void add(const fulmar_plugin& plugin);
+  void add(const fulmar_plugin& plugin, const std::string& library = {});
+  /// Adds operators of one plugin, all or none. Errors: Errc::usage for a name that is taken, saying by whom.
+  void add(std::vector<Operator> operators);
   [[nodiscard]] const Operator* find(std::string_view name) const;
   [[nodiscard]] const std::map<std::string, Operator, std::less<>>& operators() const { return operators_; }
   [[nodiscard]] std::vector<std::string> names() const;

@@ -1229,9 +1229,9 @@ class Binder {
     }
     const fulmar_ground ground = ground_of(grid);
     fulmar_error error{};
-    if (table.parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, params.data(), &error) != 0)
-      wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", op.name(), error.message),
-            error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
+    const auto count = static_cast<std::uint32_t>(values.size());
+    if (op.guard([&] { return table.parse(values.data(), count, &ground, params.data(), &error); }) != 0)
+      refused(step, op, error);
     return params;
   }
 
@@ -1263,7 +1263,7 @@ class Binder {
     node.params = parse_params(step, op, node.values, &grid);
 
     node.views.resize(16);
-    const auto count = table.views(node.params.data(), node.views.data(), 16);
+    const auto count = op.guard([&] { return table.views(node.params.data(), node.views.data(), 16); });
     if (count > 16) wrong(step.span, fmt::format("{} has more than 16 views", op.name()));
     node.views.resize(count);
     for (fulmar_view& v : node.views) {
@@ -1337,24 +1337,34 @@ class Binder {
     const bool of_dates = node.op->has(offsetof(fulmar_operator, series_table) + sizeof table.series_table) &&
                           table.series_table != nullptr && node.op->variadic();
     if (!of_dates) {
-      std::vector<double> numbers(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
-      if (!numbers.empty()) table.table(node.params.data(), numbers.data());
+      std::vector<double> numbers;
+      node.op->guard([&] {
+        numbers.resize(static_cast<std::size_t>(table.table(node.params.data(), nullptr)));
+        if (!numbers.empty()) table.table(node.params.data(), numbers.data());
+      });
       node.table = std::move(numbers);
       return;
     }
     std::uint64_t count = 0;
     fulmar_error error{};
     const auto call = [&](double* values) {
-      if (table.series_table(node.params.data(), node.times.data(), node.times.size(), bands, values, &count, &error) !=
-          0)
-        wrong(span_of_complaint(step, error.message), fmt::format("{}: {}", node.op->name(), error.message),
-              error.code == 0 ? Errc::usage : static_cast<Errc>(error.code));
+      const int status = node.op->guard([&] {
+        return table.series_table(node.params.data(), node.times.data(), node.times.size(), bands, values, &count,
+                                  &error);
+      });
+      if (status != 0) refused(step, *node.op, error);
     };
     call(nullptr);
     node.remark = error.message;
     std::vector<double> numbers(static_cast<std::size_t>(count));
     if (count > 0) call(numbers.data());
     node.table = std::move(numbers);
+  }
+
+  /// An operator has refused its parameters, or the dates.
+  [[noreturn]] void refused(const Step& step, const Operator& op, const fulmar_error& error) const {
+    const Error e = error_of(error, Errc::usage);
+    wrong(span_of_complaint(step, e.message()), fmt::format("{}: {}", op.name(), e.message()), e.code());
   }
 
   /// The argument that an operator's complaint names, so that the caret stands under it.
@@ -1491,9 +1501,10 @@ void learn_from(Node& node, const Port& port, const RasterSource& companion, con
   }
   const fulmar_ground ground = ground_of(&grid);
   fulmar_error error{};
-  if (node.op->table().parse(values.data(), static_cast<std::uint32_t>(values.size()), &ground, node.params.data(),
-                             &error) != 0)
-    fail(Errc::usage, fmt::format("{}: {}", node.op->name(), error.message));
+  const auto size = static_cast<std::uint32_t>(values.size());
+  if (node.op->guard(
+          [&] { return node.op->table().parse(values.data(), size, &ground, node.params.data(), &error); }) != 0)
+    throw error_of(error, Errc::usage).within("operator " + node.op->name());
 }
 
 Halo Node::halo(std::size_t input, const Grid& raster) const {
@@ -1526,7 +1537,7 @@ std::int64_t Node::scratch() const {
   if (op == nullptr || !op->has(offsetof(fulmar_operator, scratch) + sizeof op->table().scratch)) return 0;
   if (op->table().scratch == nullptr) return 0;
   const std::size_t dates = std::max<std::size_t>(1, times.size());
-  return static_cast<std::int64_t>(op->table().scratch(params.data(), dates, bands / dates));
+  return static_cast<std::int64_t>(op->guard([&] { return op->table().scratch(params.data(), dates, bands / dates); }));
 }
 
 bool Node::anchored() const {

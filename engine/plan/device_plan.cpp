@@ -130,7 +130,8 @@ std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& 
   if (!node.op->has(member) || node.op->table().cuda_scratch == nullptr) return 0;
   std::vector<fulmar_plane> planes, outputs;
   const fulmar_call call = shape_of_call(node, {own.x, own.y, own.width, slab_rows(node, own)}, planes, outputs);
-  return static_cast<std::int64_t>(node.op->table().cuda_scratch(node.params.data(), &call));
+  return static_cast<std::int64_t>(
+      node.op->guard([&] { return node.op->table().cuda_scratch(node.params.data(), &call); }));
 }
 
 std::int64_t least_bytes(const Graph& graph, int node, const Window& own) {

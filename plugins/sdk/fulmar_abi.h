@@ -17,6 +17,15 @@ extern "C" {
 #define FULMAR_ABI_MAJOR 1
 #define FULMAR_ABI_MINOR 3
 
+/** What a plugin shows of itself; everything else in it is best hidden. */
+#if defined(_WIN32)
+#define FULMAR_EXPORT __declspec(dllexport)
+#elif defined(__GNUC__)
+#define FULMAR_EXPORT __attribute__((visibility("default")))
+#else
+#define FULMAR_EXPORT
+#endif
+
 /** Types of a cell. */
 enum {
   FULMAR_U8 = 1,
@@ -72,7 +81,8 @@ enum {
   FULMAR_KIND_WHOLE = 10
 };
 
-/** Filled by a function that returns non-zero. The code is an exit code of the command line (1 run-time, 2 usage...). */
+/** Filled by a function that returns non-zero. The code is an exit code of the command line (1 run-time, 2 usage...).
+ */
 typedef struct fulmar_error {
   int32_t code;
   char message[1020];
@@ -90,8 +100,8 @@ typedef struct fulmar_value {
 /** Ground size of a cell in metres at the centre of the raster; 0 where it is unknown. */
 typedef struct fulmar_ground {
   double dx, dy;
-  int64_t width, height; /**< cells of the raster; 0 where it is not known yet, a width of 0 also where it goes round the
-                              earth */
+  int64_t width, height; /**< cells of the raster; 0 where it is not known yet, a width of 0 also where it goes round
+                            the earth */
 } fulmar_ground;
 
 /** One band over one window, in host or device memory. Never owns. */
@@ -107,13 +117,13 @@ typedef struct fulmar_plane {
 
 /** What one argument of the operator's function is. */
 typedef struct fulmar_view {
-  uint32_t input;            /**< which input port */
-  uint32_t kind;             /**< one of FULMAR_VIEW_... */
-  int32_t inner_x, inner_y;  /**< half widths of the guard box (RING, RANKS) */
-  int32_t outer_x, outer_y;  /**< half widths, or the halo (NEAR); BANDS, SERIES: outer_x bands of a date at least */
-  double reach;              /**< metres (WITHIN); the fraction p, 0 to 1 (RANKS) */
-  uint32_t sampled;          /**< 1: the engine passes the cells through `sample` before it sums them */
-  uint32_t rank;             /**< FULMAR_RANK_... (RANKS), FULMAR_RING_... (RING) */
+  uint32_t input;           /**< which input port */
+  uint32_t kind;            /**< one of FULMAR_VIEW_... */
+  int32_t inner_x, inner_y; /**< half widths of the guard box (RING, RANKS) */
+  int32_t outer_x, outer_y; /**< half widths, or the halo (NEAR); BANDS, SERIES: outer_x bands of a date at least */
+  double reach;             /**< metres (WITHIN); the fraction p, 0 to 1 (RANKS) */
+  uint32_t sampled;         /**< 1: the engine passes the cells through `sample` before it sums them */
+  uint32_t rank;            /**< FULMAR_RANK_... (RANKS), FULMAR_RING_... (RING) */
 } fulmar_view;
 
 /** One call: the same window on every plane. Planes stand in the order of the views. */
@@ -186,8 +196,8 @@ typedef struct fulmar_table {
   const double* places; /**< longitude and latitude of each row, NaN where unknown */
   const char* crs;      /**< of `points`: WKT2; "" where unknown */
   /** LINE, POLYGON: the parts of row r are parts[r] to parts[r + 1] - 1; the paths (lines; shell and holes) of part p
-      are paths[p] to paths[p + 1] - 1; the points of path q are points[2 ends[q]] to points[2 ends[q + 1] - 1]. NULL for
-      other geometries. */
+      are paths[p] to paths[p + 1] - 1; the points of path q are points[2 ends[q]] to points[2 ends[q + 1] - 1]. NULL
+     for other geometries. */
   const uint64_t *parts, *paths, *ends;
   const double* points;
 } fulmar_table;
@@ -199,7 +209,8 @@ typedef struct fulmar_table_writer {
   void* out;
   /** The table begins with all columns of an input, and its rows have the geometries of that input's rows. */
   int (*carry)(void* out, uint32_t input);
-  /** The rows have a geometry of their own: FULMAR_GEOMETRY_... but CELLS. `crs` may be NULL for longitude, latitude. */
+  /** The rows have a geometry of their own: FULMAR_GEOMETRY_... but CELLS. `crs` may be NULL for longitude, latitude.
+   */
   int (*geometry)(void* out, uint32_t geometry, const char* crs);
   /** Adds a column; its name, type, unit and description count. Columns are numbered in order, carried ones first. */
   int (*column)(void* out, const fulmar_column* column);
@@ -241,17 +252,17 @@ typedef struct fulmar_operator {
    * message with code 0 is for the user. NULL: there is none. */
   int (*series_table)(const void* params, const double* times, uint64_t dates, uint64_t bands, double* table,
                       uint64_t* count, fulmar_error*);
-  /* REDUCING. The raster is read once a round. Every block of the engine's lattice has a state of its own; the states are
-     merged in a fixed tree, so that no tile, thread or backend shows. What `finish` writes is handed to the next round,
-     then to `run` as the call's table, and is the operator's summary: rows of the columns the schema names. */
+  /* REDUCING. The raster is read once a round. Every block of the engine's lattice has a state of its own; the states
+     are merged in a fixed tree, so that no tile, thread or backend shows. What `finish` writes is handed to the next
+     round, then to `run` as the call's table, and is the operator's summary: rows of the columns the schema names. */
   uint32_t (*rounds)(const void* params);
-  uint64_t (*state_bytes)(const void* params, const fulmar_round*); /**< the summary is not known yet */
+  uint64_t (*state_bytes)(const void* params, const fulmar_round*);    /**< the summary is not known yet */
   void (*begin)(const void* params, const fulmar_round*, void* state); /**< in memory aligned for every type */
   int (*step)(const void* params, const fulmar_round*, const fulmar_call*, void* state, fulmar_error*);
   void (*merge)(const void* params, const fulmar_round*, void* into, const void* from);
-  /** Writes the summary where `summary` is not NULL; returns how many doubles it holds at most (NULL) or holds. A return
-      of UINT64_MAX is a failure, told by the error. A message beside numbers is a sentence for the user, such as why
-      there is no threshold. */
+  /** Writes the summary where `summary` is not NULL; returns how many doubles it holds at most (NULL) or holds. A
+     return of UINT64_MAX is a failure, told by the error. A message beside numbers is a sentence for the user, such as
+     why there is no threshold. */
   uint64_t (*finish)(const void* params, const fulmar_round*, const void* state, double* summary, fulmar_error*);
   /* WHOLE. Planes of the whole raster; `whole_bytes` of memory beside them for a raster of so many cells. */
   int (*whole)(const void* params, const fulmar_call*, fulmar_error*);
@@ -260,7 +271,8 @@ typedef struct fulmar_operator {
   int (*tabulate)(const void* params, const fulmar_table* inputs, uint32_t count, const fulmar_table_writer*,
                   fulmar_error*);
   /* end of 1.2 */
-  /** Bytes of device memory that run_cuda needs for a call of this shape; its pointers to memory are NULL. NULL: none. */
+  /** Bytes of device memory that run_cuda needs for a call of this shape; its pointers to memory are NULL. NULL: none.
+   */
   uint64_t (*cuda_scratch)(const void* params, const fulmar_call*);
   /** REDUCING. Steps every cell of every block of the lattice in the call's window, in raster order, into the state of
       that block: states stand in the order of blocks, `state_bytes` apart, on the device, and so does the round's
@@ -276,6 +288,10 @@ typedef struct fulmar_plugin {
   uint32_t count;
   const fulmar_operator* const* operators;
 } fulmar_plugin;
+
+/** The one symbol of a plugin; the number is the contract's major version. What it points to lives as long as the
+    process does. It may be called more than once, and never fails. */
+FULMAR_EXPORT const fulmar_plugin* fulmar_plugin_1(void);
 
 #ifdef __cplusplus
 }

@@ -82,7 +82,7 @@ def test_list():
     assert result.code == 0
     assert any(line.startswith("cfar ") and "windowed" in line for line in result.out.splitlines())
     operators = json.loads(fulmar("list", "--json").out)
-    assert {"name", "kind", "summary", "plugin"} == set(operators[0])
+    assert {"name", "kind", "summary", "plugin", "version", "library"} == set(operators[0])
     assert {"linear", "decibel", "expression", "mask", "calibrate", "cfar", "objects"} <= {o["name"] for o in operators}
 
 

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "cli/command.hpp"
+#include "cli/plugins.hpp"
+#include "core/error.hpp"
+#include "fulmar_sidecar.h"
+#include "plugins/builtin.hpp"
+
+namespace fulmar::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+// ---- list ----
+
+void list_plugins(const PluginOptions& options, bool json) {
+  Registry registry = builtin_registry();
+  const FoundPlugins found = options.add_all(registry, NoSidecar::refuse);
+  if (json) {
+    auto all = ordered_json::array();
+    for (const FoundPlugin& p : found.plugins)
+      all.push_back({{"name", p.facts.name},
+                     {"version", p.facts.version},
+                     {"license", p.facts.license},
+                     {"origin", p.facts.origin},
+                     {"abi", fmt::format("{}.{}", p.facts.abi_major, p.facts.abi_minor)},
+                     {"cuda", p.facts.cuda_archs},
+                     {"library", p.facts.library},
+                     {"operators", p.operators}});
+    fmt::print("{}\n", all.dump(2));
+    return;
+  }
+  for (const FoundPlugin& p : found.plugins)
+    fmt::print("{} {}  {}\n  {}\n", p.facts.name, p.facts.version, fmt::join(p.operators, ", "), p.facts.library);
+  if (!found.plugins.empty()) return;
+  fmt::print("no plugins; looked in:\n");
+  for (const std::string& folder : folders_of_plugins()) fmt::print("  {}\n", folder);
+}
+
+// ---- describe ----
+
+void describe(const std::string& library) {
+  const fulmar_plugin& plugin = load_plugin(library);
+  // What would be refused when it runs is refused here: the contract, the tables, the schemas.
+  static_cast<void>(operators_of(plugin, facts_of(plugin, library)));
+  const std::string sidecar = sidecar_of(library), unfinished = sidecar + ".part";
+  std::FILE* out = std::fopen(unfinished.c_str(), "w");
+  if (out == nullptr) fail(Errc::output, "cannot write " + sidecar);
+  const int wrong = fulmar_write_sidecar(&plugin, out);
+  const bool whole = std::fclose(out) == 0 && wrong == 0;
+  std::error_code ignored;
+  if (whole) std::filesystem::rename(unfinished, sidecar, ignored);
+  if (!whole || ignored) {
+    std::filesystem::remove(unfinished, ignored);
+    fail(Errc::output, "cannot write " + sidecar);
+  }
+  fmt::print("{}\n", sidecar);
+}
+
+}  // namespace
+
+void add_plugin(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("plugin", "Find, describe, check and begin plugins");
+  command->require_subcommand(1);
+
+  CLI::App* list = command->add_subcommand("list", "List the plugins that are found, without loading them");
+  const auto json = std::make_shared<bool>(false);
+  const auto plugins = std::make_shared<PluginOptions>();
+  list->add_flag("--json", *json, "Print them as JSON");
+  plugins->add_to(*list);
+  list->callback([plugins, json] { list_plugins(*plugins, *json); });
+
+  CLI::App* tell = command->add_subcommand("describe", "Load a plugin and write its sidecar beside it");
+  const auto library = std::make_shared<std::string>();
+  tell->add_option("library", *library, "The plugin, such as mine.so")->type_name("FILE")->required();
+  tell->callback([library] { describe(*library); });
+}
+
+}  // namespace fulmar::cli

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The plugins of plugins/examples, built outside the tree from an installed SDK: one in plain C, one in C++ with its
+device twin where nvcc is, one that reduces, one of tables."""
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from fulmar_cli import call, read, refused, run, table, write
+from outside import EXAMPLES, build, exported, install, must, needed
+
+NAMES = ("clip", "ruggedness", "exceed", "box")
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    """All examples, installed beside the SDK that they were built from."""
+    prefix = tmp_path_factory.mktemp("prefix")
+    config = install(prefix)
+    for name in NAMES:
+        source = tmp_path_factory.mktemp("source") / name
+        shutil.copytree(EXAMPLES / name, source)  # nothing of the tree around it
+        binary = build(source, source / "build", config, "-DFULMAR_PLUGIN_CUDA=OFF")
+        must("cmake", "--install", binary, "--prefix", prefix)
+    return prefix
+
+
+@pytest.fixture(scope="module")
+def plugins(prefix):
+    return next(prefix.rglob("clip.so")).parent
+
+
+@pytest.fixture(scope="module")
+def path(plugins):
+    return {"FULMAR_PLUGIN_PATH": str(plugins)}
+
+
+def test_each_is_a_library_and_its_sidecar(plugins):
+    assert sorted(p.name for p in plugins.iterdir()) == sorted(
+        name + suffix for name in NAMES for suffix in (".so", ".fulmar.json"))
+    assert plugins.parts[-2:] == ("fulmar", "plugins")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_symbol_and_nothing_of_ours(plugins, name):
+    assert exported(plugins / f"{name}.so") == ["fulmar_plugin_1"]
+    foreign = {"libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6", "ld-linux-x86-64.so.2"}
+    assert set(needed(plugins / f"{name}.so")) <= foreign
+
+
+@pytest.mark.parametrize("name, operator", [("clip", "clip"), ("ruggedness", "ruggedness"), ("exceed", "exceed"),
+                                            ("box", "within_box")])
+def test_listed_and_described(plugins, path, name, operator):
+    listed = {o["name"]: o for o in json.loads(call("list", "--json", env=path).out)}
+    assert listed[operator]["plugin"] == name and listed[operator]["version"] == "1.0.0"
+    assert listed[operator]["library"] == str(plugins / f"{name}.so")
+    assert operator in call("inspect", operator, env=path).out
+    # `describe` writes what the build wrote.
+    copy = plugins.parent.parent / f"{name}.so"
+    shutil.copy(plugins / f"{name}.so", copy)
+    assert call("plugin", "describe", copy).code == 0
+    assert copy.with_suffix(".fulmar.json").read_text() == (plugins / f"{name}.fulmar.json").read_text()
+
+
+def test_plain_c(path, tmp_path):
+    cells = np.linspace(-2, 3, 64 * 48, dtype="float32").reshape(48, 64)
+    cells[5, 7] = np.nan
+    write(tmp_path / "a.tif", cells, unit="m")
+    run("a.tif ! clip --low -1.5 --high 2 ! b.tif", "--tile", "17x13", cwd=tmp_path, env=path)
+    np.testing.assert_array_equal(read(tmp_path / "b.tif"), np.clip(cells, -1.5, 2))
+    refused(2, "a.tif ! clip --low 2 --high 1 ! c.tif", cwd=tmp_path, env=path, names=["clip: low is 2", "^"])
+    refused(2, "a.tif ! clip --low 1e31 ! c.tif", cwd=tmp_path, env=path, names="low must be in [-1e+30, 1e+30]")
+
+
+def test_cpp(path, tmp_path):
+    rng = np.random.default_rng(3)
+    z = rng.normal(100, 30, (70, 90)).astype("float32")
+    z[20:22, 30:33] = np.nan
+    write(tmp_path / "a.tif", z, unit="m")
+    run("a.tif ! ruggedness ! b.tif", "--tile", "33x21", cwd=tmp_path, env=path)
+    wide = np.pad(z.astype("float64"), 1, constant_values=np.nan)
+    around = [wide[1 + y:71 + y, 1 + x:91 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    np.testing.assert_allclose(read(tmp_path / "b.tif"), np.sqrt(sum((a - z) ** 2 for a in around)), rtol=2e-7)
+    write(tmp_path / "flat.tif", z, unit="K")
+    refused(2, "flat.tif ! ruggedness ! c.tif", cwd=tmp_path, env=path, names="ruggedness")
+
+
+def test_reducing(path, tmp_path):
+    rng = np.random.default_rng(4)
+    cells = rng.normal(0, 1, (300, 290)).astype("float32")
+    cells[rng.random(cells.shape) < 0.1] = np.nan
+    write(tmp_path / "a.tif", cells)
+    run("a.tif ! exceed --threshold 0.5 ! n.csv", cwd=tmp_path, env=path)
+    with open(tmp_path / "n.csv") as file:
+        row, = csv.DictReader(file)
+    valid, above = int((~np.isnan(cells)).sum()), int((cells > np.float32(0.5)).sum())
+    assert (float(row["valid"]), float(row["above"])) == (valid, above)
+    assert float(row["share"]) == pytest.approx(above / valid, rel=1e-15)
+
+
+def test_tabular(path, tmp_path):
+    (tmp_path / "ships.csv").write_text(
+        "mmsi,lon,lat\n1,5.5,50\n2,6,51\n3,6.01,50\n4,179.5,0\n5,-179.5,0\n6,,\n")
+    run("ships.csv ! within_box --west 5 --east 6 ! near.csv", cwd=tmp_path, env=path)
+    with open(tmp_path / "near.csv") as file:
+        assert [row["mmsi"] for row in csv.DictReader(file)] == ["1", "2"]
+    said = run("ships.csv ! within_box --west 179 --east -179 ! line.csv", cwd=tmp_path, env=path)
+    with open(tmp_path / "line.csv") as file:
+        assert [row["mmsi"] for row in csv.DictReader(file)] == ["4", "5"]
+    assert "1 rows have no place" in said.out
+    refused(2, "ships.csv ! within_box --south 5 --north 4 ! c.csv", cwd=tmp_path, env=path, names="south lies north")
+
+
+def test_what_is_asked_of_fulmar_plugin_wrongly(prefix, tmp_path):
+    config = next(prefix.rglob("fulmar_plugin.cmake")).parent
+    (tmp_path / "mine.hpp").write_text("")
+    for words, said in (("mine", "neither OPERATORS nor SOURCES"), ("mine OPERATORS yours", "there is no"),
+                        ("9 OPERATORS mine", "no name of a plugin"), ("mine mine OPERATORS mine", "what is mine?"),
+                        ("mine OPERATORS Mine", "names no header")):
+        (tmp_path / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.25)\nproject(mine CXX)\nfind_package(fulmar REQUIRED)\n"
+            f"fulmar_plugin({words})\n")
+        with pytest.raises(AssertionError) as error:
+            build(tmp_path, tmp_path / "b", config)
+        assert said in " ".join(str(error.value).replace("\\n", " ").split())
