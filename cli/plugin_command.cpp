@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -11,6 +14,7 @@
 #include <string>
 
 #include "cli/command.hpp"
+#include "cli/plugin_project.hpp"
 #include "cli/plugins.hpp"
 #include "core/error.hpp"
 #include "fulmar_sidecar.h"
@@ -67,6 +71,42 @@ void describe(const std::string& library) {
   fmt::print("{}\n", sidecar);
 }
 
+// ---- check ----
+
+/// Runs the conformance kit, a program of its own: it brings what tests are made of, and may crash where a plugin does.
+void check(const std::string& library) {
+  if (!std::filesystem::exists(library)) fail(Errc::input, "there is no plugin " + library);
+  std::string kit;
+  for (const char* folder : {FULMAR_KIT_FROM_PROGRAM, "../tests"}) {  // where it is installed, and where it is built
+    const std::string file = installed_folder(folder) + "/fulmar_conformance";
+    if (kit.empty() && access(file.c_str(), X_OK) == 0) kit = file;
+  }
+  if (kit.empty())
+    fail(Errc::runtime, "the conformance kit is not installed (" + installed_folder(FULMAR_KIT_FROM_PROGRAM) +
+                            "/fulmar_conformance); build Fulmar with -DFULMAR_TESTS=ON");
+  std::string option = "--plugin", file = library;
+  std::array<char*, 4> words{kit.data(), option.data(), file.data(), nullptr};
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    execv(kit.c_str(), words.data());
+    _exit(127);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) > 1)
+    fail(Errc::runtime, "the conformance kit " + kit + " did not run to its end");
+  if (WEXITSTATUS(status) != 0) fail(Errc::runtime, "the plugin " + library + " does not keep the laws");
+}
+
+// ---- new ----
+
+void begin(const std::string& name) {
+  if (builtin_registry().find(name) != nullptr)
+    fail(Errc::usage, "there is an operator '" + name + "' already: a plugin needs a name of its own");
+  write_plugin_project(name, ".");
+  fmt::print("{0}/\n  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir {0}/build\n", name);
+}
+
 }  // namespace
 
 void add_plugin(CLI::App& app) {
@@ -84,6 +124,16 @@ void add_plugin(CLI::App& app) {
   const auto library = std::make_shared<std::string>();
   tell->add_option("library", *library, "The plugin, such as mine.so")->type_name("FILE")->required();
   tell->callback([library] { describe(*library); });
+
+  CLI::App* test = command->add_subcommand("check", "Run every law on the operators of a plugin");
+  const auto tested = std::make_shared<std::string>();
+  test->add_option("library", *tested, "The plugin, such as mine.so")->type_name("FILE")->required();
+  test->callback([tested] { check(*tested); });
+
+  CLI::App* start = command->add_subcommand("new", "Write a project for a plugin: it builds and tests itself at once");
+  const auto name = std::make_shared<std::string>();
+  start->add_option("name", *name, "Of the plugin and its operator, such as wind_speed")->type_name("NAME")->required();
+  start->callback([name] { begin(*name); });
 }
 
 }  // namespace fulmar::cli

@@ -124,6 +124,9 @@ bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 
 /// Words of lower-case letters and digits, joined by _: what a file, a class and an operator can be called.
 bool is_name(const std::string& name) {
+  // Targets of every build.
+  for (const char* taken : {"all", "clean", "help", "install", "package", "test"})
+    if (name == taken) return false;
   if (name.empty() || name.size() > 60 || !is_lower(name.front()) || name.back() == '_') return false;
   char before = 'a';
   for (const char c : name) {

@@ -10,13 +10,6 @@
 
 namespace fulmar::cuda {
 
-void check(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) return;
-  const bool absent = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
-  fail(absent ? Errc::device : Errc::runtime,
-       std::string{"CUDA, "} + what + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")");
-}
-
 namespace {
 
 dim3 blocks_of(std::int64_t width, std::int64_t height) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The one door through which every status of CUDA goes.
+/// The one door through which every status of CUDA goes. Header only: plugins have it too.
 #pragma once
 
 #include <cuda_runtime.h>
 
 #include <cstdint>
+#include <string>
+
+#include "core/error.hpp"
 
 namespace fulmar::cuda {
 
@@ -15,6 +18,11 @@ inline constexpr int oldest_architecture = 75;
 inline constexpr std::int64_t shared_limit = 64 << 10;
 
 /// Errors: Errc::runtime with what CUDA says and `what` it was doing; Errc::device where there is no card.
-void check(cudaError_t status, const char* what);
+inline void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) return;
+  const bool absent = status == cudaErrorNoDevice || status == cudaErrorInsufficientDriver;
+  fail(absent ? Errc::device : Errc::runtime,
+       std::string{"CUDA, "} + what + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")");
+}
 
 }  // namespace fulmar::cuda

@@ -14,10 +14,7 @@
 namespace fulmar::test {
 namespace {
 
-const Registry& registry() {
-  static const Registry r = builtin_registry();
-  return r;
-}
+const Registry& registry() { return tested_registry(); }
 
 /// FULMAR_SEED tries other scenes.
 std::uint32_t seed() {
@@ -420,8 +417,8 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
   EXPECT_EQ(difference(bound.run(reference_budget()), got, s.grid.width), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Operators, Words, testing::ValuesIn(registry().names()),
-                         [](const testing::TestParamInfo<std::string>& i) { return i.param; });
+INSTANTIATE_TEST_SUITE_P(Operators, Words, testing::ValuesIn(tested_names()),
+                         [](const testing::TestParamInfo<std::string>& i) { return Case{i.param, {}}.label(); });
 
 }  // namespace
 }  // namespace fulmar::test

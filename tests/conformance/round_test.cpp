@@ -10,15 +10,13 @@
 namespace fulmar::test {
 namespace {
 
-const Registry& registry() {
-  static const Registry r = builtin_registry();
-  return r;
-}
+const Registry& registry() { return tested_registry(); }
 
 /// Operators of the kinds that look around, in all their variants.
 std::vector<Case> cases() {
   std::vector<Case> all;
   for (const auto& [name, op] : registry().operators()) {
+    if (!is_tested(op)) continue;
     const auto kind = op.table().kind;
     if (kind != FULMAR_KIND_FOCAL && kind != FULMAR_KIND_WINDOWED && kind != FULMAR_KIND_RANKED &&
         kind != FULMAR_KIND_LABELLING && kind != FULMAR_KIND_REDUCING)

@@ -124,3 +124,16 @@ def test_what_is_asked_of_fulmar_plugin_wrongly(prefix, tmp_path):
         with pytest.raises(AssertionError) as error:
             build(tmp_path, tmp_path / "b", config)
         assert said in " ".join(str(error.value).replace("\\n", " ").split())
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
+def test_device_twins_from_the_same_header(prefix, tmp_path):
+    config = next(prefix.rglob("fulmar_plugin.cmake")).parent
+    binary = build(EXAMPLES / "ruggedness", tmp_path, config, "-DFULMAR_PLUGIN_CUDA=ON")
+    assert json.loads((binary / "ruggedness.fulmar.json").read_text())["cuda_archs"] == "75-virtual"
+    assert exported(binary / "ruggedness.so") == ["fulmar_plugin_1"]
+    assert not [name for name in needed(binary / "ruggedness.so") if "cuda" in name]  # the runtime is linked in
+    listed = json.loads(call("plugin", "list", "--json", "--plugin", binary / "ruggedness.so").out)
+    assert listed[0]["cuda"] == "75-virtual"
+    held = (binary / "ruggedness.so").read_bytes()  # PTX is text
+    assert b".target sm_75" in held and b"Ruggedness" in held

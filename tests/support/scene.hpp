@@ -19,6 +19,7 @@
 #include "plan/pipeline.hpp"
 #include "plugins/builtin.hpp"
 #include "support/memory_io.hpp"
+#include "support/tested.hpp"
 
 namespace fulmar::test {
 
@@ -256,8 +257,8 @@ inline std::vector<Case> variants_of(const Operator& op) {
 
 inline std::vector<Case> all_cases(bool everywhere) {
   std::vector<Case> all;
-  const Registry registry = builtin_registry();
-  for (const auto& [name, op] : registry.operators()) {
+  for (const auto& [name, op] : tested_registry().operators()) {
+    if (!is_tested(op)) continue;
     // Tables know neither tiles nor cells; their laws are in tables_test.cpp.
     if (op.kind() == "tabular") continue;
     for (const Case& c : variants_of(op))

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`fulmar plugin check`: what keeps the laws passes, and each way to break one is told."""
+import re
+import shutil
+
+import pytest
+from fulmar_cli import call
+from outside import EXAMPLES, ROOT, build, install, must
+from probes import probe
+
+OPTIONS = ("-DFULMAR_PLUGIN_CUDA=OFF", "-DCMAKE_BUILD_TYPE=Release")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return install(tmp_path_factory.mktemp("prefix"))
+
+
+@pytest.fixture(scope="module")
+def broken(config, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("broken")
+    return build(ROOT / "tests/plugin/plugins/broken", folder, config, *OPTIONS)
+
+
+def checked(library):
+    """The exit code, and the verdict of each law: {name: (verdict, what is said below)}."""
+    result = call("plugin", "check", library, timeout=600)
+    verdicts = {}
+    for line in result.out.splitlines():
+        if found := re.match(r"(ok|FAILED|not run|no case) +(\S+)  ", line):
+            verdicts[found.group(2)] = [found.group(1), ""]
+            last = found.group(2)
+        elif verdicts:
+            verdicts[last][1] += line + "\n"
+    return result, verdicts
+
+
+LAWS = ["words", "halo", "example", "agree", "tiles", "halo-tight", "gaps", "threads", "sizes", "memory", "round"]
+
+
+@pytest.mark.parametrize("name", ["clip", "ruggedness", "exceed", "box"])
+def test_the_examples_keep_the_laws(config, tmp_path, name):
+    binary = build(EXAMPLES / name, tmp_path / "build", config, *OPTIONS)
+    result, verdicts = checked(binary / f"{name}.so")
+    assert result.code == 0, result.out
+    assert list(verdicts) == LAWS and {v for v, _ in verdicts.values()} <= {"ok", "no case"}
+    assert verdicts["words"][0] == verdicts["example"][0] == "ok"
+    assert result.out.endswith("all laws hold\n")
+    if name != "box":  # tables know neither cells nor tiles
+        assert verdicts["tiles"][0] == verdicts["agree"][0] == "ok"
+
+
+def test_a_lying_halo_is_told_by_how_much(broken):
+    result, verdicts = checked(broken / "lying.so")
+    assert result.code == 1 and "does not keep the laws" in result.err
+    assert verdicts["halo"][0] == "FAILED"
+    assert ("of the input 'height' it declares to read 1 column and 1 row around a cell, but it reads 2 columns and "
+            "1 row beyond that") in verdicts["halo"][1]
+    assert "lying_honest_true" not in verdicts["halo"][1]  # the variant that declares what it reads
+    assert verdicts["words"][0] == "ok"
+    assert {verdicts[law][0] for law in LAWS if law not in ("words", "halo")} == {"not run"}
+
+
+def test_a_gap_that_is_filled(broken):
+    result, verdicts = checked(broken / "filling.so")
+    assert result.code == 1 and verdicts["gaps"][0] == "FAILED" and "AllMissingIn" in verdicts["gaps"][1]
+    assert verdicts["tiles"][0] == verdicts["halo"][0] == "ok"
+
+
+def test_a_result_that_depends_on_the_order(broken):
+    result, verdicts = checked(broken / "unsteady.so")
+    assert result.code == 1
+    # The same call gives another result each time: no law that compares two runs holds.
+    assert verdicts["threads"][0] == verdicts["agree"][0] == verdicts["tiles"][0] == "FAILED"
+    for word in ("does not begin with a verb", "no source is cited", "it has no unit", "it has no range",
+                 "does not end with a period", "is not lower-case words"):
+        assert word in verdicts["words"][1], word
+
+
+def test_a_crash_is_a_verdict(broken):
+    result, verdicts = checked(broken / "crashing.so")
+    assert result.code == 1 and verdicts["words"][0] == "ok"
+    assert verdicts["agree"] == ["FAILED", "    it crashed: Segmentation fault\n"]
+    assert list(verdicts) == LAWS
+
+
+def test_what_cannot_be_loaded(tmp_path):
+    result = call("plugin", "check", tmp_path / "none.so")
+    assert result.code == 3 and "there is no plugin" in result.err
+    library = probe(tmp_path / "p", major=7)
+    result = call("plugin", "check", library)
+    assert result.code == 1 and "version 7.3" in result.out and "has 1.3" in result.out
+    library = probe(tmp_path / "q", aborts=True)
+    result = call("plugin", "check", library)
+    assert result.code == 1 and "crashed: Aborted" in result.out and "cannot be loaded" in result.out
+
+
+def test_plugins_of_one_project(config, broken):
+    assert shutil.which("ninja") and must("ninja", "-C", broken, "-n").strip().endswith("no work to do.")
