@@ -100,7 +100,7 @@ void check(const std::string& library) {
 
 // ---- new ----
 
-void begin(const std::string& name) {
+void begin_project(const std::string& name) {
   if (builtin_registry().find(name) != nullptr)
     fail(Errc::usage, "there is an operator '" + name + "' already: a plugin needs a name of its own");
   write_plugin_project(name, ".");
@@ -133,7 +133,7 @@ void add_plugin(CLI::App& app) {
   CLI::App* start = command->add_subcommand("new", "Write a project for a plugin: it builds and tests itself at once");
   const auto name = std::make_shared<std::string>();
   start->add_option("name", *name, "Of the plugin and its operator, such as wind_speed")->type_name("NAME")->required();
-  start->callback([name] { begin(*name); });
+  start->callback([name] { begin_project(*name); });
 }
 
 }  // namespace fulmar::cli

@@ -204,6 +204,11 @@ class Watched {
       }
       return false;
     };
+    const fulmar_plane same = fenced.with(0, {});
+    if (call_on(params, call, read.plane, same) != call_on(params, call, read.plane, same)) {
+      complaint_ = "called twice on the same cells, it gives two results: it keeps a state";
+      return;
+    }
     if (!depends({})) return;
     const auto least = [&](bool along_x) {
       for (std::int64_t n = 0; n < margin; ++n)

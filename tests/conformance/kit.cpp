@@ -50,12 +50,8 @@ class Reporter : public testing::EmptyTestEventListener {
   explicit Reporter(std::FILE* to) : to_{to} {}
   void OnTestPartResult(const testing::TestPartResult& part) override {
     if (!part.failed()) return;
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    const std::string name = test == nullptr ? "" : test->name();
-    if (name == last_ && ++of_this_ > most_) return;
-    if (name != last_) of_this_ = 1;
-    if (name != last_) std::fprintf(to_, "    %s\n", name.substr(name.find('/') + 1).c_str());
-    last_ = name;
+    if (++of_this_ > most_) return;
+    if (of_this_ == 1) std::fprintf(to_, "    %s\n", name_.c_str());
     std::string text = part.summary();
     for (std::size_t at = 0; at < text.size();) {
       const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -64,13 +60,18 @@ class Reporter : public testing::EmptyTestEventListener {
     }
     std::fflush(to_);
   }
+  // The name is kept: while a part is told, Google Test holds the lock under which it could be asked for.
+  void OnTestStart(const testing::TestInfo& test) override {
+    name_ = test.name();
+    of_this_ = 0;
+  }
   void OnTestEnd(const testing::TestInfo&) override { ++ran_; }
   [[nodiscard]] int ran() const { return ran_; }
 
  private:
   static constexpr int most_ = 2;
   std::FILE* to_;
-  std::string last_;
+  std::string name_;
   int of_this_ = 0, ran_ = 0;
 };
 
@@ -88,6 +89,8 @@ int run_laws(const char* filter, std::FILE* out) {
   return status;
 }
 
+constexpr unsigned time_limit = 600;  // seconds a law
+
 struct Verdict {
   bool held = false;
   int cases = 0;
@@ -104,6 +107,7 @@ Verdict apart(Work&& work) {
   if (child < 0) fail(Errc::runtime, "no process can be started");
   if (child == 0) {
     int status = 1;
+    alarm(time_limit);
     try {
       status = work(file);
     } catch (const std::exception& e) {
@@ -120,7 +124,8 @@ Verdict apart(Work&& work) {
   while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), file)) v.text.append(piece.data(), n);
   std::fclose(file);
   if (WIFSIGNALED(status)) {
-    v.text += std::string{"    it crashed: "} + strsignal(WTERMSIG(status)) + "\n";
+    v.text += WTERMSIG(status) == SIGALRM ? std::string{"    it did not come to an end within ten minutes\n"}
+                                          : std::string{"    it crashed: "} + strsignal(WTERMSIG(status)) + "\n";
     return v;
   }
   while (v.text.ends_with('\n')) v.text.pop_back();
@@ -161,7 +166,7 @@ int check(const std::string& library) {
     std::printf("%-10s  %-10s  %s (%d)\n", v.held ? "ok" : "FAILED", g.name, g.words, v.cases);
     if (!v.held) ++broken, std::fputs(v.text.c_str(), stdout);
     std::fflush(stdout);
-    lied = lied || (!v.held && std::strcmp(g.name, "halo") == 0);
+    lied = lied || v.text.find("around a cell, but it reads") != std::string::npos;
   }
   std::printf("%s\n", broken == 0 ? "all laws hold" : (std::to_string(broken) + " of the laws are broken").c_str());
   return broken == 0 ? 0 : 1;

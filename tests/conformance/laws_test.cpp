@@ -417,8 +417,8 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
   EXPECT_EQ(difference(bound.run(reference_budget()), got, s.grid.width), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(Operators, Words, testing::ValuesIn(tested_names()),
-                         [](const testing::TestParamInfo<std::string>& i) { return Case{i.param, {}}.label(); });
+const auto by_name = [](const testing::TestParamInfo<std::string>& i) { return Case{i.param, {}, {}}.label(); };
+INSTANTIATE_TEST_SUITE_P(Operators, Words, testing::ValuesIn(tested_names()), by_name);
 
 }  // namespace
 }  // namespace fulmar::test

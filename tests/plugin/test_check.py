@@ -71,6 +71,7 @@ def test_a_result_that_depends_on_the_order(broken):
     result, verdicts = checked(broken / "unsteady.so")
     assert result.code == 1
     # The same call gives another result each time: no law that compares two runs holds.
+    assert "two results: it keeps a state" in verdicts["halo"][1]
     assert verdicts["threads"][0] == verdicts["agree"][0] == verdicts["tiles"][0] == "FAILED"
     for word in ("does not begin with a verb", "no source is cited", "it has no unit", "it has no range",
                  "does not end with a period", "is not lower-case words"):
