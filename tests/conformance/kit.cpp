@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // fulmar_conformance --plugin FILE: the laws on the operators of one plugin, one process a law, so that a plugin that
 // crashes is told like any other that breaks a law. What `fulmar plugin check` runs.
-#include <gtest/gtest.h>
+#include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include "conformance/laws_run.hpp"
 #include "core/error.hpp"
 #include "support/tested.hpp"
 
@@ -44,55 +43,11 @@ constexpr std::array groups{
     Group{"round", "rasters that go round the earth", "*Round.*"},
 };
 
-/// Counts what ran, and hands the first words of each failure to the parent.
-class Reporter : public testing::EmptyTestEventListener {
- public:
-  explicit Reporter(std::FILE* to) : to_{to} {}
-  void OnTestPartResult(const testing::TestPartResult& part) override {
-    if (!part.failed()) return;
-    if (++of_this_ > most_) return;
-    if (of_this_ == 1) std::fprintf(to_, "    %s\n", name_.c_str());
-    std::string text = part.summary();
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      std::fprintf(to_, "      %s\n", text.substr(at, end - at).c_str());
-      at = end + 1;
-    }
-    std::fflush(to_);
-  }
-  // The name is kept: while a part is told, Google Test holds the lock under which it could be asked for.
-  void OnTestStart(const testing::TestInfo& test) override {
-    name_ = test.name();
-    of_this_ = 0;
-  }
-  void OnTestEnd(const testing::TestInfo&) override { ++ran_; }
-  [[nodiscard]] int ran() const { return ran_; }
-
- private:
-  static constexpr int most_ = 2;
-  std::FILE* to_;
-  std::string name_;
-  int of_this_ = 0, ran_ = 0;
-};
-
-int run_laws(const char* filter, std::FILE* out) {
-  int count = 1;
-  std::array<char*, 2> words{const_cast<char*>("fulmar_conformance"), nullptr};
-  testing::InitGoogleTest(&count, words.data());
-  testing::GTEST_FLAG(filter) = filter;
-  auto& listeners = testing::UnitTest::GetInstance()->listeners();
-  delete listeners.Release(listeners.default_result_printer());
-  auto* reporter = new Reporter{out};
-  listeners.Append(reporter);
-  const int status = RUN_ALL_TESTS();
-  std::fprintf(out, "%d\n", reporter->ran());
-  return status;
-}
-
 constexpr unsigned time_limit = 600;  // seconds a law
 
 struct Verdict {
   bool held = false;
+  int status = -1;
   int cases = 0;
   std::string text;
 };
@@ -132,8 +87,69 @@ Verdict apart(Work&& work) {
   const auto last = v.text.rfind('\n') == std::string::npos ? 0 : v.text.rfind('\n') + 1;
   v.cases = std::atoi(v.text.c_str() + last);
   v.text.erase(last);
-  v.held = WEXITSTATUS(status) == 0;
+  v.status = WEXITSTATUS(status);
+  v.held = v.status == 0;
   return v;
+}
+
+// ---- on a card ----
+
+constexpr int no_twin = 10, shared_runtime = 11, static_runtime = 12;
+
+/// Whether the plugin has device twins, and how it has the CUDA runtime.
+int twins_of_plugin(std::FILE* out) {
+  std::fputs("0\n", out);
+  bool any = false;
+  for (const std::string& name : tested_names()) {
+    const Operator& op = *tested_registry().find(name);
+    constexpr std::size_t steps = offsetof(fulmar_operator, step_cuda) + sizeof(fulmar_operator::step_cuda);
+    any = any || op.table().run_cuda != nullptr || (op.has(steps) && op.table().step_cuda != nullptr);
+  }
+  if (!any) return no_twin;
+  void* library = dlopen(tested_plugin().c_str(), RTLD_NOW | RTLD_NOLOAD);
+  return library != nullptr && dlsym(library, "cudaLaunchKernel") != nullptr ? shared_runtime : static_runtime;
+}
+
+std::string beside_this_program(const char* file) {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path() / file;
+}
+
+int become(std::FILE* out, const std::string& program, const char* option, const std::string& argument) {
+  dup2(fileno(out), STDOUT_FILENO);
+  execl(program.c_str(), program.c_str(), option, argument.c_str(), nullptr);
+  return 127;
+}
+
+/// The laws on a card or, where there is none, on the interpreter of PTX in the place of the CUDA runtime. Returns how
+/// many are broken.
+int check_device() {
+  constexpr const char* words = "the same bits on a card as the reference, in every tiling and size";
+  const auto unchecked = [&](const std::string& why) {
+    std::printf("not checked %-10s  %s\n", "device", why.c_str());
+    return 0;
+  };
+  const int twins = apart(twins_of_plugin).status;
+  if (twins == no_twin) return unchecked("it has no device twins");
+  const std::string program = beside_this_program("fulmar_device_conformance");
+  if (!std::filesystem::exists(program)) return unchecked("this Fulmar was built without CUDA");
+  const bool card = apart([&](std::FILE* out) { return become(out, program, "--card", ""); }).held;
+  std::string interpreter;
+  for (const char* file : {"libfulmar_ptx_runtime.so", "ptx/libfulmar_ptx_runtime.so"})
+    if (std::filesystem::exists(beside_this_program(file))) interpreter = beside_this_program(file);
+  if (!card && interpreter.empty()) return unchecked("there is no card, and no interpreter of PTX is installed");
+  if (!card && twins == static_runtime)
+    return unchecked(
+        "there is no card, and the CUDA runtime is linked in: built with -DFULMAR_PLUGIN_CUDART=shared, its "
+        "kernels can be interpreted");
+  const Verdict v = apart([&](std::FILE* out) {
+    setenv("FULMAR_CARD_EXPECTED", "1", 1);
+    if (!card) setenv("LD_PRELOAD", interpreter.c_str(), 1);
+    return become(out, program, "--plugin", tested_plugin());
+  });
+  std::printf("%-10s  %-10s  %s, %s (%d)\n", v.held ? "ok" : "FAILED", "device", words, card ? "a card" : "interpreted",
+              v.cases);
+  if (!v.held) std::fputs(v.text.c_str(), stdout);
+  return v.held ? 0 : 1;
 }
 
 int check(const std::string& library) {
@@ -168,6 +184,7 @@ int check(const std::string& library) {
     std::fflush(stdout);
     lied = lied || v.text.find("around a cell, but it reads") != std::string::npos;
   }
+  if (!lied) broken += check_device();
   std::printf("%s\n", broken == 0 ? "all laws hold" : (std::to_string(broken) + " of the laws are broken").c_str());
   return broken == 0 ? 0 : 1;
 }

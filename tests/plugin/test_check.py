@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from fulmar_cli import call
-from outside import EXAMPLES, ROOT, build, install, must
+from outside import BUILD, EXAMPLES, ROOT, build, install, must
 from probes import probe
 
 OPTIONS = ("-DFULMAR_PLUGIN_CUDA=OFF", "-DCMAKE_BUILD_TYPE=Release")
@@ -27,8 +27,8 @@ def checked(library):
     result = call("plugin", "check", library, timeout=600)
     verdicts = {}
     for line in result.out.splitlines():
-        if found := re.match(r"(ok|FAILED|not run|no case) +(\S+)  ", line):
-            verdicts[found.group(2)] = [found.group(1), ""]
+        if found := re.match(r"(ok|FAILED|not run|not checked|no case) +(\S+)  (.*)", line):
+            verdicts[found.group(2)] = [found.group(1), found.group(3) + "\n" if found.group(1) == "not checked" else ""]
             last = found.group(2)
         elif verdicts:
             verdicts[last][1] += line + "\n"
@@ -43,6 +43,7 @@ def test_the_examples_keep_the_laws(config, tmp_path, name):
     binary = build(EXAMPLES / name, tmp_path / "build", config, *OPTIONS)
     result, verdicts = checked(binary / f"{name}.so")
     assert result.code == 0, result.out
+    assert verdicts.pop("device") == ["not checked", "it has no device twins\nall laws hold\n"]
     assert list(verdicts) == LAWS and {v for v, _ in verdicts.values()} <= {"ok", "no case"}
     assert verdicts["words"][0] == verdicts["example"][0] == "ok"
     assert result.out.endswith("all laws hold\n")
@@ -82,7 +83,29 @@ def test_a_crash_is_a_verdict(broken):
     result, verdicts = checked(broken / "crashing.so")
     assert result.code == 1 and verdicts["words"][0] == "ok"
     assert verdicts["agree"] == ["FAILED", "    it crashed: Segmentation fault\n"]
-    assert list(verdicts) == LAWS
+    assert list(verdicts) == [*LAWS, "device"]
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None or not (BUILD / "tests/fulmar_device_conformance").exists(),
+                    reason="needs nvcc and a build with CUDA")
+def test_on_a_card_or_interpreted(config, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(EXAMPLES / "ruggedness", source)
+    header = (source / "ruggedness.hpp").read_text()
+    options = ("-DFULMAR_PLUGIN_CUDA=ON", "-DFULMAR_PLUGIN_CUDART=shared")
+    _, verdicts = checked(build(source, tmp_path / "right", config, *options) / "ruggedness.so")
+    assert verdicts["device"][0] == "ok"
+    # One that is another on a card.
+    (source / "ruggedness.hpp").write_text(header.replace("double sum = 0;", """double sum = 0;
+#ifdef __CUDA_ARCH__
+    sum = 1e-3;
+#endif"""))
+    result, verdicts = checked(build(source, tmp_path / "wrong", config, *options) / "ruggedness.so")
+    assert result.code == 1 and verdicts["device"][0] == "FAILED" and "cells differ" in verdicts["device"][1]
+    assert verdicts["agree"][0] == "ok"
+    if shutil.which("nvidia-smi") is None:
+        _, verdicts = checked(build(source, tmp_path / "linked", config, options[0]) / "ruggedness.so")
+        assert verdicts["device"][0] == "not checked" and "FULMAR_PLUGIN_CUDART=shared" in verdicts["device"][1]
 
 
 def test_what_cannot_be_loaded(tmp_path):
