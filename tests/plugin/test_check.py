@@ -27,7 +27,7 @@ def checked(library):
     result = call("plugin", "check", library, timeout=600)
     verdicts = {}
     for line in result.out.splitlines():
-        if found := re.match(r"(ok|FAILED|not run|not checked|no case) +(\S+)  (.*)", line):
+        if found := re.match(r"(ok|FAILED|not run|not checked|no case) +(\S+)  +(.*)", line):
             verdicts[found.group(2)] = [found.group(1), found.group(3) + "\n" if found.group(1) == "not checked" else ""]
             last = found.group(2)
         elif verdicts:
