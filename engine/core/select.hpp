@@ -3,7 +3,9 @@
 /// Order statistics of a few numbers in scratch memory, the same on host and device.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 #include "core/host_device.hpp"
 #include "core/missing.hpp"
@@ -64,6 +66,50 @@ FULMAR_HD inline double select_kth(double* v, std::int64_t n, std::int64_t k) {
       break;
   }
   return v[k];
+}
+
+/// Comparisons that sort `count` numbers whatever they are: odd-even merges (Batcher 1968).
+template <int count>
+struct SortingNetwork {
+  static constexpr int size() {
+    int n = 0;
+    visit([&](int, int) { ++n; });
+    return n;
+  }
+  /// The place of the smaller number of comparison `which`, or that of the larger.
+  static constexpr int place(int which, bool larger) {
+    int n = 0, found = 0;
+    visit([&](int a, int b) {
+      if (n++ == which) found = larger ? b : a;
+    });
+    return found;
+  }
+
+ private:
+  template <class Use>
+  static constexpr void visit(Use use) {
+    for (int p = 1; p < count; p *= 2)
+      for (int k = p; k >= 1; k /= 2)
+        for (int j = k % p; j + k < count; j += 2 * k)
+          for (int i = j; i < j + k && i + k < count; ++i)
+            if (i / (2 * p) == (i + k) / (2 * p)) use(i, i + k);
+  }
+};
+
+template <int a, int b>
+FULMAR_HD inline void compare_exchange(float* v) {
+  const float low = v[a] < v[b] ? v[a] : v[b], high = v[a] < v[b] ? v[b] : v[a];
+  v[a] = low, v[b] = high;
+}
+template <int count, std::size_t... I>
+FULMAR_HD inline void sort_by(float* v, std::index_sequence<I...>) {
+  using Network = SortingNetwork<count>;
+  (compare_exchange<Network::place(static_cast<int>(I), false), Network::place(static_cast<int>(I), true)>(v), ...);
+}
+/// Sorts `count` numbers, none of them NaN, without a branch.
+template <int count>
+FULMAR_HD inline void sort_few(float* v) {
+  sort_by<count>(v, std::make_index_sequence<static_cast<std::size_t>(SortingNetwork<count>::size())>{});
 }
 
 /// Percentile by linear interpolation between order statistics (Hyndman & Fan 1996, type 7; NumPy's default): at

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <limits>
+
 #include "core/select.hpp"
 #include "fulmar/op.hpp"
 
@@ -61,6 +63,10 @@ struct Composite {
  private:
   FULMAR_HD void each_band(Series<float> in, double* values, Outputs<float> out) const {
     for (std::int32_t b = 0; b < in.bands; ++b) {
+      if (params.method == Method::median && in.count <= most_few) {
+        out.set(b, median_of_few(in, b));
+        continue;
+      }
       std::int64_t n = 0;
       double sum = 0;
       for (std::int32_t d = 0; d < in.count; ++d) {
@@ -71,6 +77,39 @@ struct Composite {
       }
       out.set(b, static_cast<float>(params.method == Method::mean ? sum / static_cast<double>(n) : median(values, n)));
     }
+  }
+
+  /// Dates that are sorted by a network.
+  static constexpr std::int32_t most_few = 32;
+  FULMAR_HD static float median_of_few(Series<float> in, std::int32_t b) {
+    const std::int32_t n = in.count;
+    if (n <= 4) return median_of<4>(in, b);
+    if (n <= 6) return median_of<6>(in, b);
+    if (n <= 8) return median_of<8>(in, b);
+    if (n <= 10) return median_of<10>(in, b);
+    if (n <= 12) return median_of<12>(in, b);
+    if (n <= 16) return median_of<16>(in, b);
+    if (n <= 24) return median_of<24>(in, b);
+    return median_of<most_few>(in, b);
+  }
+  /// Of at most `most` dates, an even number. What is missing counts as infinite, on either side in turn, so that the
+  /// middle is in the same place whatever is missing.
+  template <int most>
+  FULMAR_HD static float median_of(Series<float> in, std::int32_t b) {
+    float v[most];
+    float side = std::numeric_limits<float>::infinity();
+    std::int32_t n = 0;
+    for (std::int32_t d = 0; d < most; ++d) {
+      const float value = d < in.count ? in(d, b) : missing<float>;
+      const bool gone = is_missing(value);
+      v[d] = gone ? side : value;
+      side = gone ? -side : side;
+      n += gone ? 0 : 1;
+    }
+    sort_few<most>(v);
+    const double below = static_cast<double>(v[most / 2 - 1]), above = static_cast<double>(v[most / 2]);
+    const double middle = n % 2 == 0 ? (below + above) / 2 : below;
+    return n > 0 ? static_cast<float>(middle) : missing<float>;
   }
 
   /// True if every band was measured at the date.
