@@ -17,6 +17,7 @@
 #include "exec/products.hpp"
 #include "exec/run.hpp"
 #include "fulmar/version.hpp"
+#include "op/plugin_library.hpp"
 #include "plan/graph.hpp"
 #include "plan/plan.hpp"
 #include "plugins/builtin.hpp"
@@ -123,7 +124,17 @@ void merge(Result& result, RunReport report, Kept& kept) {
 
 // ---- engine ----
 
-Engine::Engine(EngineSettings settings) : state_{std::make_shared<State>()} { state_->settings = std::move(settings); }
+Engine::Engine(EngineSettings settings) : state_{std::make_shared<State>()} {
+  state_->settings = std::move(settings);
+  const EngineSettings& set = state_->settings;
+  for (const std::string& folder : set.plugin_folders)
+    if (!folder.starts_with('/'))
+      fail(Errc::usage, "the folder of plugins '" + folder +
+                            "' is not absolute: it would change with where the program "
+                            "is started");
+  for (const std::string& warning : add_plugins(state_->registry, {set.plugins, set.plugin_folders}).warnings)
+    state_->tell(warning);
+}
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;

@@ -4,11 +4,12 @@ device twin where nvcc is, one that reduces, one of tables."""
 import csv
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
 from fulmar_cli import call, read, refused, run, table, write
-from outside import EXAMPLES, build, exported, install, must, needed
+from outside import BUILD, EXAMPLES, build, exported, install, must, needed
 
 NAMES = ("clip", "ruggedness", "exceed", "box")
 
@@ -137,3 +138,30 @@ def test_device_twins_from_the_same_header(prefix, tmp_path):
     assert listed[0]["cuda"] == "75-virtual"
     held = (binary / "ruggedness.so").read_bytes()  # PTX is text
     assert b".target sm_75" in held and b"Ruggedness" in held
+
+
+def test_an_embedding_program_and_python_know_them(plugins):
+    if not (BUILD / "python/fulmar").exists():
+        pytest.skip("built without the Python package (FULMAR_PYTHON_BINDING)")
+    code = f"""
+import os, sys; sys.path.insert(0, {str(BUILD / 'python')!r})
+import numpy as np, fulmar
+z = np.arange(25, dtype='f4').reshape(5, 5)
+engine = fulmar.Engine(plugins=[{str(plugins / 'ruggedness.so')!r}])
+out = engine.run("z ! ruggedness ! out", z=fulmar.Raster(z, unit="m"))["out"].array
+assert out[2, 2] == np.float32(np.sqrt(sum((z[y, x] - z[2, 2]) ** 2. for y in (1, 2, 3) for x in (1, 2, 3))))
+assert "ruggedness" not in dir(fulmar.op)
+os.environ["FULMAR_PLUGIN_PATH"] = {str(plugins)!r}
+fulmar.op._default.cache_clear(); fulmar.op._schemas.cache_clear()
+np.testing.assert_array_equal(fulmar.op.ruggedness(fulmar.Raster(z, unit="m")).array, out)
+assert "rugged" in fulmar.op.ruggedness.__doc__
+for bad, code in (("/nowhere/x.so", 3), (sys.executable, 2)):
+    try: fulmar.Engine(plugins=[bad])
+    except fulmar.Error as e: assert e.code == code and bad in str(e), (e.code, str(e))
+    else: raise AssertionError(bad)
+os.environ["FULMAR_PLUGIN_PATH"] = "here"
+try: fulmar.Engine()
+except fulmar.Error as e: assert "absolute" in str(e)
+else: raise AssertionError
+"""
+    must(sys.executable, "-c", code)

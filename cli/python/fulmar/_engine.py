@@ -2,8 +2,10 @@
 """Pipelines from Python."""
 from __future__ import annotations
 
+import functools
 import json
 import logging
+import os
 import re
 
 from . import _fulmar, _raster, _table
@@ -45,10 +47,13 @@ class Engine:
     memory   bytes that a run may use, or "512M", "2G"; rasters handed in or out are not counted
     threads  0: as many as the machine has
     backend  "auto", "cpu", "cuda" or "reference"
+    plugins  libraries whose operators are wanted too, beside those in the folders of FULMAR_PLUGIN_PATH
     """
 
-    def __init__(self, memory="512M", threads=0, backend="auto"):
-        self._engine = _fulmar.Engine(bytes_of(memory), threads, backend)
+    def __init__(self, memory="512M", threads=0, backend="auto", plugins=()):
+        folders = [f for f in os.environ.get("FULMAR_PLUGIN_PATH", "").split(":") if f]
+        self._engine = _fulmar.Engine(bytes_of(memory), threads, backend, [str(p) for p in plugins], folders,
+                                      functools.partial(log.info, "%s"))
 
     def operators(self):
         """The schemas of all operators, by name."""
@@ -109,8 +114,6 @@ class Engine:
         del keep
         kept = {name: finish() for name, finish in finishers.items()}
         kept.update({name: _table.Table(t) for name, t in report["tables"].items()})
-        for note in report["notes"]:
-            log.info("%s", note)
         summaries = {name: _table.Table(t) for name, t in report["summaries"].items()}
         return Result(kept, report["files"], summaries, report["notes"], report["backend"], report["peak_bytes"])
 

@@ -37,6 +37,8 @@ struct EngineSettings {
   Backend backend = Backend::automatic;
   /// The door to files: files() of <fulmar/files.hpp>, or the program's own. Null: all is in memory.
   std::shared_ptr<const Io> files = {};
+  std::vector<std::string> plugins = {};         ///< libraries whose operators are wanted too
+  std::vector<std::string> plugin_folders = {};  ///< absolute; their plugins are loaded when they are first needed
   /// Sentences for the user, such as how many rows were dropped and why. Called by the thread that runs the job.
   std::function<void(const std::string&)> log = {};
 };
@@ -52,6 +54,8 @@ struct OperatorInfo {
 /// here.
 class FULMAR_API Engine {
  public:
+  /// Errors: Errc::input where a plugin is not there; Errc::usage where it cannot be loaded, was built for another
+  /// contract, or has an operator whose name is taken. The same troubles with one in a folder go to the log.
   explicit Engine(EngineSettings settings = {});
   ~Engine();
   Engine(Engine&&) noexcept;
