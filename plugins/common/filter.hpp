@@ -14,7 +14,7 @@ namespace fulmar::ops {
 
 /// The rows of a table for which a condition holds.
 ///
-/// The condition is an expression in muParser's syntax, as for `expression`, of at most eight columns, named as they
+/// The condition is an expression in muParser's syntax, as for `expression`, of at most 64 columns, named as they
 /// are or in "double quotes" where their names are no words. Texts in 'single quotes' compare with == and != against
 /// columns of text; a text that is a time in ISO 8601 stands for its seconds since 1970 and compares with columns of
 /// time. A row stays where the condition is neither 0 nor missing: a condition on a missing value never holds. Errors:
@@ -108,7 +108,8 @@ struct Filter {
       std::size_t place = 0;
       while (place < columns_.size() && columns_[place] != at) ++place;
       if (place == columns_.size()) columns_.push_back(at);
-      if (columns_.size() > expression::max_bands) fail(Errc::usage, "where: a condition names eight columns at most");
+      if (columns_.size() > expression::max_bands)
+        fail(Errc::usage, "where: a condition names " + std::to_string(expression::max_bands) + " columns at most");
       return "b" + std::to_string(place + 1);
     }
     std::string literal(std::string_view text) {

@@ -188,3 +188,32 @@ def test_hostile_files(tmp_path):
         path = tmp_path / f"{k}.{'nmea' if k % 2 else 'csv'}"
         path.write_bytes(bytes(text[: rng.randrange(len(text))]))
         assert call("run", "--overwrite", f"{path} ! ais ! {tmp_path}/o.csv").code in (0, 1, 3)
+
+
+def test_two_strays_that_agree_are_still_strays(tmp_path):
+    """Three in a row make a track of their own, two do not; the track goes on and the hull is where it was."""
+    good = [f"211000001,2021-01-05T00:{k:02d}:00,54.0,{10 + 0.004 * k},10,90,90,A,,,," for k in range(12)]
+    for strays, dropped in ((1, 1), (2, 2), (3, 0)):
+        rows = list(good)
+        for k in range(5, 5 + strays):
+            rows[k] = f"211000001,2021-01-05T00:{k:02d}:00,30.0,{10 + 0.004 * k},10,90,90,A,,,,"
+        source = log(tmp_path / "a.csv", rows)
+        said = notes(f"{source} ! ais ! {tmp_path}/out.csv")
+        latitudes = [r["lat"] for r in rows_of(tmp_path / "out.csv")]
+        if dropped:
+            assert said == [f"ais: dropped {dropped} of 12 positions: {dropped} "
+                            f"jump{'s that imply' if dropped > 1 else ' that implies'} more than 60 kn"]
+            assert latitudes == ["54"] * (12 - dropped)
+        else:
+            assert said == [] and latitudes.count("30") == 3
+
+
+def test_what_is_said_twice_is_of_one_place(tmp_path):
+    """At one time: the same place is one position, a place a few metres off another, one far off a jump."""
+    row = "211000001,2021-01-05T00:{:02}:00,{},{},10,90,90,A,,,,"
+    for at, words in (((54.0, 10.000004), "1 said twice"), ((54.0, 10.0003), None), ((54.0003, 10.0), None),
+                      ((54.0, 10.5), "1 jump that implies"), ((54.5, 10.0), "1 jump that implies")):
+        source = log(tmp_path / "a.csv", [row.format(0, 54.0, 10.0), row.format(0, *at), row.format(9, 54.0, 10.01)])
+        said = notes(f"{source} ! ais ! {tmp_path}/out.csv")
+        assert len(rows_of(tmp_path / "out.csv")) == (3 if words is None else 2)
+        assert (said == []) if words is None else words in said[0]

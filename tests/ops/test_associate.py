@@ -287,3 +287,16 @@ def test_ais_of_another_time_makes_no_ship_dark(tmp_path):
             names=["no position near the time of the scene", "2021-01-05T01:50:00", "--time"])
     (tmp_path / "ais.csv").write_text("MMSI,BaseDateTime,LAT,LON,SOG,COG\n412000001,2021-01-05T01:50:00,-118.1,33.6,5,90\n")
     refused(3, text.format("2021-01-05T01:50:00").replace("o.csv", "y.csv"), names=["none of the 1 positions", "columns"])
+
+
+@pytest.mark.parametrize("times, words, matched", [
+    ((0, 20, 40), "", 1), ((0, 20, 80), "", 2), ((0, 31, 62), "", 3), ((0, 20, 80), "--scene-gap 60", 1),
+    ((40, 0, 20), "", 1)])
+def test_a_pause_begins_another_scene(tmp_path, times, words, matched):
+    """Lines that follow one another are one scene, however long it is; a ship is seen once in each."""
+    ships = write_rows(tmp_path / "ships.csv", [{"lon": 10.0, "lat": 54.0, "time": stamp(t)} for t in times])
+    ais = write_rows(tmp_path / "ais.csv", [fix(211000001, t, 10.0, 54.0, 0.0) for t in (-100, 200)])
+    run(f"{ships} ! associate --ais {ais} {words} ! {tmp_path}/out.csv")
+    with open(tmp_path / "out.csv") as file:
+        states = [r["state"] for r in csv.DictReader(file)]
+    assert states.count("matched") == matched and states.count("dark") == 3 - matched and len(states) == 3

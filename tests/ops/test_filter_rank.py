@@ -59,3 +59,22 @@ def test_what_is_wrong_is_said(tmp_path):
     refused(2, f"{tmp_path}/a.csv ! filter 'length > ' ! {tmp_path}/b.csv", names="filter")
     refused(2, f"{tmp_path}/a.csv ! filter 'size > 1' ! {tmp_path}/b.csv", names="no column 'size'")
     refused(3, f"{tmp_path}/absent.csv ! filter 'size > 1' ! {tmp_path}/b.csv", names="absent.csv")
+
+
+def test_conditions_on_gaps_exponents_times_and_words_said_twice(tmp_path):
+    (tmp_path / "a.csv").write_text("id,x,kind,time\n1,150,tug,1969-12-31T00:00:00Z\n2,50,,1970-01-02T00:00:00Z\n"
+                                    "3,0.05,cargo,2020-01-01T00:00:00Z\n4,,tug,\n5,2e5,tug,1960-01-01T00:00:00Z\n")
+    for condition, ids in (
+            ("x > 1e+2", [1, 5]), ("x < 1E-1 + 0.05e+1", [3]), ("x >= 1.5e2 && x < 2e+5 + 1", [1, 5]),
+            ("kind != 'tug'", [3]), ("kind == 'cargo' || kind != 'cargo'", [1, 3, 4, 5]),  # no word is neither
+            ("(kind == 'tug' && x < 1000) || (kind == 'tug' && x > 1000)", [1, 5]),
+            ("kind == 'tug' || kind == 'cargo'", [1, 3, 4, 5]), ("kind == 'barge'", []),
+            ("time < '1970-01-01'", [1, 5]), ("time - '1969-12-31' >= 0", [1, 2, 3]), ("-'1969-12-31' > 0", [1, 2, 3, 4, 5]),
+            ("x > 1 && x > 2 && x > 3 && x > 4 && x > 5 && x > 6 && x > 7 && x > 8 && x > 9", [1, 2, 5])):
+        run(f'{tmp_path}/a.csv ! filter "{condition}" ! {tmp_path}/b.gpkg')
+        assert [r["id"] for r in features(tmp_path / "b.gpkg")] == ids, condition
+    # More than the eight columns that once were the most.
+    many = [f"c{k}" for k in range(40)]
+    (tmp_path / "m.csv").write_text(",".join(many) + "\n" + ",".join("1" * 40) + "\n")
+    run(f"{tmp_path}/m.csv ! filter '{' + '.join(many)} == 40' ! {tmp_path}/c.csv")
+    assert len((tmp_path / "c.csv").read_text().splitlines()) == 2
