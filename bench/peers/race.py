@@ -61,13 +61,13 @@ def aside(work, *args):
     return json.loads(text)
 
 
-def create(path, width, height, kind, bands=1, nodata=None, cell=10.0):
+def create(path, width, height, kind, bands=1, nodata=None, cell=10.0, options=()):
     """A plain GeoTIFF in UTM 31, north up."""
     from osgeo import gdal, osr
     gdal.UseExceptions()
     reference = osr.SpatialReference()
     reference.ImportFromEPSG(32631)
-    made = gdal.GetDriverByName("GTiff").Create(path, width, height, bands, kind, ["BIGTIFF=IF_SAFER"])
+    made = gdal.GetDriverByName("GTiff").Create(path, width, height, bands, kind, ["BIGTIFF=IF_SAFER", *options])
     made.SetGeoTransform((500000, cell, 0, 5300000, 0, -cell))
     made.SetProjection(reference.ExportToWkt())
     if nodata is not None:

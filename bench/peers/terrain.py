@@ -1,12 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against gdaldem: slope and hillshade of the same terrain model, file to file.
+"""Fulmar against gdaldem, GRASS and SAGA: slope and hillshade of the same terrain model, file to file.
 
 usage: peers/terrain.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only slope,hillshade]
 
-gdaldem knows one thread, and writes hillshades as bytes where we write f32: four times the bytes, against us.
+gdaldem knows one thread, and writes hillshades as bytes where we write f32: four times the bytes, against us. GRASS (apt-get
+install grass-core) and SAGA (apt-get install saga) are compared where they are installed, slope only: GRASS in a location of
+its own for the time of the run, r.external to r.out.gdal, its start counted; SAGA's product is LZW, all others are plain, and
+it makes a slope of what is left beside a gap, so that one cell in a thousand differs.
 """
 import os
+import shutil
 
 from race import aside, create, differ, start
 
@@ -31,13 +35,31 @@ def dem(options, folder):
     return path
 
 
+def others(measure, scene, out, threads):
+    """Whole toolboxes, as far as they are here."""
+    if measure != "slope":
+        return {}
+    script = (f"r.external -o --q input={scene} output=dem && g.region raster=dem && "
+              "r.slope.aspect --q elevation=dem slope=slope format=degrees && "
+              f"r.out.gdal -c --q --overwrite input=slope output={out['grass']} format=GTiff type=Float32 nodata=-9999")
+    commands = {"grass": ["sh", "-c", f"grass --tmp-location {scene} --exec sh -c '{script}' 2> /dev/null"],
+                "saga_cmd": ["saga_cmd", "-f=s", f"--cores={threads}", "ta_morphometry", "0", "-ELEVATION", scene, "-SLOPE",
+                             out["saga_cmd"], "-METHOD", "2", "-UNIT_SLOPE", "1"]}
+    for name in [n for n in commands if shutil.which(n) is None]:
+        print(f"{name} is not installed", flush=True)
+        del commands[name]
+    return commands
+
+
 def job(measure, tolerance, allowed, gap):
     def work(options, folder, race):
         scene = dem(options, folder)
-        ours, theirs = (os.path.join(folder, f"{measure}_{who}.tif") for who in ("fulmar", "gdaldem"))
-        race.run(measure, f"{scene} ! terrain --measure {measure} ! {ours} --co COMPRESS=NONE",
-                 {"gdaldem": ["gdaldem", measure, scene, theirs, "-q"]},
-                 lambda name: differ(ours, theirs, tolerance, 1, allowed, gap))
+        out = {who: os.path.join(folder, f"{measure}_{who}.tif") for who in ("fulmar", "gdaldem", "grass", "saga_cmd")}
+        race.run(measure, f"{scene} ! terrain --measure {measure} ! {out['fulmar']} --co COMPRESS=NONE",
+                 {"gdaldem": ["gdaldem", measure, scene, out["gdaldem"], "-q"],
+                  **others(measure, scene, out, options.threads)},
+                 lambda name: differ(out["fulmar"], out[name], tolerance, 1, 1e-3 if name == "saga_cmd" else allowed,
+                                     -99999 if name == "saga_cmd" else gap))
     return work
 
 
