@@ -54,7 +54,7 @@ struct Front {
   template <Scale scale>
   struct Value {
     FULMAR_HD static bool holds(double x) { return scale == Scale::linear ? !is_missing(x) : x > 0; }
-    FULMAR_HD double operator()(double x) const {
+    FULMAR_HD [[gnu::always_inline]] double operator()(double x) const {
       if constexpr (scale == Scale::linear)
         return x;
       else
@@ -62,12 +62,13 @@ struct Front {
     }
   };
 
-  /// From differences per cell (east, north) to strength and direction.
-  FULMAR_HD static Both<float, float> strength(double east, double north, Here here) {
+  /// From differences per cell (east, north) to strength and direction. By force, or loops would call it cell by cell.
+  FULMAR_HD [[gnu::always_inline]] static Both<float, float> strength(double east, double north, Here here) {
     constexpr double degrees = 0x1.ca5dc1a63c1f8p+5;  // 180 / pi
     const double gx = east / here.dx, gy = north / here.dy;
     // A row at a pole has no width.
-    const double magnitude = here.dx > 1e-6 * here.dy ? 1000 * math::sqrt(gx * gx + gy * gy) : missing<double>;
+    const double root = 1000 * math::sqrt(gx * gx + gy * gy);
+    const double magnitude = here.dx > 1e-6 * here.dy ? root : missing<double>;
     const double azimuth = degrees * math::atan2(gx, gy);
     const auto turned = static_cast<float>(azimuth < 0 ? azimuth + 360 : azimuth);
     return {static_cast<float>(magnitude), magnitude > 0 ? (turned == 360.0f ? 0.0f : turned) : missing<float>};
@@ -106,7 +107,7 @@ struct Front {
 
   /// Sobel's differences of the 3 x 3 values of `f(dx, dy)`; missing where one of them or `centre` is.
   template <class F>
-  FULMAR_HD static Both<float, float> sobel(const F& f, double centre, Here here) {
+  FULMAR_HD [[gnu::always_inline]] static Both<float, float> sobel(const F& f, double centre, Here here) {
     const double a = f(-1, -1), b = f(0, -1), c = f(1, -1), d = f(-1, 0), e = f(1, 0), g = f(-1, 1), h = f(0, 1),
                  i = f(1, 1);
     const double nine = a + b + c + d + centre + e + g + h + i;
@@ -118,7 +119,7 @@ struct Front {
   struct Sobel {
     Params params;
     FULMAR_HD Box halo() const { return {1, 1}; }
-    FULMAR_HD Both<float, float> operator()(Near<float> near, Here here) const {
+    FULMAR_HD [[gnu::always_inline]] Both<float, float> operator()(Near<float> near, Here here) const {
       const Value<scale> f;
       return sobel([&](int dx, int dy) { return f(near(dx, dy)); }, f(near(0, 0)), here);
     }
