@@ -19,16 +19,31 @@ struct Bins {
   std::int64_t count = 0;
 
   FULMAR_HD [[nodiscard]] double width() const { return (high - low) / static_cast<double>(count); }
-  FULMAR_HD [[nodiscard]] double edge(std::int64_t i) const { return i == count ? high : static_cast<double>(i) * width() + low; }
+  FULMAR_HD [[nodiscard]] double edge(std::int64_t i) const {
+    return i == count ? high : static_cast<double>(i) * width() + low;
+  }
   [[nodiscard]] double centre(std::int64_t i) const { return (edge(i) + edge(i + 1)) / 2; }
+};
+
+/// Bins with what finding the bin of a value needs, divided once.
+struct BinFinder {
+  Bins bins;
+  double width = 0, scale = 0;
+
+  FULMAR_HD static BinFinder of(const Bins& bins) {
+    return {bins, bins.width(), static_cast<double>(bins.count) / (bins.high - bins.low)};
+  }
+  FULMAR_HD [[nodiscard]] double edge(std::int64_t i) const {
+    return i == bins.count ? bins.high : static_cast<double>(i) * width + bins.low;
+  }
   /// The bin of a value; -1 outside.
-  FULMAR_HD [[nodiscard]] std::int64_t of(double x) const {
-    if (!(high > low)) return x == low ? 0 : -1;
-    if (!(x >= low && x <= high)) return -1;
-    auto i = static_cast<std::int64_t>((x - low) * (static_cast<double>(count) / (high - low)));
-    i = i >= count ? count - 1 : i;
+  FULMAR_HD [[nodiscard]] std::int64_t operator()(double x) const {
+    if (!(bins.high > bins.low)) return x == bins.low ? 0 : -1;
+    if (!(x >= bins.low && x <= bins.high)) return -1;
+    auto i = static_cast<std::int64_t>((x - bins.low) * scale);
+    i = i >= bins.count ? bins.count - 1 : i;
     if (x < edge(i)) --i;
-    if (i + 1 < count && x >= edge(i + 1)) ++i;
+    if (i + 1 < bins.count && x >= edge(i + 1)) ++i;
     return i;
   }
 };
@@ -39,7 +54,8 @@ template <class Op>
 struct HistogramOf {
   struct State {
     float least, largest;
-    std::int64_t n, below, above;  // in the range, and on either side of it
+    std::int64_t n, below, above;  // in the range (where counted, the counts tell), and on either side of it
+    BinFinder bin;
   };
   FULMAR_HD static std::int64_t* counts(State& s) { return reinterpret_cast<std::int64_t*>(&s + 1); }
   static const std::int64_t* counts(const State& s) { return reinterpret_cast<const std::int64_t*>(&s + 1); }
@@ -55,9 +71,10 @@ struct HistogramOf {
                     : Bins{r.summary[0], r.summary[1], params().bins};
   }
   void begin(State& s, const Round& r) const {
-    s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0, 0, 0};
-    if (counts_in(r))
-      for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
+    s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0, 0, 0, {}};
+    if (!counts_in(r)) return;
+    s.bin = BinFinder::of(bins(r));
+    for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
   }
   FULMAR_HD void step(State& s, const Round& r, float value) const {
     if (is_missing(value)) return;
@@ -67,14 +84,13 @@ struct HistogramOf {
       ++s.n;
       return;
     }
-    const std::int64_t i = bins(r).of(static_cast<double>(value));
+    const std::int64_t i = s.bin(static_cast<double>(value));
     if (i < 0) {
-      const bool low = static_cast<double>(value) < bins(r).low;
+      const bool low = static_cast<double>(value) < s.bin.bins.low;
       s.below += low ? 1 : 0, s.above += low ? 0 : 1;
       return;
     }
     ++counts(s)[i];
-    ++s.n;
   }
   void merge(State& a, const State& b, const Round& r) const {
     a.least = b.least < a.least ? b.least : a.least;
@@ -89,7 +105,9 @@ struct HistogramOf {
       if (numbers != nullptr) numbers[0] = s.n > 0 ? s.least : 0, numbers[1] = s.n > 0 ? s.largest : 0;
       return 2;
     }
-    return static_cast<const Op&>(*this).found(bins(r), counts(s), s, numbers);
+    State all = s;
+    for (std::int64_t i = 0; i < params().bins; ++i) all.n += counts(s)[i];
+    return static_cast<const Op&>(*this).found(bins(r), counts(s), all, numbers);
   }
 
  private:

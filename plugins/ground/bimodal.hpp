@@ -132,7 +132,7 @@ struct Bimodal {
     }
     const double* slot = r.summary + 3 * at;
     if (!(slot[0] >= 0)) return;
-    const std::int64_t bin = Bins{slot[1], slot[2], params.bins}.of(x);
+    const std::int64_t bin = BinFinder::of({slot[1], slot[2], params.bins})(x);
     if (bin >= 0) ++behind<std::int32_t>(s)[static_cast<std::int64_t>(slot[0]) * params.bins + bin];
   }
 
