@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against gdal_calc.py and NumPy: the vegetation index of two u16 bands, file to file.
+"""Fulmar against gdal_calc.py, Orfeo ToolBox and NumPy: the vegetation index of two u16 bands, file to file.
 
 usage: peers/expression.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N]
 
-NumPy in strips of 256 rows in f32, as GDAL's Python is used best; gdal_calc.py as it comes.
+NumPy in strips of 256 rows in f32, as GDAL's Python is used best; gdal_calc.py as it comes; otbcli_BandMath, with the same
+threads, where it is installed (apt-get install otb-bin), its start counted. All write plain f32.
 """
 import os
+import shutil
 
 from race import aside, create, differ, start
 
@@ -36,11 +38,15 @@ def ndvi(options, folder, race):
     for seed, path in enumerate((red, nir)):
         if not os.path.exists(path):
             aside(make, path, options.size, seed)
-    out = {who: os.path.join(folder, f"ndvi_{who}.tif") for who in ("fulmar", "gdal_calc.py", "numpy")}
+    out = {who: os.path.join(folder, f"ndvi_{who}.tif") for who in ("fulmar", "gdal_calc.py", "numpy", "otb")}
     calc = ["gdal_calc.py", "--quiet", "--overwrite", "-A", nir, "-B", red, "--type", "Float32", "--outfile", out["gdal_calc.py"],
             "--calc", "(A.astype(numpy.float32)-B)/(A.astype(numpy.float32)+B)"]
+    otb = {}
+    if shutil.which("otbcli_BandMath"):
+        otb = {"otb": ["env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_BandMath", "-il", red, nir,
+                       "-exp", "(im2b1 - im1b1) / (im2b1 + im1b1)", "-out", out["otb"], "float", "-progress", "0"]}
     race.run("expression ndvi", f"{red} --with {nir} ! expression '(b2 - b1) / (b2 + b1)' ! {out['fulmar']} --co COMPRESS=NONE",
-             {"gdal_calc.py": calc, "numpy": race.peer("numpy", red, nir, out["numpy"])},
+             {"gdal_calc.py": calc, "numpy": race.peer("numpy", red, nir, out["numpy"]), **otb},
              lambda who: differ(out["fulmar"], out[who], 2e-7))
 
 

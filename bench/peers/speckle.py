@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against SciPy and OpenCV: Lee's filter of radar intensity, 5 x 5 and 11 x 11 cells, file to file.
+"""Fulmar against SciPy, OpenCV and Orfeo ToolBox: Lee's filter of radar intensity, 5 x 5 and 11 x 11 cells, file to file.
 
 usage: peers/speckle.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only r2,r5]
 
-Both form the window's mean and variance from box sums of values and squares in f64, and the filter with NumPy. Its real peer,
-Orfeo ToolBox's Despeckle, is not installed, and so not compared.
+SciPy and OpenCV form the window's mean and variance from box sums of values and squares in f64, and the filter with NumPy.
+otbcli_Despeckle is compared where it is installed (apt-get install otb-bin), with the same threads and its start counted.
 """
 import os
+import shutil
 
 from race import aside, copy_of, create, differ, needs, start
 
@@ -53,10 +54,15 @@ def job(radius):
         scene = os.path.join(folder, f"intensity_lee_{options.size}.tif")
         if not os.path.exists(scene):
             aside(make, scene, options.size)
-        out = {who: os.path.join(folder, f"lee_{who}.tif") for who in ("fulmar", "scipy", "opencv")}
+        out = {who: os.path.join(folder, f"lee_{who}.tif") for who in ("fulmar", "scipy", "opencv", "otb")}
+        otb = {}
+        if shutil.which("otbcli_Despeckle"):
+            otb = {"otb": ["env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_Despeckle", "-in", scene,
+                           "-filter", "lee", "-filter.lee.rad", str(radius), "-filter.lee.nblooks", "4.4", "-out", out["otb"],
+                           "float", "-progress", "0"]}
         race.run(f"lee, {2 * radius + 1} x {2 * radius + 1}",
                  f"{scene} ! speckle --filter lee --radius {radius} --looks 4.4 ! {out['fulmar']} --co COMPRESS=NONE",
-                 {who: race.peer(who, scene, out[who], radius) for who in ("scipy", "opencv")},
+                 {**{who: race.peer(who, scene, out[who], radius) for who in ("scipy", "opencv")}, **otb},
                  lambda who: differ(out["fulmar"], out[who], 1e-6, radius))
     return work
 
