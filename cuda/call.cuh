@@ -53,6 +53,10 @@ struct Shape {
 template <class A>
 inline constexpr bool is_sums = std::is_base_of_v<WindowSums, A>;
 template <class A>
+inline constexpr bool is_near = false;
+template <class T>
+inline constexpr bool is_near<Near<T>> = true;
+template <class A>
 inline constexpr bool is_ranks = std::is_base_of_v<WindowRanks, A>;
 
 /// The window of an argument's view.

@@ -149,8 +149,13 @@ struct Windows {
   }
 };
 
+/// Thread blocks that a multiprocessor shall hold at least. A function that looks around a cell as well needs the
+/// registers.
+template <class... A>
+inline constexpr unsigned blocks_at_once = Order<A...>::sums == 1 && !(is_near<A> || ...) ? 2 : 1;
+
 template <class F, class Out, class R, class... A>
-__global__ void __launch_bounds__(window_threads, Order<A...>::sums == 1 ? 2 : 1)
+__global__ void __launch_bounds__(window_threads, blocks_at_once<A...>)
     each_window(const __grid_constant__ F f, const __grid_constant__ Call given, const __grid_constant__ Views shapes,
                 Columns where) {
   using W = Windows<F, Out, R, A...>;

@@ -236,6 +236,20 @@ TEST_P(OnCard, FitsTheMemoryOfTheCard) {
   EXPECT_EQ(counts.allocations, static_cast<std::uint64_t>(lanes));
 }
 
+/// Windows whose column sums do not fit into shared memory keep them in the card's, and make the same bits.
+TEST(LargeWindows, AgreeToo) {
+  if (card() == nullptr) GTEST_SKIP() << cuda::devices().trouble;
+  const Case c{
+      "cfar", {{"model", "go"}, {"target", "250"}, {"guard", "20000"}, {"background", "48000"}}, Place::metric};
+  const Scene s = make_scene(registry(), c, 260, 9, seed());
+  TRACE(s);
+  const Bound bound(registry(), s);
+  EXPECT_TRUE(std::any_of(bound.graph.nodes.begin(), bound.graph.nodes.end(), [&](const Node& n) {
+    return n.op != nullptr && device_scratch(bound.graph, n, s.grid.window()) > 0;
+  })) << "these windows fit into shared memory";
+  EXPECT_EQ(difference(bound.run(reference_budget()), bound.run(card_budget(0, 0), card()), s.grid.width), "");
+}
+
 /// The laws see what runs from one plane of a lane into the next, and what is left there from the tile before.
 TEST(CheckedDevice, WatchesEveryPiece) {
   if (fulmar_ptx_set == nullptr || card() == nullptr) GTEST_SKIP() << "the interpreter of PTX watches memory";
