@@ -71,13 +71,13 @@ FULMAR_HD inline double select_kth(double* v, std::int64_t n, std::int64_t k) {
 /// Comparisons that sort `count` numbers whatever they are: odd-even merges (Batcher 1968).
 template <int count>
 struct SortingNetwork {
-  static constexpr int size() {
+  FULMAR_HD static constexpr int size() {
     int n = 0;
     visit([&](int, int) { ++n; });
     return n;
   }
   /// The place of the smaller number of comparison `which`, or that of the larger.
-  static constexpr int place(int which, bool larger) {
+  FULMAR_HD static constexpr int place(int which, bool larger) {
     int n = 0, found = 0;
     visit([&](int a, int b) {
       if (n++ == which) found = larger ? b : a;
@@ -87,7 +87,7 @@ struct SortingNetwork {
 
  private:
   template <class Use>
-  static constexpr void visit(Use use) {
+  FULMAR_HD static constexpr void visit(Use use) {
     for (int p = 1; p < count; p *= 2)
       for (int k = p; k >= 1; k /= 2)
         for (int j = k % p; j + k < count; j += 2 * k)

@@ -92,12 +92,13 @@ struct Composite {
     if (n <= 24) return median_of<24>(in, b);
     return median_of<most_few>(in, b);
   }
+  static constexpr float infinite = std::numeric_limits<float>::infinity();
   /// Of at most `most` dates, an even number. What is missing counts as infinite, on either side in turn, so that the
   /// middle is in the same place whatever is missing.
   template <int most>
   FULMAR_HD static float median_of(Series<float> in, std::int32_t b) {
     float v[most];
-    float side = std::numeric_limits<float>::infinity();
+    float side = infinite;
     std::int32_t n = 0;
     for (std::int32_t d = 0; d < most; ++d) {
       const float value = d < in.count ? in(d, b) : missing<float>;
