@@ -79,7 +79,6 @@ struct Composite {
     }
   }
 
-  static constexpr float infinite = std::numeric_limits<float>::infinity();
   /// Dates that are sorted by a network.
   static constexpr std::int32_t most_few = 32;
   FULMAR_HD static float median_of_few(Series<float> in, std::int32_t b) {
