@@ -34,6 +34,7 @@ endif()
 
 foreach(library IN LISTS libraries)
   string(REPLACE fulmar_shared_ "" name ${library})
+  add_library(fulmar::${name} ALIAS ${library})
   # Before 1.0 a minor version may break programs.
   set_target_properties(${library} PROPERTIES
     OUTPUT_NAME fulmar_${name} EXPORT_NAME ${name} LINKER_LANGUAGE CXX INSTALL_RPATH "$ORIGIN"

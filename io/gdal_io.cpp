@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <system_error>
 
 #include "core/error.hpp"
@@ -156,7 +157,17 @@ bool GdalIo::same_file(const std::string& a, const std::string& b) const {
 }
 
 void GdalIo::limit_cache(std::int64_t bytes) const {
-  GDALSetCacheMax64(std::clamp<std::int64_t>(bytes, 0, user_cache_limit()));
+  // What the program had, whether by GDAL_CACHEMAX or by its own call, comes back.
+  static std::mutex mutex;
+  static std::optional<GIntBig> before;
+  const std::lock_guard lock{mutex};
+  if (bytes > 0) {
+    if (!before) before = GDALGetCacheMax64();
+    GDALSetCacheMax64(std::clamp<std::int64_t>(bytes, 0, user_cache_limit()));
+  } else if (before) {
+    GDALSetCacheMax64(*before);
+    before.reset();
+  }
 }
 
 std::string text_fingerprint(const std::string& text) { return sha256(text); }

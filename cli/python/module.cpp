@@ -5,12 +5,19 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <exception>
 #include <fulmar/files.hpp>
 #include <fulmar/fulmar.hpp>
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -53,6 +60,7 @@ RasterView view_of(const py::dict& raster) {
     b.row = band["row"].cast<std::int64_t>(), b.column = band["column"].cast<std::int64_t>();
     b.mask = reinterpret_cast<const std::uint8_t*>(band["mask"].cast<std::uintptr_t>());
     b.nodata = band["nodata"].cast<std::optional<double>>();
+    b.nodata_i64 = band["bits"].cast<std::optional<std::int64_t>>();
     b.scale = band["scale"].cast<double>(), b.offset = band["offset"].cast<double>();
     b.name = band["name"].cast<std::string>(), b.unit = band["unit"].cast<std::string>();
     b.time = band["time"].cast<std::optional<double>>();
@@ -172,6 +180,47 @@ struct KeptTable {
   const FeatureTable* table;
 };
 
+/// Does some work in a thread of its own, while this one, which alone hears of Ctrl-C, looks for it. What the work
+/// throws comes out here; a signal stops it first.
+template <class Work>
+void run_watching_signals(Work&& work) {
+  std::stop_source stop;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  bool done = false;
+  std::exception_ptr trouble;
+  std::optional<py::error_already_set> interrupted;
+  {
+    const py::gil_scoped_release free;
+    std::thread worker{[&] {
+      try {
+        work(stop.get_token());
+      } catch (...) {
+        trouble = std::current_exception();
+      }
+      const std::lock_guard lock{mutex};
+      done = true;
+      changed.notify_all();
+    }};
+    std::unique_lock lock{mutex};
+    while (!changed.wait_for(lock, std::chrono::milliseconds{50}, [&] { return done; })) {
+      lock.unlock();
+      {
+        const py::gil_scoped_acquire hold;
+        if (!interrupted && PyErr_CheckSignals() != 0) {
+          interrupted.emplace();
+          stop.request_stop();
+        }
+      }
+      lock.lock();
+    }
+    lock.unlock();
+    worker.join();
+  }
+  if (interrupted) throw py::error_already_set{*interrupted};
+  if (trouble) std::rethrow_exception(trouble);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_fulmar, m) {
@@ -207,11 +256,16 @@ PYBIND11_MODULE(_fulmar, m) {
               const std::vector<std::pair<double, double>>& places) {
              job.input(name, table_of(columns, units, places));
            })
+      .def("input_kept",
+           [](Job& job, const std::string& name, const KeptTable& t) {
+             job.input(name, std::shared_ptr<const FeatureTable>{t.result, t.table});
+           })
       .def("output", [](Job& job, const std::string& name) { job.output(name); })
       .def("output_into",
-           [](Job& job, const std::string& name, const std::vector<std::uintptr_t>& bands) {
+           [](Job& job, const std::string& name, const std::vector<std::pair<std::uintptr_t, std::string>>& bands) {
              std::vector<BandTarget> targets;
-             for (const auto address : bands) targets.push_back({reinterpret_cast<void*>(address), 0});
+             for (const auto& [address, type] : bands)
+               targets.push_back({reinterpret_cast<void*>(address), dtype_named(type)});
              job.output(name, std::move(targets));
            })
       .def("reads", &Job::reads)
@@ -252,22 +306,23 @@ PYBIND11_MODULE(_fulmar, m) {
       .def(
           "run",
           [](Job& job, const py::object& progress) {
-            // Every tile looks whether Ctrl-C was pressed; the interpreter goes on with other threads in between.
-            RunControl control;
-            control.progress = [&](double share) {
-              const py::gil_scoped_acquire hold;
-              if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-              if (!progress.is_none()) progress(share);
-            };
             auto result = std::make_shared<Result>();
-            {
-              const py::gil_scoped_release free;
+            run_watching_signals([&](const std::stop_token& stop) {
+              RunControl control;
+              control.stop = stop;
+              if (!progress.is_none())
+                control.progress = [&](double share) {
+                  const py::gil_scoped_acquire hold;
+                  progress(share);
+                };
               *result = job.run(control);
-            }
+            });
             py::dict all;
-            py::dict tables, summaries;
+            py::dict tables;
+            py::list summaries;
             for (const auto& [name, table] : result->tables) tables[py::str(name)] = KeptTable{result, &table};
-            for (const Summary& s : result->summaries) summaries[py::str(s.op)] = KeptTable{result, &s.table};
+            for (const Summary& s : result->summaries)
+              summaries.append(py::make_tuple(s.op, KeptTable{result, &s.table}));
             all["tables"] = tables, all["summaries"] = summaries;
             all["files"] = result->files, all["notes"] = result->notes;
             all["backend"] = backend_name(result->backend), all["peak_bytes"] = result->peak_bytes;

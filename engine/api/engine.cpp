@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <new>
 #include <set>
 #include <thread>
@@ -29,8 +30,10 @@ struct Engine::State {
   Registry registry = builtin_registry();
 
   void tell(const std::string& sentence) const {
+    const std::lock_guard one_at_a_time{telling};
     if (settings.log) settings.log(sentence);
   }
+  mutable std::mutex telling;
   [[nodiscard]] Budget budget() const {
     Budget budget;
     budget.memory = settings.memory, budget.threads = settings.threads, budget.backend = settings.backend;
@@ -41,6 +44,34 @@ struct Engine::State {
   }
 };
 
+namespace {
+/// What the rasters take that one pass, or an operator on a whole raster, leaves for a later one.
+std::int64_t bytes_between_passes(const Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const Temporary& t : graph.temporaries)
+    bytes += t.raster->grid().width * t.raster->grid().height * static_cast<std::int64_t>(t.raster->bands().size()) * 4;
+  return bytes;
+}
+
+/// GDAL's block cache is one for the process: when the last run has ended, it is what the program had made it.
+class CacheGuard {
+ public:
+  explicit CacheGuard(const std::shared_ptr<const Io>& files) : files_{files} { ++running(); }
+  ~CacheGuard() {
+    if (--running() == 0 && files_) files_->limit_cache(0);
+  }
+  CacheGuard(const CacheGuard&) = delete;
+  CacheGuard& operator=(const CacheGuard&) = delete;
+
+ private:
+  static std::atomic<int>& running() {
+    static std::atomic<int> count{0};
+    return count;
+  }
+  std::shared_ptr<const Io> files_;
+};
+}  // namespace
+
 struct Job::State {
   struct Part {
     Pipeline pipeline;
@@ -48,7 +79,8 @@ struct Job::State {
   };
   std::shared_ptr<const Engine::State> engine;
   std::vector<Part> parts;
-  std::string folder;  ///< of a recipe's products
+  std::string folder;                     ///< of a recipe's products
+  mutable std::int64_t most_between = 0;  ///< bytes of rasters between passes that lay in memory
   Bindings bindings;
   bool overwrite = false;
 
@@ -77,8 +109,14 @@ struct Job::State {
       const std::unique_ptr<Device> card = open_card(budget, [&](const std::string& why) { engine->tell(why); });
       const MemoryDoor door{bindings, engine->settings.files, only_looking || overwrite};
       const Graph graph = make_graph(part.pipeline, part.text, engine->registry, door, engine->threads());
-      const Plan plan = make_plan(graph, budget);
-      use(part, door, graph, plan, card.get());
+      const std::int64_t between = engine->settings.files ? 0 : bytes_between_passes(graph);
+      if (between >= budget.memory && between > 0)
+        fail(Errc::usage, "rasters that one pass leaves for the next take " + std::to_string(between >> 20) +
+                              " MiB, which must lie in memory as there are no files, and the ceiling is " +
+                              std::to_string(budget.memory >> 20) + " MiB: raise it, or give EngineSettings::files");
+      budget.memory -= between;
+      use(part, door, graph, make_plan(graph, budget), card.get());
+      most_between = std::max(most_between, between);
     }
   }
 };
@@ -196,7 +234,7 @@ std::vector<std::string> Job::writes() const {
   return {names.begin(), names.end()};
 }
 
-Job& Job::input(const std::string& name, RasterView raster) {
+Job& Job::input(const std::string& name, RasterView raster) & {
   must_be_named(state_->names(Step::Kind::read), name, "reads");
   static_cast<void>(memory_source(name, raster, ""));
   state_->bindings.tables.erase(name);
@@ -204,32 +242,37 @@ Job& Job::input(const std::string& name, RasterView raster) {
   return *this;
 }
 
-Job& Job::input(const std::string& name, FeatureTable table) {
+Job& Job::input(const std::string& name, FeatureTable table) & {
+  return input(name, std::make_shared<const FeatureTable>(std::move(table)));
+}
+
+Job& Job::input(const std::string& name, std::shared_ptr<const FeatureTable> table) & {
   must_be_named(state_->names(Step::Kind::read), name, "reads");
-  for (const Feature& row : table.rows)
-    if (row.values.size() != table.columns.size())
-      fail(Errc::usage, "the table bound to '" + name + "' has " + std::to_string(table.columns.size()) +
+  if (!table) fail(Errc::usage, "the table bound to '" + name + "' is none");
+  for (const Feature& row : table->rows)
+    if (row.values.size() != table->columns.size())
+      fail(Errc::usage, "the table bound to '" + name + "' has " + std::to_string(table->columns.size()) +
                             " columns and a row of " + std::to_string(row.values.size()) + " values");
   state_->bindings.rasters.erase(name);
-  state_->bindings.tables[name] = std::make_shared<const FeatureTable>(std::move(table));
+  state_->bindings.tables[name] = std::move(table);
   return *this;
 }
 
-Job& Job::output(const std::string& name) {
+Job& Job::output(const std::string& name) & {
   must_be_named(state_->names(Step::Kind::write), name, "writes");
   state_->bindings.targets.erase(name);
   state_->bindings.outputs.insert(name);
   return *this;
 }
 
-Job& Job::output(const std::string& name, std::vector<BandTarget> bands) {
+Job& Job::output(const std::string& name, std::vector<BandTarget> bands) & {
   must_be_named(state_->names(Step::Kind::write), name, "writes");
   state_->bindings.outputs.erase(name);
   state_->bindings.targets[name] = std::move(bands);
   return *this;
 }
 
-Job& Job::overwrite(bool allowed) {
+Job& Job::overwrite(bool allowed) & {
   state_->overwrite = allowed;
   return *this;
 }
@@ -290,7 +333,9 @@ Result Job::run(const RunControl& control) {
   const std::stop_callback stopped{control.stop, [&] { cancel = true; }};
   return guarded([&] {
     const ProductFolder folder{state_->folder};
+    const CacheGuard cache{state_->engine->settings.files};
     Result result;
+    state_->most_between = 0;
     double done = 0;
     const double each = 1.0 / static_cast<double>(state_->parts.size());
     state_->each(
@@ -307,6 +352,7 @@ Result Job::run(const RunControl& control) {
           done += each;
         },
         [](const State::Part&, const std::string&) {});
+    result.peak_bytes += state_->most_between;
     return result;
   });
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/memory_door.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -16,12 +18,31 @@ namespace {
                         "Job::input(), or give EngineSettings::files");
 }
 
+/// The first byte of some cells, and the one past the last, whatever the signs of their strides.
+std::pair<std::uintptr_t, std::uintptr_t> bytes_between(const void* cells, DType type, std::int64_t row,
+                                                        std::int64_t column, const Grid& grid) {
+  const auto size = static_cast<std::int64_t>(size_of(type));
+  const std::int64_t down = (grid.height - 1) * row * size, right = (grid.width - 1) * column * size;
+  const auto at = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(cells));
+  return {static_cast<std::uintptr_t>(at + std::min<std::int64_t>(down, 0) + std::min<std::int64_t>(right, 0)),
+          static_cast<std::uintptr_t>(at + std::max<std::int64_t>(down, 0) + std::max<std::int64_t>(right, 0) + size)};
+}
+
+bool meet(const BandTarget& to, const Grid& grid, const RasterView& view) {
+  const auto [first, last] = bytes_between(to.cells, to.type, to.row == 0 ? grid.width : to.row, 1, grid);
+  return std::any_of(view.bands.begin(), view.bands.end(), [&, first = first, last = last](const BandView& b) {
+    const std::int64_t row = b.row == 0 ? view.grid.width * b.column : b.row;
+    const auto [begin, end] = bytes_between(b.cells, b.type, row, b.column, view.grid);
+    return first < end && begin < last;
+  });
+}
+
 class KeptRaster : public RasterSink {
  public:
   KeptRaster(Kept::Product& product, std::vector<BandTarget> targets) : product_{product} {
     const Raster& r = product_.raster;
     for (std::size_t b = 0; b < r.bands.size(); ++b) {
-      BandTarget to = targets.empty() ? BandTarget{r.cells[b].get()} : targets[b];
+      BandTarget to = targets.empty() ? BandTarget{r.cells[b].get(), r.bands[b].dtype} : targets[b];
       if (to.row == 0) to.row = r.grid.width;
       targets_.push_back(to);
     }
@@ -139,8 +160,13 @@ std::unique_ptr<RasterSink> MemoryDoor::create_raster(const std::string& path, c
   if (at->second.size() != bands.size())
     wrong("has " + std::to_string(at->second.size()) + " bands, and the product has " + std::to_string(bands.size()));
   for (const BandTarget& to : at->second) {
+    const DType type = bands[static_cast<std::size_t>(&to - at->second.data())].dtype;
     if (to.cells == nullptr) wrong("has a band without cells");
+    if (to.type != type)
+      wrong(std::string{"has cells of type "} + name_of(to.type) + ", and the product has " + name_of(type));
     if (to.row != 0 && to.row < grid.width) wrong("has rows that are shorter than the product's");
+    for (const auto& [name, view] : bindings_.rasters)
+      if (meet(to, grid, view)) wrong("is that of the input '" + name + "' too: tiles would read what was written");
   }
   return std::make_unique<KeptRaster>(product, at->second);
 }

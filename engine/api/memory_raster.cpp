@@ -37,8 +37,7 @@ class MemorySource : public RasterSource {
     for (const BandView& b : view_.bands) {
       StoredBand band;
       band.dtype = b.type, band.nodata = b.nodata, band.scale = b.scale, band.offset = b.offset;
-      if (b.nodata && (b.type == DType::i64 || b.type == DType::u64))
-        band.nodata_i64 = static_cast<std::int64_t>(*b.nodata);
+      band.nodata_i64 = b.nodata_i64;
       band.has_mask = b.mask != nullptr;
       band.unit = parse_unit(unit.empty() ? b.unit : unit);
       band.description = b.name, band.time = b.time;
@@ -144,8 +143,17 @@ std::shared_ptr<const RasterSource> memory_source(const std::string& name, const
                                                   const std::string& unit) {
   check(name, view);
   RasterView whole = view;
-  for (BandView& b : whole.bands)
+  for (BandView& b : whole.bands) {
     if (b.row == 0) b.row = whole.grid.width * b.column;
+    if (!b.nodata || b.nodata_i64 || (b.type != DType::i64 && b.type != DType::u64)) continue;
+    // Whole numbers of 64 bits are compared as such; a value that none of them is, is never stored.
+    const double least = b.type == DType::i64 ? -0x1p63 : 0, most = b.type == DType::i64 ? 0x1p63 : 0x1p64;
+    const double value = *b.nodata;
+    b.nodata.reset();
+    if (value >= least && value < most && value == std::floor(value))
+      b.nodata_i64 = b.type == DType::i64 ? static_cast<std::int64_t>(value)
+                                          : static_cast<std::int64_t>(static_cast<std::uint64_t>(value));
+  }
   return std::make_shared<MemorySource>(name, std::move(whole), unit);
 }
 

@@ -243,7 +243,7 @@ class FULMAR_API Io {
   }
   /// True if both names lead to the same file, whatever way they are spelt.
   [[nodiscard]] virtual bool same_file(const std::string& a, const std::string& b) const { return a == b; }
-  /// Bytes that the library below keeps for itself (a block cache), to be counted within the memory budget.
+  /// Bytes the library below may keep for itself (a block cache), within the memory budget; 0: as it was before.
   virtual void limit_cache(std::int64_t /*bytes*/) const {}
 };
 

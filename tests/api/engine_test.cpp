@@ -87,7 +87,7 @@ TEST(Memory, products_are_written_into_the_callers_cells) {
   ASSERT_EQ(products.size(), 1U);
   EXPECT_EQ(products[0].grid.width, 2);
   EXPECT_EQ(products[0].bands.at(0).dtype, DType::f32);
-  const Result result = job.output("out", {BandTarget{out.data(), 5}}).run();
+  const Result result = job.output("out", {BandTarget::of(out.data(), 5)}).run();
   EXPECT_EQ(out[0], 0.0F);
   EXPECT_EQ(out[1], 10.0F);
   EXPECT_TRUE(std::isnan(out[5]));
@@ -95,8 +95,66 @@ TEST(Memory, products_are_written_into_the_callers_cells) {
   for (const std::size_t gap : {2, 3, 4, 7, 8, 9}) EXPECT_EQ(out[gap], -1.0F);
   EXPECT_REFUSED(Errc::usage, "memory of the caller's", (void)result.raster("out").band<float>());
   EXPECT_REFUSED(Errc::usage, "has 2 bands, and the product has 1",
-                 job.output("out", {BandTarget{out.data()}, BandTarget{out.data()}}).run());
-  EXPECT_REFUSED(Errc::usage, "shorter", job.output("out", {BandTarget{out.data(), 1}}).run());
+                 job.output("out", {BandTarget::of(out.data()), BandTarget::of(out.data())}).run());
+  EXPECT_REFUSED(Errc::usage, "shorter", job.output("out", {BandTarget::of(out.data(), 1)}).run());
+}
+
+TEST(Memory, targets_of_another_type_or_of_an_inputs_memory_are_refused) {
+  std::vector<float> in(64, 1);
+  std::vector<std::uint8_t> bytes(64);
+  const Engine engine;
+  Job job = engine.job("s ! median --window 3px ! out");
+  job.input("s", RasterView::of(in.data(), grid_of(8, 8)));
+  EXPECT_REFUSED(Errc::usage, "cells of type u8, and the product has f32",
+                 job.output("out", {BandTarget::of(bytes.data())}).run());
+  EXPECT_REFUSED(Errc::usage, "is that of the input 's' too", job.output("out", {BandTarget::of(in.data())}).run());
+  EXPECT_EQ(in, std::vector<float>(64, 1));
+}
+
+TEST(Memory, what_is_missing_stays_missing_from_job_to_job) {
+  // A corner without values: as one pipeline and as two, where flags are u8 and 255 means unknown.
+  std::vector<float> sea(40 * 40);
+  std::mt19937 random{5};
+  for (float& cell : sea) cell = -std::log((static_cast<float>(random()) + 1) / 4294967296.0F);
+  for (std::size_t y = 0; y < 15; ++y)
+    for (std::size_t x = 0; x < 15; ++x) sea[y * 40 + x] = nan;
+  sea[30 * 40 + 30] = 500;
+  const Engine engine;
+  const RasterView view = RasterView::of(sea.data(), grid_of(40, 40), "1");
+  const std::string detect = "s ! cfar --pfa 1e-9 --guard 5px --background 9px";
+  const Result one = engine.job(detect + " ! objects ! found").input("s", view).run();
+  const Result flags = engine.job(detect + " ! flags").input("s", view).run();
+  const Result two = engine.job("f ! objects ! found").input("f", flags.raster("flags").view()).run();
+  ASSERT_EQ(one.table("found").rows.size(), two.table("found").rows.size());
+  for (std::size_t i = 0; i < one.table("found").rows.size(); ++i) {
+    EXPECT_EQ(one.table("found").rows[i].values[1], two.table("found").rows[i].values[1]);
+    EXPECT_LT(two.table("found").rows[i].values[1], 20.0);  // cells: the corner is none of them
+  }
+}
+
+TEST(Memory, nodata_of_64_bits_is_compared_as_such) {
+  constexpr std::int64_t fill = std::numeric_limits<std::int64_t>::max();
+  const std::vector<std::int64_t> cells{1, fill, fill - 1, 4};
+  RasterView view = RasterView::of(cells.data(), grid_of(2, 2));
+  view.bands[0].nodata_i64 = fill;
+  const Engine engine;
+  const auto missing_of = [&] { return engine.job("s ! stats ! n").input("s", view).run().table("n").rows[0].values; };
+  EXPECT_EQ(missing_of()[1], 1.0);
+  view.bands[0].nodata_i64.reset();
+  view.bands[0].nodata = 0x1p63;  // no 64-bit cell holds it
+  EXPECT_EQ(missing_of()[1], 0.0);
+  view.bands[0].nodata = 4;
+  EXPECT_EQ(missing_of()[1], 1.0);
+}
+
+TEST(Memory, rasters_between_passes_count_where_there_are_no_files) {
+  const std::vector<float> dem(2000 * 2000, 5);
+  const Engine engine{{.memory = std::int64_t{512} << 20}}, small{{.memory = std::int64_t{200} << 20}};
+  const std::string text = "d ! expression 'b1 + 1' ! fill ! [ fill ! a ] ! b";
+  const RasterView view = RasterView::of(dem.data(), grid_of(2000, 2000), "m");
+  const Result result = engine.job(text).input("d", view).run();
+  EXPECT_GT(result.peak_bytes, 3 * 16'000'000);
+  EXPECT_REFUSED(Errc::usage, "MiB", small.job(text).input("d", view).run());
 }
 
 TEST(Memory, a_job_runs_again_with_other_cells) {
@@ -251,6 +309,21 @@ TEST(Engines, one_engine_serves_several_threads) {
     });
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(right, 8);
+}
+
+TEST(Engines, tell_one_at_a_time) {
+  std::vector<std::string> told;  // without a lock of its own
+  const Engine engine{{.log = [&](const std::string& sentence) { told.push_back(sentence); }}};
+  const std::vector<float> flat(400, 1);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i)
+    threads.emplace_back([&] {
+      auto job = engine.job("s ! otsu ! out").output("out").overwrite();
+      job.input("s", RasterView::of(flat.data(), grid_of(20, 20)));
+      for (int k = 0; k < 5; ++k) job.run();
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(told.size(), 30U);
 }
 
 TEST(Pipelines, text_json_and_flow_say_the_same) {

@@ -169,11 +169,85 @@ def test_further_inputs_and_outputs_are_named():
     np.testing.assert_array_equal(np.isnan(both["detection"]), flags.array == 255)
 
 
+def test_what_is_missing_stays_missing_from_call_to_call():
+    sea = np.random.default_rng(5).exponential(1, (60, 60)).astype("f4")
+    sea[:20, :20] = np.nan
+    sea[40, 40] = 900
+    scene = fulmar.Raster(sea, UTM, "EPSG:32651", "1")
+    flags = fulmar.op.cfar(scene, pfa=1e-9, guard="5px", background="9px")
+    assert flags.nodata == 255 and (flags.array == 255).sum() >= 400
+    one = fulmar.run("a ! cfar --pfa 1e-9 --guard 5px --background 9px ! objects ! found", a=scene)["found"]
+    for two in (fulmar.op.objects(flags), fulmar.op.objects(flags.to_xarray().assign_attrs(units="flag"))):
+        assert two["cells"].tolist() == one["cells"].tolist() and max(two["cells"]) < 20
+    assert fulmar.op.stats(flags)["max"][0] == 1 and fulmar.op.stats(flags)["missing"][0] == (flags.array == 255).sum()
+
+
+@pytest.mark.parametrize("fill, kind", [(2**63 - 1, "i8"), (-2**63, "i8"), (2**64 - 1, "u8"), (0, "u8")])
+def test_nodata_at_the_ends_of_64_bits(fill, kind):
+    array = np.array([[1, fill], [5, 6]], kind)
+    assert fulmar.op.stats(fulmar.Raster(array, nodata=fill))["missing"][0] == 1
+    assert fulmar.op.stats(fulmar.Raster(array, nodata=np.nan))["missing"][0] == 0
+
+
+def test_dimensions_are_known_by_name():
+    xarray = pytest.importorskip("xarray")
+    y, x = 35.95 - 0.01 * np.arange(30), 120.05 + 0.01 * np.arange(40)
+    turned = xarray.DataArray(random(40, 30), {"lon": x, "lat": y}, ("lon", "lat"))
+    out = fulmar.op.median(turned)
+    assert out.shape == (30, 40) and out.transform == pytest.approx((120.045, 0.01, 0, 35.955, 0, -0.01))
+    rgb = xarray.DataArray(random(20, 30, 3), dims=("y", "x", "band"))
+    np.testing.assert_array_equal(fulmar.op.expression(rgb, "b3").array, rgb.values[:, :, 2])
+    with pytest.raises(ValueError, match="which are rows and columns"):
+        fulmar.op.median(xarray.DataArray(random(20, 30, 3), dims=("a", "b", "band")))
+
+
+def test_columns_with_gaps_stay_numbers():
+    assert len(fulmar.op.filter({"v": [1.5, 2.5, None]}, "v > 1")) == 2
+    assert fulmar.op.filter({"v": [True, None]}, "v == 1")["v"].tolist() == [True]
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"n": pandas.array([1, None, 3], "Int64"), "s": ["a", pandas.NA, "c"]})
+    found = fulmar.op.filter(frame, "n > 0")
+    assert found["n"].tolist() == [1, 3] and found["s"].tolist() == ["a", "c"]
+    with pytest.raises(TypeError, match="column 'v' holds"):
+        fulmar.op.filter({"v": [1, "a"]}, "v > 1")
+
+
+def test_a_table_keeps_its_outlines_when_it_goes_on():
+    flags = fulmar.Raster((np.add.outer(np.arange(20), np.arange(20)) < 8).astype("u1"), UTM, "EPSG:32651", "flag")
+    objects = fulmar.op.objects(flags)
+    kept = fulmar.op.filter(objects, "cells > 1")
+    assert kept.geometry(0) == objects.geometry(0) and kept.geometry(0)["type"] == "MultiPolygon"
+
+
+def test_parameters_may_be_numpys_and_names_of_files_arrays():
+    a = fulmar.Raster(random(30, 30), unit="1")
+    one = fulmar.op.cfar(a, pfa=np.float64(1e-3), guard="5px", background="9px", looks=np.int64(4))
+    two = fulmar.op.cfar(a, pfa=1e-3, guard="5px", background="9px", looks=4)
+    np.testing.assert_array_equal(one.array, two.array)
+    coarse = fulmar.Raster(random(15, 15), (0, 2, 0, 30, 0, -2), "EPSG:32651")
+    fine = fulmar.Raster(random(30, 30), (0, 1, 0, 30, 0, -1), "EPSG:32651")
+    assert fulmar.op.align(coarse, to=fine).shape == (30, 30)
+    with pytest.raises(TypeError, match="pfa takes a number"):
+        fulmar.op.cfar(a, pfa=object())
+
+
+def test_every_reduction_is_told():
+    result = fulmar.run("a ! [ stats ! p ] ! expression 'b1 * 2' ! stats ! q", a=np.ones((4, 4), "f4"))
+    assert [result.summaries[k]["mean"][0] for k in ("stats", "stats_#2")] == [1, 2]
+
+
+def test_gdals_cache_is_what_it_was():
+    gdal = pytest.importorskip("osgeo.gdal")
+    gdal.SetCacheMax(77 << 20)
+    fulmar.run(f"'{DEM}' ! median ! out", memory="256M")
+    assert gdal.GetCacheMax() == 77 << 20
+
+
 def test_every_operator_has_a_signature_and_words():
     assert len(dir(fulmar.op)) > 35
     for name in dir(fulmar.op):
         function = getattr(fulmar.op, name)
-        assert function.__doc__.strip() and "engine" in inspect.signature(function).parameters
+        assert function.__doc__.strip() and "outputs" in inspect.signature(function).parameters
         assert all(p.isidentifier() for p in inspect.signature(function).parameters)
     assert inspect.signature(fulmar.op.cfar).parameters["pfa"].default == 1e-6
     with pytest.raises(AttributeError, match="no operator 'cfr'"):
@@ -218,7 +292,7 @@ def test_other_threads_go_on_while_a_run_computes():
     ticker = threading.Thread(target=tick)
     ticker.start()
     begin = time.monotonic()
-    fulmar.op.median(array, window="31px", engine=fulmar.Engine(threads=1))
+    fulmar.Engine(threads=1).op.median(array, window="31px")
     end = time.monotonic()
     done.set()
     ticker.join()
@@ -231,7 +305,7 @@ def test_engines_work_side_by_side_and_agree_to_the_bit():
     results = {}
 
     def work(memory, threads):
-        results[memory] = fulmar.op.median(array, window="9px", engine=fulmar.Engine(memory, threads)).array
+        results[memory] = fulmar.Engine(memory, threads).op.median(array, window="9px").array
     workers = [threading.Thread(target=work, args=a) for a in (("256M", 1), ("512M", 2), ("1G", 1))]
     [w.start() for w in workers]
     [w.join() for w in workers]

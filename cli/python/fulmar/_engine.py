@@ -8,7 +8,7 @@ import logging
 import os
 import re
 
-from . import _fulmar, _raster, _table
+from . import _fulmar, _raster, _table, op
 
 log = logging.getLogger("fulmar")
 
@@ -17,7 +17,7 @@ class Result(dict):
     """What a run left: result["name"] is a Raster or Table kept in memory.
 
     files      products that were written
-    summaries  Tables of what reducing operators found, by operator
+    summaries  Tables of what reducing operators found, by operator; of the second of a kind as "stats_#2"
     notes      sentences for the user, which also go to the logger "fulmar"
     backend    what computed: cpu, cuda or reference
     """
@@ -48,10 +48,13 @@ class Engine:
     threads  0: as many as the machine has
     backend  "auto", "cpu", "cuda" or "reference"
     plugins  libraries whose operators are wanted too, beside those in the folders of FULMAR_PLUGIN_PATH
+
+    engine.op.NAME(...) are the operators as functions, with this engine's ceilings and plugins.
     """
 
     def __init__(self, memory="512M", threads=0, backend="auto", plugins=()):
         folders = [f for f in os.environ.get("FULMAR_PLUGIN_PATH", "").split(":") if f]
+        self.op = op.Operators(self)
         self._engine = _fulmar.Engine(bytes_of(memory), threads, backend, [str(p) for p in plugins], folders,
                                       functools.partial(log.info, "%s"))
 
@@ -93,7 +96,9 @@ class Engine:
         for name in _kept(job):
             job.output(name)
         for name, value in inputs.items():
-            if isinstance(value, _table.Table) or _is_mapping(value):
+            if isinstance(value, _table.Table):
+                job.input_kept(name, value._kept)
+            elif _is_mapping(value):
                 job.input_table(name, *_table.describe(value))
             else:
                 described, alive = _raster.describe(_raster.as_raster(value))
@@ -114,7 +119,10 @@ class Engine:
         del keep
         kept = {name: finish() for name, finish in finishers.items()}
         kept.update({name: _table.Table(t) for name, t in report["tables"].items()})
-        summaries = {name: _table.Table(t) for name, t in report["summaries"].items()}
+        summaries = {}
+        for name, table in report["summaries"]:
+            several = sum(known.split("_#")[0] == name for known in summaries)
+            summaries[f"{name}_#{several + 1}" if several else name] = _table.Table(table)
         return Result(kept, report["files"], summaries, report["notes"], report["backend"], report["peak_bytes"])
 
 

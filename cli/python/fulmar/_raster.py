@@ -93,6 +93,8 @@ class Raster:
             attrs["units"] = self.units[0]
         if self.crs:
             attrs["crs_wkt"] = self.crs
+        if self.nodata is not None:
+            attrs["_FillValue"] = self.array.dtype.type(self.nodata)
         return xarray.DataArray(array, coords, dims, name=self.names[0] or None, attrs=attrs)
 
 
@@ -106,13 +108,33 @@ def _gdal_order(transform):
     return values
 
 
+_ACROSS = ("x", "lon", "longitude", "easting", "column", "columns", "col", "width", "rlon")
+_DOWN = ("y", "lat", "latitude", "northing", "row", "rows", "height", "rlat")
+
+
+def _dimension(data, words):
+    """The dimension that goes across, or down: by its name, or by what CF says of its coordinate."""
+    for dim in data.dims:
+        attrs = data.coords[dim].attrs if dim in data.coords else {}
+        axis = {"X": _ACROSS, "Y": _DOWN}.get(str(attrs.get("axis", "")).upper())
+        if str(dim).lower() in words or axis is words:
+            return dim
+    return None
+
+
 def from_xarray(data):
     """A Raster over the memory of an xarray.DataArray: x and y from its coordinates, the CRS from rioxarray or a
     grid mapping, units and _FillValue from its attributes, dates from a time coordinate."""
-    dims = list(data.dims)
     if data.ndim not in (2, 3):
         raise ValueError(f"a raster has 2 or 3 dimensions, not {data.dims}")
-    x, y = dims[-1], dims[-2]
+    x, y = (_dimension(data, words) for words in (_ACROSS, _DOWN))
+    if x is None or y is None:
+        if x is not None or y is not None or data.ndim == 3 and set(map(str, data.dims)) & {"band", "bands", "channel"} - {str(data.dims[0])}:
+            raise ValueError(f"of the dimensions {data.dims} it cannot be told which are rows and columns: rename them to "
+                             "y and x, with bands or dates before them")
+        y, x = data.dims[-2:]
+    data = data.transpose(..., y, x)  # a view
+    dims = list(data.dims)
     transform = None
     if x in data.coords and y in data.coords:
         steps = []
@@ -195,10 +217,13 @@ def describe(raster):
         where = 0
         if mask is not None:
             where = (mask if mask.ndim == 2 else mask[b]).__array_interface__["data"][0]
-        nodata = None if raster.nodata is None or raster.nodata != raster.nodata else float(raster.nodata)
+        nodata = None if raster.nodata is None or raster.nodata != raster.nodata else raster.nodata
+        whole = kind[0] in "iu" and size == 8 and nodata is not None and int(nodata) == nodata
+        bits = int(nodata) if whole and np.iinfo(array.dtype).min <= nodata <= np.iinfo(array.dtype).max else None
+        bits = bits - 2**64 if bits is not None and bits >= 2**63 else bits
         bands.append({"address": band.__array_interface__["data"][0], "type": _TYPES[kind],
                       "row": band.strides[0] // size, "column": band.strides[1] // size, "mask": where,
-                      "nodata": nodata, "scale": raster.scale, "offset": raster.offset, "name": raster.names[b],
+                      "nodata": None if nodata is None or bits is not None else float(nodata), "bits": bits, "scale": raster.scale, "offset": raster.offset, "name": raster.names[b],
                       "unit": raster.units[b], "time": _seconds(raster.times[b])})
     height, width = stack.shape[1:]
     return {"width": width, "height": height, "transform": raster.transform, "crs": raster.crs,
@@ -217,7 +242,7 @@ def empty_for(product):
         # Values and flags do not fit one array without copies: each band is its own, and f32 is what all fit.
         planes = [np.empty(shape[1:], _NUMPY[b["type"]]) for b in bands]
         array = None
-    addresses = [p.__array_interface__["data"][0] for p in planes]
+    addresses = [(p.__array_interface__["data"][0], b["type"]) for p, b in zip(planes, bands)]
     times = [None if b["time"] is None else np.datetime64(int(b["time"]), "s") for b in bands]
 
     def finish():
@@ -229,6 +254,7 @@ def empty_for(product):
                 if plane.dtype == np.uint8:
                     cells[i][plane == 255] = np.nan
         return Raster(cells[0] if shape[0] == 1 else cells, product["transform"], product["crs"],
-                      [b["unit"] for b in bands], names=[b["name"] for b in bands], times=times)
+                      [b["unit"] for b in bands], 255 if cells.dtype == np.uint8 else None,
+                      names=[b["name"] for b in bands], times=times)
 
     return addresses, finish

@@ -75,23 +75,45 @@ def _array(column):
     return values
 
 
+def _missing(value):
+    """None, NaN, pandas.NA and NaT: what does not equal itself, or does not tell."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:
+        return True
+
+
+def _of_objects(name, values):
+    known = [v for v in values if v is not None]
+    if all(isinstance(v, (bool, np.bool_)) for v in known) and known:
+        return "flag", [None if v is None else float(v) for v in values]
+    if all(isinstance(v, (int, float, np.number)) for v in known) and known:
+        whole = all(isinstance(v, (int, np.integer)) for v in known)
+        return "integer" if whole else "real", [None if v is None else float(v) for v in values]
+    if any(not isinstance(v, (str, bytes)) for v in known):
+        raise TypeError(f"column '{name}' holds {', '.join(sorted({type(v).__name__ for v in known}))}: a column holds "
+                        "numbers, flags, times or texts")
+    return "text", [None if v is None else v.decode() if isinstance(v, bytes) else v for v in values]
+
+
 def describe(columns, units=None):
     """What the module needs of a mapping of columns; lon and lat tell where the rows are."""
-    if hasattr(columns, "to_dict") and hasattr(columns, "columns") and not isinstance(columns, Table):
+    if hasattr(columns, "to_dict") and hasattr(columns, "columns"):
         columns = {str(name): np.asarray(columns[name]) for name in columns.columns}  # pandas
-    if isinstance(columns, Table):
-        units = dict(columns.units, **(units or {}))
-        columns = columns.to_dict()
     out = {}
     for name, values in columns.items():
-        values = np.asarray(values)
+        given, values = values, np.asarray(values)
+        if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
+            values = np.array(list(given), object)  # numpy makes texts of numbers that stand beside one
         if values.ndim != 1:
             raise ValueError(f"column '{name}' has {values.ndim} dimensions, not one")
         if values.dtype.kind == "M":
             seconds = values.astype("datetime64[us]").astype("int64") / 1e6
             out[name] = ("time", [None if np.isnat(v) else float(s) for v, s in zip(values, seconds)])
         elif values.dtype.kind in "OUS":
-            out[name] = ("text", [None if v is None or v != v else str(v) for v in values.tolist()])
+            out[name] = _of_objects(name, [None if _missing(v) else v for v in values.tolist()])
         elif values.dtype.kind == "b":
             out[name] = ("flag", [float(v) for v in values])
         elif values.dtype.kind in "iu":

@@ -4,29 +4,45 @@
 The functions are made of the operators' schemas: signature, defaults and words are those of `fulmar inspect NAME`. The first
 argument is the raster or table that flows in; further inputs and parameters are named, with _ for -. A raster comes back
 as a Raster, a table or the numbers of a reducing operator as a Table. A parameter of length takes metres, or "7px".
+`outputs` names the values to have beside each other as bands, where an operator makes several.
 
-    outputs    names of the values to have beside each other as bands, where an operator makes several
-    engine     a fulmar.Engine with ceilings of its own
+An engine with ceilings or plugins of its own has the same functions: fulmar.Engine(memory="2G").op.cfar(array).
 """
 from __future__ import annotations
 
 import functools
 import inspect
 import keyword
+import os
 
-from . import _engine
+import numpy as np
 
 _SOURCE, _PRODUCT = "input_", "output_"
 
 
-@functools.lru_cache(maxsize=None)
-def _schemas():
-    return _default().operators()
+class Operators:
+    """The operators of one engine."""
 
+    def __init__(self, engine):
+        self._engine, self._known = engine, None
 
-@functools.lru_cache(maxsize=None)
-def _default():
-    return _engine.Engine()
+    def _schemas(self):
+        if self._known is None:
+            self._known = self._engine.operators()
+        return self._known
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        for known, schema in self._schemas().items():
+            if _python_name(known) == name:
+                function = _make(self._engine, schema)
+                setattr(self, name, function)
+                return function
+        raise AttributeError(f"there is no operator '{name}'; dir() names them")
+
+    def __dir__(self):
+        return sorted(_python_name(n) for n in self._schemas())
 
 
 def _python_name(name):
@@ -38,17 +54,25 @@ def _quoted(word):
     return "'" + str(word).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _text_of(value):
-    if isinstance(value, bool):
+def _text_of(value, name):
+    if isinstance(value, (bool, np.bool_)):
         return "true" if value else "false"
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
+    if isinstance(value, (float, np.floating)):
+        return repr(float(value))
     if isinstance(value, (list, tuple)):
-        return ",".join(_text_of(v) for v in value)
-    return repr(value) if isinstance(value, float) else str(value)
+        return ",".join(_text_of(v, name) for v in value)
+    if isinstance(value, (str, os.PathLike)):
+        return str(value)
+    raise TypeError(f"{name} takes a number, a word or the name of a file, not {type(value).__name__}")
 
 
 def _doc_of(schema):
     lines = [schema["summary"], ""]
     for port in schema["inputs"]:
+        if port.get("companion"):
+            continue
         optional = ", optional" if port.get("optional") else ""
         lines.append(f"{_python_name(port['name'])} : {'table' if port.get('table') else 'raster'}{optional}")
         lines.append(f"    {port['description']}" + (f" [{port['unit']}]" if port["unit"] not in ("", "*", "flag") else ""))
@@ -76,17 +100,16 @@ def _signature_of(schema):
         empty = inspect.Parameter.empty if param.get("required") else None
         named[_python_name(param["name"])] = param.get("default", empty)
     named.setdefault("outputs", None)
-    named.setdefault("engine", None)
     return inspect.Signature(first + [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d)
                                       for n, d in named.items()])
 
 
-def _make(name):
-    schema = _schemas()[name]
+def _make(engine, schema):
+    name = schema["name"]
     ports = {_python_name(p["name"]): p for p in schema["inputs"][1:] if not p.get("companion")}
     params = {_python_name(p["name"]): p for p in schema["params"]}
 
-    def call(data, /, *positional, outputs=None, engine=None, **named):
+    def call(data, /, *positional, outputs=None, **named):
         words = [name]
         inputs = {_SOURCE: data}
         if positional:
@@ -100,15 +123,18 @@ def _make(name):
             if key in ports:
                 inputs[f"{key}_"] = value
                 words += [f"--{ports[key]['name']}", "[", f"{key}_", "]"]
+            elif key in params and params[key]["type"] == "file" and not isinstance(value, (str, os.PathLike)):
+                # The name of a file may be bound to memory where the engine reads it as a raster or table.
+                inputs[f"{key}_"] = value
+                words += [f"--{params[key]['name']}", f"{key}_"]
             elif key in params:
-                words += [f"--{params[key]['name']}", _quoted(_text_of(value))]
+                words += [f"--{params[key]['name']}", _quoted(_text_of(value, f"{name}(): {key}"))]
             else:
                 raise TypeError(f"{name}() has no argument '{key}'; it has {', '.join([*ports, *params])}")
         product = _PRODUCT
         if outputs is not None:
             product += f" --values {','.join([outputs] if isinstance(outputs, str) else outputs)}"
-        result = (engine or _default()).run(f"{_SOURCE} ! {' '.join(words)} ! {product}", **inputs)
-        return result[_PRODUCT]
+        return engine.run(f"{_SOURCE} ! {' '.join(words)} ! {product}", **inputs)[_PRODUCT]
 
     call.__name__ = call.__qualname__ = _python_name(name)
     call.__doc__ = _doc_of(schema)
@@ -117,14 +143,17 @@ def _make(name):
     return call
 
 
+@functools.lru_cache(maxsize=None)
+def _default(plugin_path):
+    from . import _engine
+    return _engine.Engine()
+
+
 def __getattr__(name):
-    for known in _schemas():
-        if _python_name(known) == name:
-            function = _make(known)
-            globals()[name] = function
-            return function
-    raise AttributeError(f"there is no operator '{name}'; dir(fulmar.op) names them")
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(_default(os.environ.get("FULMAR_PLUGIN_PATH", "")).op, name)
 
 
 def __dir__():
-    return sorted(_python_name(n) for n in _schemas())
+    return dir(_default(os.environ.get("FULMAR_PLUGIN_PATH", "")).op)

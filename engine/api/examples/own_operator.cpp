@@ -25,7 +25,7 @@ int main() {
     engine.job("green ! ndwi --nir [ nir ] ! water")
         .input("green", RasterView::of(green.data(), grid))
         .input("nir", RasterView::of(nir.data(), grid))
-        .output("water", {BandTarget{water.data()}})
+        .output("water", {BandTarget::of(water.data())})
         .run();
     for (const float value : water) std::printf("%.2f\n", value);
   } catch (const Error& error) {

@@ -31,15 +31,17 @@ namespace fulmar {
 class Job;
 
 struct EngineSettings {
-  std::int64_t memory = std::int64_t{512} << 20;  ///< bytes that a run may use, program and libraries counted; the
-                                                  ///< caller's own rasters and those of results are not
-  int threads = 0;                                ///< 0: as many as the machine has
+  /// Bytes that a run may use, program and libraries counted, and rasters that one pass leaves for the next where there
+  /// are no files for them. The caller's own rasters, and those of results, are not.
+  std::int64_t memory = std::int64_t{512} << 20;
+  int threads = 0;  ///< 0: as many as the machine has
   Backend backend = Backend::automatic;
   /// The door to files: files() of <fulmar/files.hpp>, or the program's own. Null: all is in memory.
   std::shared_ptr<const Io> files = {};
   std::vector<std::string> plugins = {};         ///< libraries whose operators are wanted too
   std::vector<std::string> plugin_folders = {};  ///< absolute; their plugins are loaded when they are first needed
-  /// Sentences for the user, such as how many rows were dropped and why. Called by the thread that runs the job.
+  /// Sentences for the user, such as how many rows were dropped and why. Called by one thread at a time: that which
+  /// runs a job.
   std::function<void(const std::string&)> log = {};
 };
 
@@ -91,9 +93,10 @@ struct ProductInfo {
 
 /// How a run is watched and stopped.
 struct RunControl {
-  /// Called with the share of work done, 0 to 1, never backwards, by one thread at a time.
+  /// Called with the share of work done, 0 to 1, never backwards, by one thread at a time: after each tile.
   std::function<void(double)> progress = {};
-  /// A stop that is asked for ends the run with Errc::cancelled; files that are not whole do not appear.
+  /// A stop that is asked for ends the run with Errc::cancelled; files that are not whole do not appear. It is looked
+  /// at between tiles and while products are finished, not within an operator on a table or on the whole raster.
   std::stop_token stop = {};
 };
 
@@ -116,7 +119,7 @@ class FULMAR_API Result {
   std::vector<std::string> files;  ///< products that were written
   std::vector<std::string> notes;  ///< what the log was told
   Backend backend = Backend::cpu;
-  std::int64_t peak_bytes = 0;         ///< of the engine's buffers
+  std::int64_t peak_bytes = 0;         ///< of the engine's buffers, and of rasters between passes
   std::int64_t device_peak_bytes = 0;  ///< of memory on a card
 };
 
@@ -133,15 +136,27 @@ class FULMAR_API Job {
 
   /// Lets a name that is read stand for a raster or a table of the program's. The raster's cells are read where they
   /// lie. Errors: Errc::usage for a raster without cells, bands or place that make sense, or a name that no step has.
-  Job& input(const std::string& name, RasterView raster);
-  Job& input(const std::string& name, FeatureTable table);
+  Job& input(const std::string& name, RasterView raster) &;
+  Job& input(const std::string& name, FeatureTable table) &;
+  Job& input(const std::string& name, std::shared_ptr<const FeatureTable> table) &;
   /// Keeps a product of that name in memory, whatever flows into it. Without files all products are kept.
-  Job& output(const std::string& name);
-  /// Writes a raster product into the caller's memory, a target a band. What is there after a run that failed is
-  /// undefined.
-  Job& output(const std::string& name, std::vector<BandTarget> bands);
+  Job& output(const std::string& name) &;
+  /// Writes a raster product into the caller's memory, a target a band, of the type that products() tells; run()
+  /// refuses others, and memory that an input lies in. What is there after a run that failed is undefined.
+  Job& output(const std::string& name, std::vector<BandTarget> bands) &;
   /// Lets files that exist be replaced.
-  Job& overwrite(bool allowed = true);
+  Job& overwrite(bool allowed = true) &;
+
+  /// The same of a job that has no name yet: engine.job(text).input(...).output(...).
+  template <class... A>
+  Job&& input(A&&... arguments) && {
+    return std::move(input(std::forward<A>(arguments)...));
+  }
+  template <class... A>
+  Job&& output(A&&... arguments) && {
+    return std::move(output(std::forward<A>(arguments)...));
+  }
+  Job&& overwrite(bool allowed = true) && { return std::move(overwrite(allowed)); }
 
   /// What the job will make. Of a recipe of several pipelines: of those whose sources are there. Errors: as run(), but
   /// nothing is computed.

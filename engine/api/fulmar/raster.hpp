@@ -39,6 +39,7 @@ struct BandView {
   std::int64_t column = 1;  ///< cells from a column to the next: 3 where three bands stand side by side in each cell
   const std::uint8_t* mask = nullptr;  ///< rows of the raster's width without gaps; may be null
   std::optional<double> nodata = {};
+  std::optional<std::int64_t> nodata_i64 = {};  ///< of i64 and u64 (as its bits), where a double cannot hold it
   double scale = 1, offset = 0;
   std::string name = {};
   std::string unit = {};            ///< "dB", "K", "1"...; empty: taken on trust
@@ -64,10 +65,16 @@ struct RasterView {
   }
 };
 
-/// Where a product's band is to be written. The caller owns the cells, whose type is that of Job::products().
+/// Where a product's band is to be written. The caller owns the cells, which no input of the job may share.
 struct BandTarget {
   void* cells = nullptr;
-  std::int64_t row = 0;  ///< cells from a row to the next; 0: as many as a row has
+  DType type = DType::f32;  ///< as Job::products() tells it: f32, or u8 for flags
+  std::int64_t row = 0;     ///< cells from a row to the next; 0: as many as a row has
+
+  template <class T>
+  static BandTarget of(T* cells, std::int64_t row = 0) {
+    return {cells, dtype_of<T>(), row};
+  }
 };
 
 /// A raster product that a run left in memory: f32 with NaN, or u8 with 255, where a cell is missing.
@@ -87,6 +94,22 @@ struct Raster {
            "band '" + bands[b].name + "' holds " + name_of(bands[b].dtype) + ", not " + name_of(dtype_of<T>()));
     if (!cells[b]) fail(Errc::usage, "band '" + bands[b].name + "' was written to memory of the caller's");
     return {reinterpret_cast<const T*>(cells[b].get()), static_cast<std::size_t>(grid.width * grid.height)};
+  }
+
+  /// The raster as an input of another job, with what is missing, units, names and times. It keeps the cells alive.
+  /// Errors: Errc::usage where a band is not here.
+  [[nodiscard]] RasterView view() const {
+    RasterView view;
+    view.grid = grid, view.metadata = metadata;
+    view.owner = std::make_shared<const std::vector<std::shared_ptr<std::byte[]>>>(cells);
+    for (std::size_t b = 0; b < bands.size(); ++b) {
+      if (!cells[b]) fail(Errc::usage, "band '" + bands[b].name + "' was written to memory of the caller's");
+      BandView band;
+      band.cells = cells[b].get(), band.type = bands[b].dtype, band.nodata = bands[b].nodata;
+      band.name = bands[b].name, band.unit = bands[b].unit.symbol, band.time = bands[b].time;
+      view.bands.push_back(std::move(band));
+    }
+    return view;
   }
 };
 
