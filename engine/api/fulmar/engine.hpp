@@ -148,13 +148,14 @@ class FULMAR_API Job {
   Job& overwrite(bool allowed = true) &;
 
   /// The same of a job that has no name yet: engine.job(text).input(...).output(...).
-  template <class... A>
-  Job&& input(A&&... arguments) && {
-    return std::move(input(std::forward<A>(arguments)...));
+  Job&& input(const std::string& name, RasterView raster) && { return std::move(input(name, std::move(raster))); }
+  Job&& input(const std::string& name, FeatureTable table) && { return std::move(input(name, std::move(table))); }
+  Job&& input(const std::string& name, std::shared_ptr<const FeatureTable> table) && {
+    return std::move(input(name, std::move(table)));
   }
-  template <class... A>
-  Job&& output(A&&... arguments) && {
-    return std::move(output(std::forward<A>(arguments)...));
+  Job&& output(const std::string& name) && { return std::move(output(name)); }
+  Job&& output(const std::string& name, std::vector<BandTarget> bands) && {
+    return std::move(output(name, std::move(bands)));
   }
   Job&& overwrite(bool allowed = true) && { return std::move(overwrite(allowed)); }
 
