@@ -65,6 +65,7 @@ class InputReader {
         lock_{lock},
         transformer_{input.transformer->copy()},
         reach_{input.reach},
+        turn_{transformer_->turn()},
         upright_{transformer_->upright() && !grid_.wraps && method != Resampling::average} {}
 
   /// Computes the cells of a window, at most a slice, that are missing so far.
@@ -83,12 +84,12 @@ class InputReader {
 
   /// Half a step from the place before to the one after, or a whole one to whichever is there.
   [[nodiscard]] double step(double before, double here, double after) const {
-    double d = (after - before) / 2, whole = 1;
+    double d = (after - before) / 2;
     if (std::isnan(d)) d = std::isnan(after) ? here - before : after - here;
     if (std::isnan(d)) return 0;
-    if (const double turn = transformer_->turn(); turn > 0) {
+    if (turn_ > 0) {
       // Half a step is known to half a turn.
-      whole = std::isnan(after - before) ? turn : turn / 2;
+      const double whole = std::isnan(after - before) ? turn_ : turn_ / 2;
       d -= whole * std::rint(d / whole);
     }
     return std::abs(d);
@@ -108,31 +109,33 @@ class InputReader {
     buffers_.places.resize(static_cast<std::size_t>(window_.cells()));
     const auto width = static_cast<double>(grid_.width), height = static_cast<double>(grid_.height);
     const bool sized = method_ != Resampling::nearest;
+    const std::int64_t line = wide.width;
     bool any = false;
-    for (std::int64_t y = 0; y < window_.height; ++y)
+    for (std::int64_t y = 0; y < window_.height; ++y) {
+      const double* const columns = buffers_.columns.data() + (y + 1) * line + 1;
+      const double* const rows = buffers_.rows.data() + (y + 1) * line + 1;
+      const float* const out = out_ + y * stride_;
+      Place* const places = &place(0, y);
       for (std::int64_t x = 0; x < window_.width; ++x) {
-        const auto at = static_cast<std::size_t>((y + 1) * wide.width + x + 1);
-        const auto line = static_cast<std::size_t>(wide.width);
-        Place& p = place(x, y);
-        p.column = snapped(buffers_.columns[at]);
-        p.row = snapped(buffers_.rows[at]);
+        Place p{snapped(columns[x]), snapped(rows[x]), 0, 0};
         if (grid_.wraps && p.column >= width) p.column -= width;
         // Written so that a NaN is outside.
-        if (!(p.column >= 0 && p.column < width && p.row >= 0 && p.row < height) ||
-            !is_missing(out_[y * stride_ + x])) {
-          p.column = missing<double>;
+        if (!(p.column >= 0 && p.column < width && p.row >= 0 && p.row < height) || !is_missing(out[x])) {
+          places[x].column = missing<double>;
           continue;
         }
         any = true;
-        if (!sized) continue;
-        const double left = buffers_.columns[at - 1], right = buffers_.columns[at + 1],
-                     above = buffers_.columns[at - line], below = buffers_.columns[at + line];
-        p.width = std::max(step(left, buffers_.columns[at], right), step(above, buffers_.columns[at], below));
-        p.height = std::max(plain_step(buffers_.rows[at - 1], buffers_.rows[at], buffers_.rows[at + 1]),
-                            plain_step(buffers_.rows[at - line], buffers_.rows[at], buffers_.rows[at + line]));
-        p.width = std::min(p.width, width);
-        p.height = std::min(p.height, height);
+        if (sized) {
+          p.width = std::max(step(columns[x - 1], columns[x], columns[x + 1]),
+                             step(columns[x - line], columns[x], columns[x + line]));
+          p.height = std::max(plain_step(rows[x - 1], rows[x], rows[x + 1]),
+                              plain_step(rows[x - line], rows[x], rows[x + line]));
+          p.width = std::min(p.width, width);
+          p.height = std::min(p.height, height);
+        }
+        places[x] = p;
       }
+    }
     return any;
   }
   static double plain_step(double before, double here, double after) {
@@ -566,6 +569,7 @@ class InputReader {
   std::mutex* lock_;
   std::unique_ptr<GridTransformer> transformer_;
   Window reach_;
+  double turn_;
   bool upright_;
   std::unique_ptr<RasterReader> reader_;
 
