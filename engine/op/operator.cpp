@@ -473,6 +473,13 @@ std::vector<std::string> Operator::lint() const {
   return wrong;
 }
 
+namespace {
+/// A plugin as an error names it: a path is never cut short.
+std::string named(const PluginFacts& facts) {
+  return facts.name == facts.library ? "'" + facts.library + "'" : shown(facts.name);
+}
+}  // namespace
+
 PluginFacts facts_of(const fulmar_plugin& plugin, const std::string& library) {
   const auto text = [](const char* t) { return t == nullptr ? std::string{} : std::string{t}; };
   PluginFacts facts;
@@ -480,11 +487,11 @@ PluginFacts facts_of(const fulmar_plugin& plugin, const std::string& library) {
   facts.library = library;
   facts.abi_major = plugin.abi_major, facts.abi_minor = plugin.abi_minor;
   check_abi(facts);  // what follows in another contract's struct is not known
-  if (plugin.size < sizeof(fulmar_plugin))
-    fail(Errc::usage,
-         "the plugin " + shown(facts.name) + " tells less of itself than version 1.0 of the contract asks");
-  if (plugin.name == nullptr || *plugin.name == '\0')
-    fail(Errc::usage, "the plugin " + shown(facts.name) + " has no name");
+  // Where version 1.0 ended: what later versions append is not asked of an older plugin.
+  constexpr std::size_t first_version = offsetof(fulmar_plugin, operators) + sizeof plugin.operators;
+  if (plugin.size < first_version)
+    fail(Errc::usage, "the plugin " + named(facts) + " tells less of itself than version 1.0 of the contract asks");
+  if (plugin.name == nullptr || *plugin.name == '\0') fail(Errc::usage, "the plugin " + named(facts) + " has no name");
   facts.name = plugin.name;
   facts.version = text(plugin.version), facts.license = text(plugin.license), facts.origin = text(plugin.origin);
   facts.cuda_archs = text(plugin.cuda_archs);
@@ -492,18 +499,20 @@ PluginFacts facts_of(const fulmar_plugin& plugin, const std::string& library) {
 }
 
 void check_abi(const PluginFacts& facts) {
-  if (facts.abi_major == FULMAR_ABI_MAJOR) return;
-  fail(Errc::usage, "the plugin " + shown(facts.name) + " was built for version " + std::to_string(facts.abi_major) +
-                        "." + std::to_string(facts.abi_minor) + " of the operator contract; this engine has " +
+  // A later minor version is refused too: its plugin may read what this engine's own structs do not have yet.
+  const bool later = facts.abi_major == FULMAR_ABI_MAJOR && facts.abi_minor > FULMAR_ABI_MINOR;
+  if (facts.abi_major == FULMAR_ABI_MAJOR && !later) return;
+  fail(Errc::usage, "the plugin " + named(facts) + " was built for version " + std::to_string(facts.abi_major) + "." +
+                        std::to_string(facts.abi_minor) + " of the operator contract; this engine has " +
                         std::to_string(FULMAR_ABI_MAJOR) + "." + std::to_string(FULMAR_ABI_MINOR) +
-                        ": build it again with this engine's SDK");
+                        ": build it again with this engine's SDK" + (later ? ", or update Fulmar" : ""));
 }
 
 std::vector<Operator> operators_of(const fulmar_plugin& plugin, const PluginFacts& facts) {
   std::vector<Operator> operators;
   for (std::uint32_t i = 0; i < plugin.count; ++i) {
     if (plugin.operators == nullptr || plugin.operators[i] == nullptr)
-      fail(Errc::usage, "the plugin " + shown(facts.name) + " lacks an operator that it counts");
+      fail(Errc::usage, "the plugin " + named(facts) + " lacks an operator that it counts");
     operators.emplace_back(*plugin.operators[i], facts);
   }
   return operators;

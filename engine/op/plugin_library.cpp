@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -150,6 +151,19 @@ FoundPlugin find_plugin(Registry& registry, const std::string& library, NoSideca
   fail(Errc::usage, "the plugin " + library + " cannot be loaded: " + why);
 }
 
+/// What the entry point returns. It must not throw; where it does, the plugin is told by name.
+const fulmar_plugin* told_by(const std::string& library, const fulmar_plugin* (*entry)()) {
+  std::string why = "something that is not an exception";
+  try {
+    return entry();
+  } catch (const std::exception& e) {
+    why = e.what();
+  } catch (...) {
+  }
+  fail(Errc::usage,
+       "the plugin " + library + " threw while it told of itself (" + why + "): fulmar_plugin_1 must not throw");
+}
+
 }  // namespace
 
 std::string sidecar_of(const std::string& library) {
@@ -171,8 +185,9 @@ const fulmar_plugin& load_plugin(const std::string& library) {
   const auto symbol = [](int major) { return "fulmar_plugin_" + std::to_string(major); };
   const std::string ours = symbol(FULMAR_ABI_MAJOR);
   if (void* entry = dlsym(handle, ours.c_str())) {
-    const fulmar_plugin* plugin = reinterpret_cast<const fulmar_plugin* (*)()>(entry)();
-    if (plugin == nullptr) fail(Errc::usage, "the plugin " + path + " is empty: " + ours + " returns nothing");
+    const fulmar_plugin* plugin = told_by(path, reinterpret_cast<const fulmar_plugin* (*)()>(entry));
+    if (plugin == nullptr)
+      fail(Errc::usage, "the plugin " + path + " is empty: " + ours + " returns nothing; it must never fail");
     return *plugin;
   }
   for (int major = 0; major < FULMAR_ABI_MAJOR + 16; ++major)

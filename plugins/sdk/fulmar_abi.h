@@ -3,7 +3,7 @@
  * @file
  * The contract between the engine and every operator, built in or loaded: plain C, no dependency. Version 1.3.
  * Append only: a member's meaning and place never change. Each struct the operator hands over starts with its size
- * as the operator's author saw it, and the engine reads no further.
+ * as the operator's author saw it, and the engine reads no further. No exception crosses: failures are returned.
  */
 #ifndef FULMAR_ABI_H
 #define FULMAR_ABI_H
@@ -225,7 +225,7 @@ typedef struct fulmar_table_writer {
   int (*note)(void* out, const char* sentence);
 } fulmar_table_writer;
 
-/** An operator. Every function is pure and may be called from several threads at once. */
+/** An operator. Every function is pure, may be called from several threads at once, and must not throw. */
 typedef struct fulmar_operator {
   uint32_t size;
   uint32_t kind;
@@ -286,11 +286,11 @@ typedef struct fulmar_plugin {
   uint32_t size, abi_major, abi_minor;
   const char *name, *version, *license, *origin, *cuda_archs;
   uint32_t count;
-  const fulmar_operator* const* operators;
+  const fulmar_operator* const* operators; /* end of 1.0 */
 } fulmar_plugin;
 
 /** The one symbol of a plugin; the number is the contract's major version. What it points to lives as long as the
-    process does. It may be called more than once, and never fails. */
+    process does. It may be called more than once and from several threads at once; it never fails and never throws. */
 FULMAR_EXPORT const fulmar_plugin* fulmar_plugin_1(void);
 
 #ifdef __cplusplus

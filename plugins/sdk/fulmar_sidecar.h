@@ -7,6 +7,7 @@
 #ifndef FULMAR_SIDECAR_H
 #define FULMAR_SIDECAR_H
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "fulmar_abi.h"
@@ -27,8 +28,9 @@ static void fulmar_write_text(FILE* out, const char* key, const char* text) {
 
 /** Returns 0, or not where the plugin is of another contract or lacks what it counts. */
 static int fulmar_write_sidecar(const fulmar_plugin* plugin, FILE* out) {
+  const size_t first_version = offsetof(fulmar_plugin, operators) + sizeof plugin->operators;
   uint32_t i;
-  if (plugin == NULL || plugin->abi_major != FULMAR_ABI_MAJOR || plugin->size < sizeof(fulmar_plugin)) return 1;
+  if (plugin == NULL || plugin->abi_major != FULMAR_ABI_MAJOR || plugin->size < first_version) return 1;
   fputs("{\n", out);
   fulmar_write_text(out, "name", plugin->name);
   fulmar_write_text(out, "version", plugin->version);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The layout of the contract as the C compiler has it: every struct and constant of fulmar_abi.h, by versions.
+"""The layout of the contract as the C compiler has it: every struct and constant of fulmar_abi.h, by versions, and how
+each member is declared: types of one size, and what functions take and return, are of the contract too.
 
 `abi_layout.py` prints it, in the form of plugins/sdk/abi.lock.
 """
@@ -14,8 +15,24 @@ SDK = Path(__file__).resolve().parents[2] / "plugins/sdk"
 MAY_GROW = {"fulmar_call", "fulmar_object", "fulmar_round", "fulmar_table_writer", "fulmar_operator", "fulmar_plugin"}
 
 
+def one_line(declaration):
+    """A declaration in one way of writing it, such as int(*text)(void* out, const char* text)."""
+    text = re.sub(r" ?([*()\[\],]) ?", r"\1", " ".join(declaration.split()))
+    return re.sub(r"(?<!\()\*(?=\w)", "* ", text.replace(",", ", "))
+
+
+def declared(declaration):
+    """[(member, its declaration)] of what one semicolon ends: `const char *name, *unit` is two."""
+    if pointer := re.search(r"\(\*(\w+)\)\s*\(", declaration):
+        return [(pointer.group(1), one_line(declaration))]
+    first, *more = declaration.split(",")
+    base = re.match(r"(.*?[\w*]) *(\**\w+ *(?:\[\w+\])?)$", first.strip(), re.DOTALL)
+    return [(re.search(r"\w+", part).group(), one_line(f"{base.group(1)} {part}"))
+            for part in (base.group(2), *(m.strip() for m in more))]
+
+
 def structs(header):
-    """[(name, [(version in which it came or None, member)])] in the order of the header."""
+    """[(name, [(version in which it came or None, member, declaration)])] in the order of the header."""
     found = []
     for body, name in re.findall(r"typedef struct \w+ \{(.*?)\n\} (\w+);", header, re.DOTALL):
         marks = re.split(r"/\* end of (\d+\.\d+) \*/", body)
@@ -25,18 +42,14 @@ def structs(header):
             for declaration in text.split(";"):
                 if not (declaration := declaration.strip()):
                     continue
-                if pointer := re.search(r"\(\*(\w+)\)\s*\(", declaration):
-                    members.append((version, pointer.group(1)))
-                    continue
-                for part in declaration.split(","):
-                    members.append((version, re.search(r"(\w+)\s*(\[\w+\])?$", part.strip()).group(1)))
+                members += [(version, *member) for member in declared(declaration)]
         found.append((name, members))
     return found
 
 
 def constants(header):
     plain = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
-    names = []
+    names = ["FULMAR_ABI_MAJOR"]
     for body in re.findall(r"^enum \{(.*?)\};", plain, re.DOTALL | re.MULTILINE):
         names += re.findall(r"(FULMAR_\w+)\s*=", body)
     return names
@@ -46,8 +59,9 @@ def program(header):
     lines = ['#include <stddef.h>', '#include <stdio.h>', '#include "fulmar_abi.h"', "int main(void) {"]
     for name, members in structs(header):
         lines.append(f'  printf("struct {name}\\n");')
-        for i, (version, member) in enumerate(members):
-            lines.append(f'  printf("  {member} %zu %zu\\n", offsetof({name}, {member}), sizeof((({name}*)0)->{member}));')
+        for i, (version, member, words) in enumerate(members):
+            lines.append(f'  printf("  {member} %zu %zu  {words}\\n", offsetof({name}, {member}), '
+                         f"sizeof((({name}*)0)->{member}));")
             if version and (i + 1 == len(members) or members[i + 1][0] != version):
                 lines.append(f'  printf("  end of {version}: %zu\\n", '
                              f"offsetof({name}, {member}) + sizeof((({name}*)0)->{member}));")

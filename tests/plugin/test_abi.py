@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract stays still: abi.lock holds every offset, size and constant of fulmar_abi.h."""
+"""The contract stays still: abi.lock holds every offset, size, declaration and constant of fulmar_abi.h."""
 import re
 import subprocess
 
@@ -24,8 +24,9 @@ def test_every_struct_and_member_is_looked_at():
     # Every member ends in one semicolon, and so does the type.
     body = plain[plain.index("typedef struct fulmar_operator {"):plain.index("} fulmar_operator;")]
     assert len(members) == body.count(";") + 1  # params_size and params_align share one
-    assert members[0] == ("1.0", "size") and members[-1] == ("1.3", "step_cuda")
-    assert len(abi_layout.constants(HEADER)) == plain.count("FULMAR_", plain.index("enum {")) - len(
+    assert members[0] == ("1.0", "size", "uint32_t size") and members[-1][:2] == ("1.3", "step_cuda")
+    assert dict(m[1:] for m in dict(abi_layout.structs(HEADER))["fulmar_table"])["paths"] == "const uint64_t* paths"
+    assert len(abi_layout.constants(HEADER)) - 1 == plain.count("FULMAR_", plain.index("enum {")) - len(
         re.findall(r"FULMAR_(?:EXPORT|ABI_M\w+)", plain[plain.index("enum {"):]))
 
 
@@ -41,6 +42,12 @@ def test_a_cpp_compiler_has_the_same_layout():
     ("  char message[1020];", "  char message[1016];"),
     ("  FULMAR_VIEW_RING = 3,", "  FULMAR_VIEW_RING = 13,"),
     ("  uint64_t dates; ", "  uint32_t dates; "),
+    # What no size tells:
+    ("*keep)(const void* params, const fulmar_object* object);",
+     "*keep)(const void* params, const fulmar_object* object, uint32_t of);"),
+    ("  uint64_t (*whole_bytes)", "  int32_t (*whole_bytes)"),
+    ("  double number; ", "  int64_t number; "),
+    ("#define FULMAR_ABI_MAJOR 1\n", "#define FULMAR_ABI_MAJOR 2\n"),
 ])
 def test_a_changed_contract_is_noticed(old, new):
     assert HEADER.count(old) == 1

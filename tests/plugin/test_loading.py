@@ -172,6 +172,32 @@ def test_another_contract(scene, tmp_path):
     loading(library, tmp_path, 2, "'old'", "version 7.4", "has 1.3")
 
 
+def test_a_later_version_of_the_contract(scene, tmp_path):
+    # Its structs may be longer than this engine's: it is not run at all.
+    words = ("version 1.4", "has 1.3", "build it again with this engine's SDK, or update Fulmar")
+    library = probe(tmp_path / "1", minor=4)
+    loading(library, tmp_path, 2, str(library), *words)
+    library = probe(tmp_path / "2", aborts=True)
+    (tmp_path / "2/probe.fulmar.json").write_text(json.dumps(
+        {"name": "new", "version": "0", "license": "", "abi": [1, 4], "operators": []}))
+    loading(library, tmp_path, 2, "'new'", *words)
+    run("a.tif ! probe ! b.tif", "--plugin", probe(tmp_path / "3", minor=0), cwd=tmp_path)
+
+
+def test_a_plugin_that_tells_less_than_the_first_version(scene, tmp_path):
+    end = "(offsetof(fulmar_plugin,operators)+sizeof(void*))"
+    loading(probe(tmp_path / "1", size=end + "-8"), tmp_path, 2, "tells less of itself than version 1.0")
+    run("a.tif ! probe ! b.tif", "--plugin", probe(tmp_path / "2", size=end), cwd=tmp_path)
+
+
+def test_an_entry_point_that_fails(scene, tmp_path):
+    for throws, why in (("7", "not an exception"), ('std::runtime_error("no licence")', "no licence")):
+        library = probe(tmp_path / "p", cxx=True, throws_in_entry=throws, flags=["-include", "stdexcept"])
+        loading(library, tmp_path, 2, str(library), "threw while it told of itself", why)
+    library = probe(tmp_path / "q", empty=True)
+    loading(library, tmp_path, 2, str(library), "fulmar_plugin_1 returns nothing")
+
+
 def test_no_symbol(scene, tmp_path):
     library = probe(tmp_path / "p", entry="another_name")
     loading(library, tmp_path, 2, str(library), "lacks the symbol fulmar_plugin_1")

@@ -10,6 +10,12 @@
 #ifndef PROBE_MAJOR
 #define PROBE_MAJOR FULMAR_ABI_MAJOR
 #endif
+#ifndef PROBE_MINOR
+#define PROBE_MINOR FULMAR_ABI_MINOR
+#endif
+#ifndef PROBE_SIZE
+#define PROBE_SIZE sizeof(fulmar_plugin)
+#endif
 #ifndef PROBE_ENTRY
 #define PROBE_ENTRY fulmar_plugin_1
 #endif
@@ -120,6 +126,12 @@ extern "C"
   static fulmar_operator probe;
   static const fulmar_operator* operators[1];
   static fulmar_plugin plugin;
+#ifdef PROBE_THROWS_IN_ENTRY
+  throw PROBE_THROWS_IN_ENTRY;
+#endif
+#ifdef PROBE_EMPTY
+  if (plugin.size == 0) return NULL;
+#endif
   probe.size = sizeof probe;
   probe.kind = FULMAR_KIND_CELLWISE;
   probe.schema = schema;
@@ -130,9 +142,9 @@ extern "C"
   probe.table = table;
   probe.run = run;
   operators[0] = &probe;
-  plugin.size = sizeof plugin;
+  plugin.size = PROBE_SIZE;
   plugin.abi_major = PROBE_MAJOR;
-  plugin.abi_minor = FULMAR_ABI_MINOR;
+  plugin.abi_minor = PROBE_MINOR;
   plugin.name = PROBE_PLUGIN;
   plugin.version = PROBE_VERSION;
   plugin.license = "Apache-2.0";
