@@ -3,13 +3,14 @@
 device twin where nvcc is, one that reduces, one of tables."""
 import csv
 import json
+import re
 import shutil
 import sys
 
 import numpy as np
 import pytest
 from fulmar_cli import call, read, refused, run, table, write
-from outside import BUILD, EXAMPLES, build, exported, install, must, needed
+from outside import BUILD, EXAMPLES, ROOT, build, exported, install, must, needed
 
 NAMES = ("clip", "ruggedness", "exceed", "box")
 
@@ -125,6 +126,50 @@ def test_what_is_asked_of_fulmar_plugin_wrongly(prefix, tmp_path):
         with pytest.raises(AssertionError) as error:
             build(tmp_path, tmp_path / "b", config)
         assert said in " ".join(str(error.value).replace("\\n", " ").split())
+
+
+def test_the_entry_in_plain_c_writes_nothing(plugins):
+    # Several threads may call it: its tables are made by the compiler, none at the first call.
+    symbols = [line.split()[-2:] for line in must("nm", plugins / "clip.so").splitlines()]
+    clip = [kind for kind, name in symbols if name.split(".")[0] in ("clip", "plugin", "operators")]
+    assert len(clip) == 3 and "b" not in clip
+
+
+def march(folder):
+    return re.findall(r"-march=(\S+)", (folder / "build.ninja").read_text())
+
+
+def test_for_the_processor_of_the_engine(tmp_path):
+    """What fulmar-config.cmake says of the engine, though find_package was called in a function."""
+    config = install(tmp_path / "prefix")
+    said = (BUILD / "fulmar-config.cmake").read_text()
+    arch = re.search(r"FULMAR_ARCH:\w+=(.*)", (BUILD / "CMakeCache.txt").read_text()).group(1)
+    (config / "fulmar-targets.cmake").write_text("")
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(x C)\nfunction(find)\n  find_package(fulmar REQUIRED)\n"
+        f"endfunction()\nfind()\nfulmar_plugin(clip SOURCES {EXAMPLES}/clip/clip.c)\n")
+    for engine, options, expected in ((arch, [], arch), ("x86-64-v2", [], "x86-64-v2"), ("", [], ""),
+                                      ("x86-64-v2", ["-DFULMAR_ARCH=native"], "native"),
+                                      ("x86-64-v2", ["-DFULMAR_ARCH="], "")):
+        told = said.replace(f'_fulmar_engine_arch "{arch}"', f'_fulmar_engine_arch "{engine}"')
+        assert engine == arch or told != said
+        (config / "fulmar-config.cmake").write_text(told)
+        binary = tmp_path / "b"
+        shutil.rmtree(binary, ignore_errors=True)
+        must("cmake", "-S", tmp_path, "-B", binary, "-G", "Ninja", f"-Dfulmar_DIR={config}", *options)
+        assert march(binary) == ([expected] if expected else []), (engine, options)
+
+
+def test_where_fulmar_is_a_subfolder(tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.25)\nproject(mine VERSION 2.0 LANGUAGES CXX)\n"
+        f"add_subdirectory({ROOT} fulmar EXCLUDE_FROM_ALL)\nfulmar_plugin(exceed OPERATORS exceed)\n")
+    shutil.copy(EXAMPLES / "exceed/exceed.hpp", tmp_path)
+    must("cmake", "-S", tmp_path, "-B", tmp_path / "b", "-G", "Ninja", "-DFULMAR_IO=OFF", "-DFULMAR_CUDA=OFF",
+         "-DFULMAR_PLUGIN_CUDA=OFF", "-DCMAKE_BUILD_TYPE=Release")
+    must("ninja", "-C", tmp_path / "b", "exceed")
+    listed = json.loads(call("plugin", "list", "--json", "--plugin", tmp_path / "b/exceed.so").out)
+    assert [p["version"] for p in listed if p["operators"] == ["exceed"]] == ["2.0"]
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An operator in plain C: the table of fulmar_abi.h, filled by hand. Three functions do the work; the engine owns files,
-   tiles, threads and units. */
+/* An operator in plain C: the table of fulmar_abi.h, filled by hand. Three functions do the work; the engine owns
+   files, tiles, threads and units. */
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -72,20 +72,19 @@ static int clip_run(const void* params, const fulmar_call* call, fulmar_error* e
 }
 
 FULMAR_EXPORT const fulmar_plugin* fulmar_plugin_1(void) {
-  static fulmar_operator clip; /* members that are not set are NULL: there is no such function */
+  /* Never written again, as several threads may call this. Members that are not named are NULL: there is no such
+     function. */
+  static const fulmar_operator clip = {.size = sizeof clip,
+                                       .kind = FULMAR_KIND_CELLWISE,
+                                       .schema = clip_schema,
+                                       .params_size = sizeof(clip_params),
+                                       .params_align = sizeof(float),
+                                       .parse = clip_parse,
+                                       .views = clip_views,
+                                       .table = clip_table,
+                                       .run = clip_run};
   static const fulmar_operator* const operators[] = {&clip};
-  static const fulmar_plugin plugin = {sizeof plugin, FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR,
-                                       "clip",        "1.0.0",          "Apache-2.0",
-                                       "Fulmar",      "",               1,
-                                       operators};
-  clip.size = sizeof clip;
-  clip.kind = FULMAR_KIND_CELLWISE;
-  clip.schema = clip_schema;
-  clip.params_size = sizeof(clip_params);
-  clip.params_align = sizeof(float);
-  clip.parse = clip_parse;
-  clip.views = clip_views;
-  clip.table = clip_table;
-  clip.run = clip_run;
+  static const fulmar_plugin plugin = {
+      sizeof plugin, FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "clip", "1.0.0", "Apache-2.0", "Fulmar", "", 1, operators};
   return &plugin;
 }
