@@ -60,7 +60,8 @@ def test_axes_time_and_packing_in_a_group(tmp_path, chunks):
     d = gdal.Open(str(tmp_path / "o.tif"))
     assert np.array_equal(d.ReadAsArray(), want[1:], equal_nan=True)
     assert d.GetGeoTransform() == (9.5, 1, 0, 3.5, 0, -1) and d.GetSpatialRef().IsGeographic()
-    assert d.GetRasterBand(1).GetUnitType() == "K" and d.GetRasterBand(1).GetDescription() == "sst"
+    assert d.GetRasterBand(1).GetUnitType() == "K"
+    assert d.GetRasterBand(1).GetDescription() == "sst 2001-02-27T00:00:00Z"  # the date is the title's in GeoTIFF
     d = gdal.OpenEx(str(tmp_path / "o.nc"), gdal.OF_MULTIDIM_RASTER).GetRootGroup()
     assert list(d.OpenMDArray("time").ReadAsArray() / 86400) == [11379, 11380, 11381]  # 2001-02-26 on
 
