@@ -104,7 +104,10 @@ void begin_project(const std::string& name) {
   if (builtin_registry().find(name) != nullptr)
     fail(Errc::usage, "there is an operator '" + name + "' already: a plugin needs a name of its own");
   write_plugin_project(name, ".");
-  fmt::print("{0}/\n  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir {0}/build\n", name);
+  fmt::print(
+      "{0}/\n  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir {0}/build\n"
+      "  where Fulmar is not installed in a usual place: cmake -DCMAKE_PREFIX_PATH=...\n",
+      name);
 }
 
 }  // namespace

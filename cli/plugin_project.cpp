@@ -102,7 +102,7 @@ cmake -S . -B build -G Ninja        # -DCMAKE_PREFIX_PATH=... where Fulmar is in
 cmake --build build
 ctest --test-dir build --output-on-failure
 fulmar run --plugin build/@name@.so 'scene.tif ! @name@ ! ratio.tif'
-cmake --install build               # where fulmar finds it; or name the folder in FULMAR_PLUGIN_PATH
+cmake --install build --prefix ...  # that of Fulmar, where it finds it; or name the folder in FULMAR_PLUGIN_PATH
 ```
 
 | file | holds |

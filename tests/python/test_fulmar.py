@@ -267,11 +267,28 @@ def test_refusals_are_errors_with_a_code_and_words(pipeline, array, code, words)
     assert refused.value.code == code and words in str(refused.value)
 
 
+def test_what_is_missing_can_be_had_as_a_mask():
+    a = random(30, 30)
+    a[:5] = np.nan
+    flags = fulmar.op.cfar(fulmar.Raster(a, unit="1"), pfa=1e-3, guard="5px", background="9px")
+    masked = flags.to_masked()
+    assert masked.mask[:5].all() and masked.max() <= 1 and np.shares_memory(masked.data, flags.array)
+    assert fulmar.op.median(a).to_masked().mask[:5].all()
+
+
+def test_names_of_files_and_datasets_are_told_from_arrays():
+    with pytest.raises(TypeError, match="name files in the pipeline"):
+        fulmar.op.stats("scene.tif")
+    xarray = pytest.importorskip("xarray")
+    with pytest.raises(TypeError, match="choose one, as in data\\['sst'\\]"):
+        fulmar.op.stats(xarray.Dataset({"sst": (("y", "x"), random(3, 3))}))
+
+
 def test_arguments_that_mean_nothing_are_refused():
     for bad in (np.zeros(3, "f4"), np.zeros((2, 2, 2, 2), "f4")):
         with pytest.raises(ValueError, match="dimensions"):
             fulmar.op.stats(bad)
-    with pytest.raises(TypeError, match="not numbers"):
+    with pytest.raises(TypeError, match="are not read"):
         fulmar.op.stats(np.zeros((2, 2), "c8"))
     with pytest.raises(ValueError, match="memory is a size"):
         fulmar.Engine(memory="many")

@@ -54,6 +54,8 @@ class Engine:
 
     def __init__(self, memory="512M", threads=0, backend="auto", plugins=()):
         folders = [f for f in os.environ.get("FULMAR_PLUGIN_PATH", "").split(":") if f]
+        if isinstance(plugins, (str, os.PathLike)):
+            plugins = [plugins]
         self.op = op.Operators(self)
         self._engine = _fulmar.Engine(bytes_of(memory), threads, backend, [str(p) for p in plugins], folders,
                                       functools.partial(log.info, "%s"))

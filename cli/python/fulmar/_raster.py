@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import os
 
 import numpy as np
 
@@ -73,8 +74,15 @@ class Raster:
 
     def __repr__(self):
         size = " x ".join(str(n) for n in self.array.shape)
-        names = ", ".join(n for n in self.names if n)
+        names = ", ".join(dict.fromkeys(n for n in self.names if n))
         return f"<fulmar.Raster {size} {self.array.dtype}{': ' + names if names else ''}>"
+
+    def to_masked(self):
+        """A numpy masked array over the same memory, in which what is missing is masked: NaN, or 255 of flags."""
+        missing = np.isnan(self.array) if self.array.dtype.kind == "f" else np.zeros(self.array.shape, bool)
+        if self.nodata is not None:
+            missing = missing | (self.array == self.nodata)
+        return np.ma.array(self.array, mask=missing)
 
     def to_xarray(self):
         """An xarray.DataArray over the same memory, with coordinates of the cells' centres."""
@@ -173,6 +181,11 @@ def as_raster(value):
     """A Raster of whatever a user hands over."""
     if isinstance(value, Raster):
         return value
+    if isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{str(value)!r} is the name of a file, and an array is needed: name files in the pipeline, as in "
+                        "fulmar.run(\"scene.tif ! stats ! out\")[\"out\"]")
+    if hasattr(value, "data_vars"):
+        raise TypeError(f"a Dataset holds several variables: choose one, as in data[{str(next(iter(value.data_vars), 'sst'))!r}]")
     if hasattr(value, "dims") and hasattr(value, "coords"):
         return from_xarray(value)
     return Raster(value, unit="flag" if getattr(value, "dtype", None) == np.bool_ else "")
@@ -204,7 +217,7 @@ def describe(raster):
         array = array.astype(np.float32)
     kind = array.dtype.str[1:]
     if kind not in _TYPES:
-        raise TypeError(f"cells of type {array.dtype} are not numbers of 1 to 8 bytes")
+        raise TypeError(f"cells of type {array.dtype} are not read: integers of 1 to 8 bytes, float32 and float64 are")
     size = array.dtype.itemsize
     if (not array.dtype.isnative or any(s % size for s in array.strides)
             or array.strides[-1] == 0 or array.strides[-2] == 0 or array.__array_interface__["data"][0] % size):
