@@ -19,7 +19,7 @@ class Folder {
  public:
   Folder() {
     std::error_code error;
-    std::string name = (std::filesystem::temp_directory_path(error) / "fulmar-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path(error) / ("fulmar-" + std::string(6, 'X'))).string();
     if (error || mkdtemp(name.data()) == nullptr)
       fail(Errc::output, std::string{"no place for a table that is to be printed: "} + std::strerror(errno) +
                              "; set TMPDIR to a folder that can be written");

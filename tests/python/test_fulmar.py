@@ -91,8 +91,10 @@ def test_xarray_goes_in_and_out():
     assert out.units == ["K"] and "WGS 84" in out.crs
     assert out.transform == pytest.approx((120.045, 0.01, 0, 35.955, 0, -0.01))
     back = out.to_xarray()
-    np.testing.assert_allclose(back.x, x)
-    np.testing.assert_allclose(back.y, y)
+    assert back.dims == ("lat", "lon") and (back - data).shape == data.shape  # to the bit, or they would not align
+    bare = fulmar.Raster(data.values, out.transform, out.crs).to_xarray()
+    np.testing.assert_allclose(bare.x, x)
+    np.testing.assert_allclose(bare.y, y)
     assert np.shares_memory(back.values, out.array)
     # A stack of dates: time becomes the dates of a series.
     stack = xarray.DataArray(random(3, 30, 40), {"time": np.array(["2020-07-01", "2020-07-11", "2020-07-21"], "M8[ns]"),

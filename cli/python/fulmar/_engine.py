@@ -103,8 +103,9 @@ class Engine:
             elif _is_mapping(value):
                 job.input_table(name, *_table.describe(value))
             else:
-                described, alive = _raster.describe(_raster.as_raster(value))
-                keep.append(alive)
+                raster = _raster.as_raster(value)
+                described, alive = _raster.describe(raster)
+                keep.append((raster, alive))
                 job.input(name, described)
         return job, keep
 
@@ -118,8 +119,11 @@ class Engine:
                 addresses, finishers[product["name"]] = _raster.empty_for(product)
                 job.output_into(product["name"], addresses)
         report = job.run(progress)
-        del keep
         kept = {name: finish() for name, finish in finishers.items()}
+        for raster in kept.values():
+            for came, _ in keep:
+                if came.axes is not None and came.shape[-2:] == raster.shape[-2:] and came.transform == raster.transform:
+                    raster.axes = came.axes
         kept.update({name: _table.Table(t) for name, t in report["tables"].items()})
         summaries = {}
         for name, table in report["summaries"]:

@@ -43,6 +43,7 @@ class Raster:
         self.names = [""] * count if names is None else [str(n) for n in names]
         self.times = [None] * count if times is None else list(times)
         self.bands_of_date = int(bands_of_date)
+        self.axes = None  # of one that came from xarray: names and coordinates of rows and columns
         for what, values in (("units", self.units), ("names", self.names), ("times", self.times)):
             if len(values) != count:
                 raise ValueError(f"there are {count} bands and {len(values)} {what}")
@@ -85,11 +86,15 @@ class Raster:
         return np.ma.array(self.array, mask=missing)
 
     def to_xarray(self):
-        """An xarray.DataArray over the same memory, with coordinates of the cells' centres."""
+        """An xarray.DataArray over the same memory, with coordinates of the cells' centres; those of the input, where
+        the cells are those of an xarray.DataArray that went in."""
         import xarray
         array = self.array
         dims, coords = ["y", "x"], {}
-        if self.transform is not None and self.transform[2] == 0 and self.transform[4] == 0:
+        if self.axes is not None:
+            dims = [name for name, _ in self.axes]
+            coords = {name: values for name, values in self.axes if values is not None}
+        elif self.transform is not None and self.transform[2] == 0 and self.transform[4] == 0:
             t = self.transform
             coords["x"] = t[0] + (np.arange(array.shape[-1]) + 0.5) * t[1]
             coords["y"] = t[3] + (np.arange(array.shape[-2]) + 0.5) * t[5]
@@ -174,7 +179,9 @@ def from_xarray(data):
     if names is None:
         names = [str(data.name or "")] * (1 if data.ndim == 2 else data.shape[0])
     nodata = data.attrs.get("_FillValue", data.encoding.get("_FillValue") if data.dtype.kind in "iu" else None)
-    return Raster(data.values, transform, str(crs), str(data.attrs.get("units", "")), nodata, names=names, times=times)
+    raster = Raster(data.values, transform, str(crs), str(data.attrs.get("units", "")), nodata, names=names, times=times)
+    raster.axes = [(name, data.coords[name] if name in data.coords else None) for name in (y, x)]
+    return raster
 
 
 def as_raster(value):
