@@ -28,7 +28,7 @@ double ulps(double got, long double want) {
   if (std::isnan(got) || std::isnan(want)) return std::isnan(got) && std::isnan(want) ? 0.0 : inf;
   if (static_cast<double>(want) == got && std::isinf(got)) return 0.0;
   if (std::isinf(got) || std::isinf(static_cast<double>(want))) return inf;
-  return static_cast<double>(std::fabs(got - want) / std::ldexp(1.0L, std::max(std::ilogb(want) - 52, -1074)));
+  return static_cast<double>(std::fabs(got - want) / std::ldexp(1.0L, std::max(std::ilogb(want), -1022) - 52));
 }
 
 /// Half the samples uniform in [low, high], half uniform in their logarithm with either sign, as far as the range goes.
