@@ -144,7 +144,8 @@ def _make(engine, schema):
 
 
 @functools.lru_cache(maxsize=None)
-def _default(plugin_path):
+def _default(_plugin_path):
+    """The engine of these functions: another where FULMAR_PLUGIN_PATH, which engines read, is another."""
     from . import _engine
     return _engine.Engine()
 
