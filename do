@@ -53,9 +53,9 @@ demo() {
   # Columns by name, so that the table follows the product.
   awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
            { printf "%s %s %s %s %s %s %s\n", $at["length"], $at["id"], $at["width"], $at["heading"], $at["contrast"], $at["lon"], $at["lat"] }' demo/ships.csv |
-    sort -gr | head -10 |
+    sort -gr |
     awk 'BEGIN { printf "%6s %9s %8s %10s %12s %11s %10s\n", "id", "length m", "width m", "heading", "contrast dB", "lon", "lat" }
-         { printf "%6d %9.0f %8.0f %10.0f %12.1f %11.4f %10.4f\n", $2, $1, $3, $4, $5, $6, $7 }'
+         NR <= 10 { printf "%6d %9.0f %8.0f %10.0f %12.1f %11.4f %10.4f\n", $2, $1, $3, $4, $5, $6, $7 }'
   echo
   echo "Open demo/ships.gpkg (or demo/ships.geojson) in QGIS; the picture is demo/ships.png."
 }
