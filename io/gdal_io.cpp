@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
@@ -21,6 +22,7 @@
 #include "io/name_pattern.hpp"
 #include "io/outlines.hpp"
 #include "io/picture_sink.hpp"
+#include "io/placed_table.hpp"
 #include "io/product_file.hpp"
 #include "io/raster_sink.hpp"
 #include "io/raster_source.hpp"
@@ -100,6 +102,8 @@ Grid GdalIo::placed(const Grid& grid) const {
   finish_grid(known);
   return known;
 }
+
+FeatureTable GdalIo::placed(FeatureTable table) const { return place_rows(std::move(table)); }
 
 ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& options) const {
   const auto kind = driver_for(path, options).kind;

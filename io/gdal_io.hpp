@@ -31,6 +31,7 @@ class GdalIo : public Io {
                                                                    const Grid& source) const override;
   /// By the CRS that GDAL makes of Grid::crs, which becomes WKT2. Errors: Errc::input where it means nothing.
   [[nodiscard]] Grid placed(const Grid& grid) const override;
+  [[nodiscard]] FeatureTable placed(FeatureTable table) const override;
   /// FULMAR_PLAN_SHA256 (of the plan and the fingerprints of its files), GDAL_VERSION, PROJ_VERSION.
   [[nodiscard]] Metadata provenance(const std::string& plan, const std::vector<std::string>& files) const override;
   /// See make_grid_for().

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "core/labels.hpp"
 #include "core/table_view.hpp"
 #include "io/computed_source.hpp"
 #include "io/coverage.hpp"
@@ -69,11 +70,10 @@ StoredBand outlines_band() {
                    path, companion.text(), scene.text()));
 }
 
-[[noreturn]] void fail_without_crs(const std::string& path) {
-  fail(Errc::input,
-       fmt::format("'{}' has no coordinate system, and not the scene's size; give it one, for example with "
-                   "gdal_edit.py -a_srs or ogr2ogr -a_srs",
-                   path));
+[[noreturn]] void fail_without_crs(const CompanionRequest& request) {
+  fail(Errc::input, fmt::format("'{}' has no coordinate system, and not the scene's size; give it {}", request.path,
+                                request.raster ? "its transform and coordinate system"
+                                               : "one, for example with gdal_edit.py -a_srs or ogr2ogr -a_srs"));
 }
 
 // --- from a raster ---------------------------------------------------------------------------------------------------
@@ -87,42 +87,11 @@ struct Mask {
   std::vector<double> labels;  // of zones, in their order
 };
 
-/// The value of a stored cell; NaN where it is missing.
-template <class T>
-double value_of(const StoredBand& band, T stored) {
-  constexpr double none = std::numeric_limits<double>::quiet_NaN();
-  if constexpr (std::is_integral_v<T> && sizeof(T) == 8)
-    if (band.nodata_i64 && stored == static_cast<T>(*band.nodata_i64)) return none;
-  const auto value = static_cast<double>(stored);
-  if (!std::isfinite(value) || (band.nodata && value == *band.nodata)) return none;
-  return value * band.scale + band.offset;
-}
-
-/// Sets a cell to 1 where the mask's cell is neither 0 nor missing.
-struct Inside {
-  using Cell = std::uint8_t;
-  static constexpr Cell outside = 0;
-  explicit Inside(const Mask&) {}
-  [[nodiscard]] Cell operator()(double value) const { return !std::isnan(value) && value != 0 ? 1 : 0; }
-};
-
-/// Sets a cell to the number of its zone, from 1.
-struct ZoneNumber {
-  using Cell = float;
-  static constexpr Cell outside = std::numeric_limits<float>::quiet_NaN();
-  explicit ZoneNumber(const Mask& mask) : labels{mask.labels} {}
-  [[nodiscard]] Cell operator()(double value) const {
-    const auto at = std::lower_bound(labels.begin(), labels.end(), value);
-    return at == labels.end() || *at != value ? outside : static_cast<float>(at - labels.begin() + 1);
-  }
-  const std::vector<double>& labels;
-};
-
 template <class Meaning>
 class MaskReader : public RasterReader {
  public:
   using Cell = typename Meaning::Cell;
-  explicit MaskReader(std::shared_ptr<const Mask> mask) : mask_{std::move(mask)}, reader_{mask_->source->reader()} {
+  explicit MaskReader(std::shared_ptr<const Mask> mask) : mask_{std::move(mask)}, stored_{*mask_->source} {
     if (!mask_->same_cells) lattice_.emplace(mask_->scene, mask_->source->grid().crs);
   }
 
@@ -190,12 +159,9 @@ class MaskReader : public RasterReader {
       fill(second, width, cells, stride);
       return;
     }
-    const auto& band = mask_->source->bands().front();
-    if (!needed.empty()) load(needed, band);
-    with_type(band.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      const auto* stored = reinterpret_cast<const T*>(stored_.data());
-      const Meaning meaning{*mask_};
+    if (!needed.empty()) stored_.load(needed);
+    with_type(stored_.band().dtype, [&](auto zero) {
+      const Meaning meaning{mask_->labels};
       for (auto y = part.y; y < part.bottom(); ++y)
         for (auto x = part.x; x < part.right(); ++x) {
           const auto& place = places_[static_cast<std::size_t>(y * width + x)];
@@ -203,29 +169,16 @@ class MaskReader : public RasterReader {
           cell = Meaning::outside;
           if (place.column < 0) continue;
           const auto index = static_cast<std::size_t>((place.row - needed.y) * needed.width + place.column - needed.x);
-          if (band.has_mask && valid_[index] == 0) continue;
-          cell = meaning(value_of(band, stored[index]));
+          cell = meaning(stored_.template value<decltype(zero)>(index));
         }
     });
   }
 
-  void load(const Window& needed, const StoredBand& band) {
-    const auto cells = static_cast<std::size_t>(needed.cells());
-    // Of the widest type, so that any type lies aligned in it.
-    stored_.resize((cells * size_of(band.dtype) + sizeof(double) - 1) / sizeof(double));
-    reader_->read(0, needed, stored_.data(), needed.width);
-    if (!band.has_mask) return;
-    valid_.resize(cells);
-    reader_->read_mask(0, needed, valid_.data(), needed.width);
-  }
-
   std::shared_ptr<const Mask> mask_;
-  std::unique_ptr<RasterReader> reader_;
+  StoredCells stored_;
   std::optional<LatticeTransformer> lattice_;
   std::vector<Place> places_;  // the mask's cell for each cell of the request
   std::vector<Point> points_;
-  std::vector<double> stored_;
-  std::vector<std::uint8_t> valid_;
 };
 
 class MaskSource : public ComputedSource {
@@ -259,58 +212,18 @@ class ZonesSource : public ComputedSource {
   std::shared_ptr<const Mask> mask_;
 };
 
-/// The values that a raster of zones holds, in their order.
-std::vector<double> labels_of(const RasterSource& source) {
-  constexpr std::size_t most = 1000000;
-  const auto& band = source.bands().front();
-  const auto reader = source.reader();
-  const Window all = source.grid().window();
-  std::set<double> labels;
-  std::vector<double> stored;
-  std::vector<std::uint8_t> valid;
-  const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t{1} << 18) / std::max<std::int64_t>(1, all.width));
-  for (std::int64_t y = 0; y < all.height; y += rows) {
-    const Window strip{0, y, all.width, std::min(rows, all.height - y)};
-    const auto cells = static_cast<std::size_t>(strip.cells());
-    stored.resize((cells * size_of(band.dtype) + sizeof(double) - 1) / sizeof(double));
-    reader->read(0, strip, stored.data(), strip.width);
-    if (band.has_mask) {
-      valid.resize(cells);
-      reader->read_mask(0, strip, valid.data(), strip.width);
-    }
-    with_type(band.dtype, [&](auto zero) {
-      const auto* values = reinterpret_cast<const decltype(zero)*>(stored.data());
-      double last = std::numeric_limits<double>::quiet_NaN();
-      for (std::size_t i = 0; i < cells; ++i) {
-        if (band.has_mask && valid[i] == 0) continue;
-        const double value = value_of(band, values[i]);
-        if (value == last || std::isnan(value)) continue;
-        if (value != std::floor(value))
-          fail(Errc::input,
-               fmt::format("'{}' holds {}, which is no whole number: a raster of zones holds the number of "
-                           "each cell's zone",
-                           source.name(), value));
-        labels.insert(value);
-        last = value;
-        if (labels.size() > most) fail(Errc::input, fmt::format("'{}' holds more than {} zones", source.name(), most));
-      }
-    });
-  }
-  return {labels.begin(), labels.end()};
-}
-
 bool lies_somewhere(const Grid& grid) { return grid.affine ? !grid.crs.empty() : grid.locator != nullptr; }
 
 /// A mask over the scene. Errors: Errc::input where it does not tell how to lay it there, or does not overlap it.
 std::shared_ptr<Mask> mask_over(const CompanionRequest& request, const Grid& scene) {
   auto mask = std::make_shared<Mask>();
-  mask->source = open_raster(request.path, request.options);
+  mask->source = request.raster ? request.raster : open_raster(request.path, request.options);
   mask->scene = scene;
   const auto& grid = mask->source->grid();
   const bool placed = grid.affine && !grid.crs.empty();
   if (!placed || !lies_somewhere(scene)) {
     if (grid.width != scene.width || grid.height != scene.height) {
-      if (!placed && grid.control_points.empty()) fail_without_crs(request.path);
+      if (!placed && grid.control_points.empty()) fail_without_crs(request);
       if (!placed)
         fail(Errc::input,
              fmt::format("'{}' is placed by control points; warp it first, for example with gdalwarp", request.path));
@@ -845,7 +758,7 @@ OGRSpatialReference crs_of(const CompanionRequest& request, const FeatureTable& 
   const Grid& grid = table.grid;
   const bool placed = table.geometry == Geometry::point || (table.geometry == Geometry::cells && !grid.affine);
   auto crs = spatial_reference(placed ? "EPSG:4326" : table.geometry == Geometry::cells ? grid.crs : table.crs);
-  if (!crs) fail(Errc::input, fmt::format("{} has no coordinate system", request.path));
+  if (!crs) fail(Errc::input, fmt::format("{} has no coordinate system; give the table one", request.path));
   crs->SetAxisMappingStrategy(OAMS_TRADITIONAL_GIS_ORDER);
   return *crs;
 }
@@ -894,7 +807,8 @@ int column_of(const CompanionRequest& request, const FeatureTable& table) {
 std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, const Grid& scene,
                                               const FeatureTable& table) {
   if (table.geometry == Geometry::none)
-    fail(Errc::input, fmt::format("the rows of {} have no shapes to be drawn", request.path));
+    fail(Errc::input, fmt::format("the rows of {} have no shapes to be drawn: give a table whose rows have geometries",
+                                  request.path));
   const int column = column_of(request, table);
   if (table.rows.size() > most_numbers)
     fail(Errc::input, fmt::format("{} holds more than {} rows", request.path, most_numbers));
@@ -970,6 +884,11 @@ std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, c
 }  // namespace
 
 std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& request, const Grid& grid) {
+  if (request.raster) return from_raster(request, grid);
+  if (request.table) {
+    const auto drawn = drawn_from_table(request, grid, *request.table);
+    return std::make_shared<ShapesSource>(request.path, grid, std::shared_ptr<const Shapes>{drawn, &drawn->shapes});
+  }
   if (request.path.empty()) fail(Errc::usage, "the file of outlines is not named");
   const ErrorTrap trap;
   const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
@@ -983,6 +902,12 @@ std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& reques
 }
 
 std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& request, const Grid& grid) {
+  if (request.raster && !wants_zones(request))
+    fail(Errc::usage,
+         fmt::format("'{}' is a raster, and shapes are needed: a table whose rows have geometries", request.path));
+  if (request.raster) return zones_of_raster(request, grid);
+  if (request.table)
+    return std::make_shared<ValuesSource>(request, grid, drawn_from_table(request, grid, *request.table));
   if (request.path.empty()) fail(Errc::usage, "the file of shapes is not named");
   const ErrorTrap trap;
   // Zones, of which there is a number, may also be a raster.

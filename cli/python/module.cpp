@@ -69,11 +69,32 @@ RasterView view_of(const py::dict& raster) {
   return view;
 }
 
-/// A table from columns: lists of numbers, or of texts.
+using Parts = std::vector<std::vector<std::vector<std::pair<double, double>>>>;
+
+Shape shape_of(const Parts& parts, bool closed) {
+  Shape shape;
+  for (const auto& part : parts) {
+    auto& paths = shape.emplace_back();
+    for (const auto& points : part) {
+      Path& path = paths.emplace_back();
+      for (const auto& [x, y] : points) path.push_back({x, y});
+      if (closed && path.size() > 1 && path.front() == path.back()) path.pop_back();
+    }
+  }
+  return shape;
+}
+
+/// A table from columns, which are lists of numbers or of texts, and from places or shapes of its rows.
 FeatureTable table_of(const py::dict& columns, const py::dict& units,
-                      const std::vector<std::pair<double, double>>& places) {
+                      const std::vector<std::pair<double, double>>& places, const std::string& kind,
+                      const std::vector<Parts>& shapes, const std::string& crs) {
   FeatureTable table;
-  table.geometry = places.empty() ? Geometry::none : Geometry::point;
+  table.geometry = kind == "point"     ? Geometry::point
+                   : kind == "line"    ? Geometry::line
+                   : kind == "polygon" ? Geometry::polygon
+                                       : Geometry::none;
+  table.crs = crs;
+  table.rows.resize(shapes.size());
   WordList words{table.words};
   for (const auto& [key, values] : columns) {
     Column column;
@@ -87,10 +108,10 @@ FeatureTable table_of(const py::dict& columns, const py::dict& units,
                   : type == "time"    ? ColumnType::time
                                       : ColumnType::real;
     const auto cells = list[1].cast<py::list>();
-    if (table.columns.empty()) table.rows.resize(cells.size());
+    if (table.columns.empty() && shapes.empty()) table.rows.resize(cells.size());
     if (cells.size() != table.rows.size())
-      fail(Errc::usage, "column '" + column.name + "' has " + std::to_string(cells.size()) +
-                            " values, and the first has " + std::to_string(table.rows.size()));
+      fail(Errc::usage, "column '" + column.name + "' has " + std::to_string(cells.size()) + " values, and the " +
+                            (shapes.empty() ? "first has " : "geometries are ") + std::to_string(table.rows.size()));
     for (std::size_t i = 0; i < cells.size(); ++i)
       table.rows[i].values.push_back(cells[i].is_none() ? std::numeric_limits<double>::quiet_NaN()
                                      : type == "text"   ? words(cells[i].cast<std::string>())
@@ -99,6 +120,8 @@ FeatureTable table_of(const py::dict& columns, const py::dict& units,
   }
   for (std::size_t i = 0; i < places.size() && i < table.rows.size(); ++i)
     table.rows[i].place = {places[i].first, places[i].second};
+  for (std::size_t i = 0; i < shapes.size(); ++i)
+    table.rows[i].shape = shape_of(shapes[i], table.geometry == Geometry::polygon);
   return table;
 }
 
@@ -176,8 +199,7 @@ py::dict dict_of(const FeatureTable& table) {
 
 /// A run's tables stay where they are; Python asks for what it needs of them.
 struct KeptTable {
-  std::shared_ptr<const Result> result;
-  const FeatureTable* table;
+  std::shared_ptr<const FeatureTable> table;
 };
 
 /// Does some work in a thread of its own, while this one, which alone hears of Ctrl-C, looks for it. What the work
@@ -249,17 +271,16 @@ PYBIND11_MODULE(_fulmar, m) {
         return geometry_of(*t.table, t.table->rows[row]);
       });
 
+  m.def("make_table", [](const py::dict& columns, const py::dict& units,
+                         const std::vector<std::pair<double, double>>& places, const std::string& kind,
+                         const std::vector<Parts>& shapes, const std::string& crs) {
+    return KeptTable{
+        std::make_shared<const FeatureTable>(files()->placed(table_of(columns, units, places, kind, shapes, crs)))};
+  });
+
   py::class_<Job>(m, "Job")
       .def("input", [](Job& job, const std::string& name, const py::dict& raster) { job.input(name, view_of(raster)); })
-      .def("input_table",
-           [](Job& job, const std::string& name, const py::dict& columns, const py::dict& units,
-              const std::vector<std::pair<double, double>>& places) {
-             job.input(name, table_of(columns, units, places));
-           })
-      .def("input_kept",
-           [](Job& job, const std::string& name, const KeptTable& t) {
-             job.input(name, std::shared_ptr<const FeatureTable>{t.result, t.table});
-           })
+      .def("input_table", [](Job& job, const std::string& name, const KeptTable& t) { job.input(name, t.table); })
       .def("output", [](Job& job, const std::string& name) { job.output(name); })
       .def("output_into",
            [](Job& job, const std::string& name, const std::vector<std::pair<std::uintptr_t, std::string>>& bands) {
@@ -320,9 +341,9 @@ PYBIND11_MODULE(_fulmar, m) {
             py::dict all;
             py::dict tables;
             py::list summaries;
-            for (const auto& [name, table] : result->tables) tables[py::str(name)] = KeptTable{result, &table};
+            for (const auto& [name, table] : result->tables) tables[py::str(name)] = KeptTable{{result, &table}};
             for (const Summary& s : result->summaries)
-              summaries.append(py::make_tuple(s.op, KeptTable{result, &s.table}));
+              summaries.append(py::make_tuple(s.op, KeptTable{{result, &s.table}}));
             all["tables"] = tables, all["summaries"] = summaries;
             all["files"] = result->files, all["notes"] = result->notes;
             all["backend"] = backend_name(result->backend), all["peak_bytes"] = result->peak_bytes;

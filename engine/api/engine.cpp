@@ -200,7 +200,32 @@ Job Engine::job(const std::string& pipeline) const {
   return Job{std::move(state)};
 }
 
-Job Engine::job(const Flow& flow) const { return job(flow.text()); }
+Job Engine::job(const Flow& flow) const {
+  std::string text;
+  std::map<std::string, const Flow::Piece*> held;
+  for (const Flow::Piece& piece : flow.pieces_) {
+    if (!piece.holds()) {
+      text += piece.text;
+      continue;
+    }
+    std::string name = "memory_" + std::to_string(held.size() + 1);
+    while (std::any_of(flow.pieces_.begin(), flow.pieces_.end(),
+                       [&](const Flow::Piece& other) { return other.text.find(name) != std::string::npos; }))
+      name += "_";
+    held[name] = &piece;
+    // What an operator reads from a file is named; what it takes as an input flows in from a pipeline of its own.
+    const Operator* op = state_->registry.find(piece.op);
+    const bool flows = op != nullptr && op->param(piece.argument) == nullptr;
+    text += flows ? "[ " + name + " ]" : name;
+  }
+  Job made = job(text);
+  for (const auto& [name, piece] : held)
+    if (piece->raster)
+      made.input(name, *piece->raster);
+    else
+      made.input(name, piece->table);
+  return made;
+}
 
 Job Engine::recipe(const std::string& name, const std::map<std::string, std::string>& inputs) const {
   const Recipe recipe = Recipes{}.find(name);
@@ -243,7 +268,8 @@ Job& Job::input(const std::string& name, RasterView raster) & {
 }
 
 Job& Job::input(const std::string& name, FeatureTable table) & {
-  return input(name, std::make_shared<const FeatureTable>(std::move(table)));
+  const auto& files = state_->engine->settings.files;
+  return input(name, std::make_shared<const FeatureTable>(files ? files->placed(std::move(table)) : std::move(table)));
 }
 
 Job& Job::input(const std::string& name, std::shared_ptr<const FeatureTable> table) & {

@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "api/memory_companion.hpp"
 #include "api/memory_raster.hpp"
 #include "core/transform.hpp"
 
@@ -107,10 +108,19 @@ std::vector<std::string> MemoryDoor::expand(const std::string& path) const {
 }
 
 std::shared_ptr<const RasterSource> MemoryDoor::companion(const CompanionRequest& request, const Grid& grid) const {
-  if (bound(request.path))
-    fail(Errc::usage, "'" + request.path + "' is bound to memory, where a file of " + request.kind + " is needed");
+  CompanionRequest here = request;
+  if (bindings_.rasters.contains(request.path)) here.raster = open(request.path, request.options);
+  here.table = features_at_hand(request.path);
+  // A calibration counts lines and samples of the file itself; an array of it is there for each cell.
+  if (here.raster && (!files_ || request.kind == "calibration")) return memory_companion(here, grid);
+  if (here.table && request.kind == "calibration")
+    fail(Errc::usage, "'" + request.path + "' is a table, and a raster of the scene's size is needed");
+  if (here.table && !files_)
+    fail(Errc::usage, "the shapes of '" + request.path +
+                          "' are laid over a scene only where EngineSettings::files is given: give a raster of the "
+                          "scene's size");
   if (!files_) no_files(request.path);
-  return files_->companion(request, grid);
+  return files_->companion(here, grid);
 }
 
 std::shared_ptr<DrawnSource> MemoryDoor::drawn(const CompanionRequest& request, const Grid& grid) const {
@@ -127,6 +137,8 @@ Grid MemoryDoor::grid_for(const Grid& source, const GridRequest& request) const 
 }
 
 Grid MemoryDoor::placed(const Grid& grid) const { return files_ ? files_->placed(grid) : grid; }
+
+FeatureTable MemoryDoor::placed(FeatureTable table) const { return files_ ? files_->placed(std::move(table)) : table; }
 
 Metadata MemoryDoor::provenance(const std::string& plan, const std::vector<std::string>& files) const {
   if (!files_) return {};

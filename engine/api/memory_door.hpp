@@ -47,6 +47,7 @@ class MemoryDoor : public Io {
                                                                    const Grid& source) const override;
   [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest&) const override;
   [[nodiscard]] Grid placed(const Grid&) const override;
+  [[nodiscard]] FeatureTable placed(FeatureTable table) const override;
   [[nodiscard]] Metadata provenance(const std::string& plan, const std::vector<std::string>& files) const override;
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
   [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&, const Grid&,

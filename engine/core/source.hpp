@@ -177,6 +177,9 @@ struct CompanionRequest {
   std::string scene;  ///< name of the scene it accompanies
   std::map<std::string, std::string> values;  ///< the operator's parameters, as text
   FileOptions options;
+  /// What the path names where that lies in memory already: a raster, or a table.
+  std::shared_ptr<const RasterSource> raster = {};
+  std::shared_ptr<const FeatureTable> table = {};
 };
 
 /// The door between the engine and files. All names are as the user wrote them.
@@ -208,6 +211,9 @@ class FULMAR_API Io {
   /// A grid of which the caller knows the CRS alone: filled in with what only a projection library can tell (whether it
   /// counts degrees, metres a unit, whether it goes round the earth, places). Without one at hand: as it is.
   [[nodiscard]] virtual Grid placed(const Grid& grid) const { return grid; }
+  /// The same of a table: its CRS in full, and the place of each row whose shape has one. A point may be given as a
+  /// shape of one coordinate in the table's CRS.
+  [[nodiscard]] virtual FeatureTable placed(FeatureTable table) const { return table; }
   /// For the provenance of products: a fingerprint of a plan and of the files it reads, and versions of libraries.
   [[nodiscard]] virtual Metadata provenance(const std::string& /*plan*/,
                                             const std::vector<std::string>& /*files*/) const {

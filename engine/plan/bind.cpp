@@ -576,7 +576,9 @@ class Binder {
         if (port == op.inputs().end())
           wrong(a.span, fmt::format("{} has no input '{}' that a pipeline could feed", op.name(), name));
         out.ports.emplace_back(&*port, &a);
-        given.insert(name);
+        // Rasters of a mosaic and bands of the scene may be as many as one likes.
+        const bool several = op.table().kind == FULMAR_KIND_WARPING || (port == op.inputs().begin() && op.variadic());
+        if (!given.insert(name).second && !several) wrong(a.span, fmt::format("--{} is given twice", name));
         continue;
       }
       if (name == "oo") {

@@ -88,6 +88,8 @@ Grid mosaic_grid(const Io& io, const std::vector<const Grid*>& rasters, const Gr
 }
 
 void check_target(const Io& io, const Grid& raster, const Grid& target, const std::string& to) {
+  if (!target.affine && target.control_points.empty())
+    fail(Errc::usage, fmt::format("the grid of {} lies nowhere: give it a transform and a coordinate system", to));
   if (!target.affine)
     fail(Errc::usage,
          fmt::format("the grid of {} is one of control points, onto which nothing can be brought: `warp` it "

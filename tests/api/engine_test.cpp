@@ -345,6 +345,55 @@ TEST(Pipelines, text_json_and_flow_say_the_same) {
             "'a b.tif' ! x --p 0.1 --n 3 --q true --in [ c.tif ] ! o");
 }
 
+TEST(Pipelines, rasters_of_the_program_stand_wherever_an_input_does) {
+  const Engine engine;
+  const std::vector<float> in{1, 2, 3, 4}, pan{10, 20, 30, 40};
+  const std::vector<std::uint8_t> land{0, 1, 0, 0}, zones{7, 7, 9, 9};
+  const Grid grid = grid_of(2, 2);
+  const RasterView scene = RasterView::of(in.data(), grid, "1");
+  // What an operator takes from a file: flags of outlines, numbers of zones.
+  const Result sea =
+      engine.job(Flow{scene}.then("mask", {{"with", RasterView::of(land.data(), grid)}}).to("sea")).run();
+  EXPECT_EQ(sea.raster("sea").band<float>()[0], 1.0F);
+  EXPECT_TRUE(std::isnan(sea.raster("sea").band<float>()[1]));
+  const Result means =
+      engine.job(Flow{scene}.then("zonal", {{"zones", RasterView::of(zones.data(), grid)}}).to("means")).run();
+  const FeatureTable& table = means.table("means");
+  const auto value = [&](std::size_t row, const char* name) {
+    for (std::size_t c = 0; c < table.columns.size(); ++c)
+      if (table.columns[c].name == name) return table.rows.at(row).values[c];
+    return std::nan("");
+  };
+  ASSERT_EQ(table.rows.size(), 2U);
+  EXPECT_EQ(value(0, "zone"), 7.0);
+  EXPECT_EQ(value(0, "mean"), 1.5);
+  EXPECT_EQ(value(1, "zone"), 9.0);
+  EXPECT_EQ(value(1, "mean"), 3.5);
+  // What flows into a further input, in a branch and behind other steps.
+  const Flow beside = Flow{RasterView::of(pan.data(), grid)}.then("expression", {{"formula", "b1 / 10"}});
+  const Flow flow = Flow{}.then("quality", {{"scene", beside}, {"ratio", 1}}).to("rated");
+  const Result rated =
+      engine.job(Flow{scene}.branch(flow).then("quality", {{"scene", scene}, {"ratio", 1}}).to("same")).run();
+  for (const char* name : {"rated", "same"})
+    for (std::size_t c = 0; c < rated.table(name).columns.size(); ++c)
+      if (rated.table(name).columns[c].name == "rmse") {
+        EXPECT_EQ(rated.table(name).rows.at(0).values[c], 0.0) << name;
+      }
+  EXPECT_EQ(Flow{scene}.then("a", {{"b", scene}, {"c", Flow{scene}}}).text(),
+            "memory_1 ! a --b memory_2 --c [ memory_3 ]");
+  // A table flows in where it is read, and is refused where it cannot be laid over a scene.
+  const auto rows = std::make_shared<const FeatureTable>(table);
+  EXPECT_EQ(engine.job(Flow{rows}.then("filter", {{"where", "mean > 2"}}).to("few")).run().table("few").rows.size(),
+            1U);
+  EXPECT_REFUSED(Errc::usage, "only where EngineSettings::files is given",
+                 engine.job(Flow{scene}.then("mask", {{"with", rows}}).to("sea")).run());
+  EXPECT_REFUSED(Errc::usage, "is none", Flow{std::shared_ptr<const FeatureTable>{}});
+  const std::vector<float> large(9, 1);
+  EXPECT_REFUSED(
+      Errc::input, "must lie on the scene's own cells: it has 3 x 3, and the scene 2 x 2",
+      engine.job(Flow{scene}.then("mask", {{"with", RasterView::of(large.data(), grid_of(3, 3))}}).to("sea")).run());
+}
+
 TEST(Operators, come_from_lambdas_and_classes) {
   Engine engine;
   const auto schema = [](const char* name) {

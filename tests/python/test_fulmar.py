@@ -71,10 +71,15 @@ import numpy as np, resource, fulmar
 small = np.ones((600, 600), 'f4')
 fulmar.run("a ! expression 'b1 + 1' ! out", a=small, threads=1, memory='128M')   # what is there only once
 array = np.ones((6000, 8000), 'f4')                                              # 192 MB
+land = np.zeros((6000, 8000), 'f4')
+land[:] = 0                                                                      # there, not only promised
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 out = fulmar.run("a ! expression 'b1 + 1' ! out", a=array, threads=1, memory='128M')["out"]
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 assert out.array.max() == 2 and out.array.flags['C_CONTIGUOUS']
+del out
+out = fulmar.Engine('128M', 1).op.mask(array, with_=land)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+assert out.array.max() == 1
 print(grown / array.nbytes)
 """
     grown = float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
@@ -233,6 +238,22 @@ def test_parameters_may_be_numpys_and_names_of_files_arrays():
         fulmar.op.cfar(a, pfa=object())
 
 
+def test_numbers_that_an_operator_finds_come_with_its_result():
+    skimage = pytest.importorskip("skimage.filters")
+    a = np.concatenate([np.random.default_rng(1).normal(m, 1, 5000) for m in (0, 8)]).reshape(100, 100).astype("f4")
+    out = fulmar.op.otsu(a)
+    threshold = out.summary["threshold"][0]
+    assert threshold == pytest.approx(skimage.threshold_otsu(a, nbins=256), abs=0.1)
+    np.testing.assert_array_equal(out.array == 1, a > threshold)
+    assert out.summary.row()["threshold"] == threshold and isinstance(out.summary.row(0)["n"], (int, float))
+    # What makes numbers alone returns them, and says so.
+    found = fulmar.op.stats(a)
+    assert found.summary["mean"].tolist() == found["mean"].tolist() == [pytest.approx(a.mean(dtype="f8"))]
+    assert fulmar.op.histogram(a).summary is not None and fulmar.op.median(a).summary is None
+    assert ".summary is a Table of\n    threshold" in fulmar.op.otsu.__doc__
+    assert "Returns a Table of\n" in fulmar.op.stats.__doc__ and "Returns a Raster:" in fulmar.op.median.__doc__
+
+
 def test_every_reduction_is_told():
     result = fulmar.run("a ! [ stats ! p ] ! expression 'b1 * 2' ! stats ! q", a=np.ones((4, 4), "f4"))
     assert [result.summaries[k]["mean"][0] for k in ("stats", "stats_#2")] == [1, 2]
@@ -280,7 +301,7 @@ def test_what_is_missing_can_be_had_as_a_mask():
 
 def test_names_of_files_and_datasets_are_told_from_arrays():
     with pytest.raises(TypeError, match="name files in the pipeline"):
-        fulmar.op.stats("scene.tif")
+        fulmar.run("a ! stats ! out", a="scene.tif")
     xarray = pytest.importorskip("xarray")
     with pytest.raises(TypeError, match="choose one, as in data\\['sst'\\]"):
         fulmar.op.stats(xarray.Dataset({"sst": (("y", "x"), random(3, 3))}))

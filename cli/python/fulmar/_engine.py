@@ -98,10 +98,8 @@ class Engine:
         for name in _kept(job):
             job.output(name)
         for name, value in inputs.items():
-            if isinstance(value, _table.Table):
-                job.input_kept(name, value._kept)
-            elif _is_mapping(value):
-                job.input_table(name, *_table.describe(value))
+            if _table.is_table(value):
+                job.input_table(name, _table.kept_of(value))
             else:
                 raster = _raster.as_raster(value)
                 described, alive = _raster.describe(raster)
@@ -135,8 +133,3 @@ class Engine:
 def _kept(job):
     """The products that stay in memory: those whose name is a plain word."""
     return [n for n in job.writes() if re.fullmatch(r"[A-Za-z_]\w*", n)]
-
-
-def _is_mapping(value):
-    pandas_frame = hasattr(value, "to_dict") and hasattr(value, "columns")
-    return pandas_frame or (hasattr(value, "keys") and not hasattr(value, "dims"))

@@ -24,7 +24,10 @@ class Raster:
     scale, offset   value = stored * scale + offset
     names, times    of each band; times are datetime64[s] or None
     bands_of_date   bands that stand side by side for one date
+    summary    of what an operator of fulmar.op made: the numbers that it found on its way, a Table; or None
     """
+
+    summary = None
 
     def __init__(self, array, transform=None, crs="", unit="", nodata=None, scale=1.0, offset=0.0, names=None,
                  times=None, bands_of_date=1):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import _fulmar
+
 
 class Table:
     """Columns of one length, each with a unit, and a geometry for each row.
@@ -12,7 +14,15 @@ class Table:
     table.units        by column
     table.places       longitude and latitude of each row, NaN where unknown
     table.geometry(i)  the row's geometry as GeoJSON has it, in the coordinates of table.crs; None where there is none
+    table.row(i)       one row: a dict of plain values
+    table.summary      of what an operator of fulmar.op made: the numbers that it found on its way, or None
+
+    Where an operator takes a table, a mapping of columns does as well (lon and lat tell where the rows are), a pandas or
+    geopandas frame, GeoJSON, or anything with a __geo_interface__. fulmar.Table.of() makes one of them, with units and a
+    coordinate system.
     """
+
+    summary = None
 
     def __init__(self, kept):
         self._kept = kept
@@ -25,8 +35,21 @@ class Table:
         self._kind = whole["geometry"]
         self._columns = {c["name"]: _array(c) for c in whole["columns"]}
 
+    @classmethod
+    def of(cls, columns, units=None, crs=None):
+        """A table of a mapping of columns, a frame, or GeoJSON. A column "geometry" holds shapes: GeoJSON's, or what has a
+        __geo_interface__, such as shapely's. `units` by column; `crs` of the shapes, "EPSG:4326" where nothing tells."""
+        return cls(kept_of(columns, units, crs))
+
     def __len__(self):
         return self._rows
+
+    def row(self, i=0):
+        out = {}
+        for name, column in self._columns.items():
+            value = column[i]
+            out[name] = value.item() if isinstance(value, np.generic) and value.dtype.kind != "M" else value
+        return out
 
     @property
     def columns(self):
@@ -98,10 +121,91 @@ def _of_objects(name, values):
     return "text", [None if v is None else v.decode() if isinstance(v, bytes) else v for v in values]
 
 
-def describe(columns, units=None):
+def is_table(value):
+    """True of what holds columns, or shapes: mappings, pandas and geopandas frames, GeoJSON, geometries, Tables."""
+    if isinstance(value, Table) or hasattr(value, "__geo_interface__"):
+        return True
+    frame = hasattr(value, "to_dict") and hasattr(value, "columns")
+    return frame or (hasattr(value, "keys") and not hasattr(value, "dims"))
+
+
+def _json_of(geometry):
+    """A geometry as GeoJSON has it, of whatever tells its own; None where there is none."""
+    if geometry is None or isinstance(geometry, float):
+        return None
+    shape = getattr(geometry, "__geo_interface__", geometry)
+    return shape if hasattr(shape, "keys") and "type" in shape else None
+
+
+def _holds_shapes(values):
+    return any(_json_of(v) is not None for v in values) if not isinstance(values, (str, bytes)) else False
+
+
+def _features(value):
+    """Columns and geometries of GeoJSON, or of one geometry."""
+    kind = value["type"]
+    if kind == "Feature":
+        value, kind = {"features": [value]}, "FeatureCollection"
+    if kind != "FeatureCollection":
+        return {}, [value]
+    features = list(value["features"])
+    names = dict.fromkeys(name for f in features for name in (f.get("properties") or {}))
+    columns = {name: [(f.get("properties") or {}).get(name) for f in features] for name in names}
+    return columns, [f.get("geometry") for f in features]
+
+
+def _parts(shape, row):
+    """The kind of a geometry, and its parts: lines, or polygons of rings, the shell first."""
+    kind, at = shape["type"], shape.get("coordinates")
+    if kind == "GeometryCollection" and len(shape["geometries"]) == 1:
+        return _parts(shape["geometries"][0], row)
+    if kind == "MultiPoint" and len(at) == 1:
+        kind, at = "Point", at[0]
+    if kind == "Point":
+        return ("point", [[[at]]]) if len(at) else (None, [])
+    if kind in ("LineString", "MultiLineString"):
+        return "line", [[line] for line in ([at] if kind == "LineString" else at) if len(line)]
+    if kind in ("Polygon", "MultiPolygon"):
+        return "polygon", [rings for rings in ([at] if kind == "Polygon" else at) if len(rings)]
+    raise TypeError(f"row {row} has a {kind}: a table holds points, lines or polygons (explode what is several)")
+
+
+def _crs_text(crs):
+    return crs.to_wkt() if hasattr(crs, "to_wkt") else str(crs or "")
+
+
+def kept_of(value, units=None, crs=None):
+    """What the module keeps of a table."""
+    if isinstance(value, Table):
+        return value._kept
+    frame = hasattr(value, "to_dict") and hasattr(value, "columns")
+    stated = _crs_text(getattr(value, "crs", None) if crs is None else crs)
+    shapes = None
+    if not frame and hasattr(value, "__geo_interface__"):
+        value = value.__geo_interface__
+    columns = {str(name): value[name] for name in (value.columns if frame else value.keys())}
+    if not frame and isinstance(columns.get("type"), str):
+        columns, shapes = _features(columns)
+    holder = getattr(getattr(value, "geometry", None), "name", "geometry") if frame else "geometry"
+    if shapes is None and holder in columns and _holds_shapes(columns[holder]):
+        shapes = list(columns.pop(holder))
+    if frame:
+        columns = {name: np.asarray(column) for name, column in columns.items()}
+    described, places = _columns(columns)
+    kind, parts = "point" if places else "none", []
+    if shapes is not None:
+        found = [(None, []) if _json_of(s) is None else _parts(_json_of(s), i + 1) for i, s in enumerate(shapes)]
+        kinds = {k for k, _ in found if k}
+        if len(kinds) > 1:
+            raise TypeError(f"the rows hold {' and '.join(sorted(kinds))}s: a table holds one kind of geometry")
+        kind, parts, places = (kinds.pop() if kinds else "none"), [p for _, p in found], []
+        parts = [[[[(float(c[0]), float(c[1])) for c in path] for path in part] for part in row] for row in parts]
+        stated = stated or "EPSG:4326"  # as GeoJSON has it
+    return _fulmar.make_table(described, dict(units or {}), places, kind, parts, stated)
+
+
+def _columns(columns):
     """What the module needs of a mapping of columns; lon and lat tell where the rows are."""
-    if hasattr(columns, "to_dict") and hasattr(columns, "columns"):
-        columns = {str(name): np.asarray(columns[name]) for name in columns.columns}  # pandas
     out = {}
     for name, values in columns.items():
         given, values = values, np.asarray(values)
@@ -125,4 +229,4 @@ def describe(columns, units=None):
     places = []
     if {"lon", "lat"} <= set(out) and out["lon"][0] != "text":
         places = list(zip(out["lon"][1], out["lat"][1]))
-    return out, dict(units or {}), places
+    return out, places
