@@ -12,6 +12,7 @@
 #include <fulmar/files.hpp>
 #include <fulmar/fulmar.hpp>
 #include <limits>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -353,11 +354,13 @@ PYBIND11_MODULE(_fulmar, m) {
 
   py::class_<Engine>(m, "Engine")
       .def(py::init([](std::int64_t memory, int threads, const std::string& backend, std::vector<std::string> plugins,
-                       std::vector<std::string> folders, std::function<void(const std::string&)> log) {
+                       std::vector<std::string> folders, std::function<void(const std::string&)> log,
+                       std::map<std::string, std::string> words) {
              EngineSettings settings;
              settings.memory = memory, settings.threads = threads, settings.backend = backend_named(backend);
              settings.files = files();
              settings.plugins = std::move(plugins), settings.plugin_folders = std::move(folders);
+             settings.words = std::move(words);
              settings.log = [log = std::move(log)](const std::string& sentence) {
                const py::gil_scoped_acquire hold;
                log(sentence);
@@ -365,7 +368,7 @@ PYBIND11_MODULE(_fulmar, m) {
              return Engine{std::move(settings)};
            }),
            py::arg("memory"), py::arg("threads"), py::arg("backend"), py::arg("plugins"), py::arg("folders"),
-           py::arg("log"))
+           py::arg("log"), py::arg("words"))
       .def("job", [](const Engine& e, const std::string& pipeline) { return e.job(pipeline); })
       .def("recipe", [](const Engine& e, const std::string& name,
                         const std::map<std::string, std::string>& inputs) { return e.recipe(name, inputs); })

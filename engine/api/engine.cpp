@@ -15,6 +15,7 @@
 #include "api/names.hpp"
 #include "api/product_folder.hpp"
 #include "api/recipe.hpp"
+#include "api/words.hpp"
 #include "exec/products.hpp"
 #include "exec/run.hpp"
 #include "fulmar/version.hpp"
@@ -26,12 +27,26 @@
 namespace fulmar {
 
 struct Engine::State {
+  explicit State(EngineSettings set) : settings{std::move(set)}, words{settings.words} {}
+
   EngineSettings settings;
+  Words words;
   Registry registry = builtin_registry();
 
   void tell(const std::string& sentence) const {
     const std::lock_guard one_at_a_time{telling};
-    if (settings.log) settings.log(sentence);
+    if (settings.log) settings.log(words.in(sentence));
+  }
+  /// Does some work; what fails is told in the program's words. Memory that cannot be had is a failure like any other.
+  template <class Work>
+  auto telling_errors(Work&& work) const {
+    try {
+      return work();
+    } catch (const std::bad_alloc&) {
+      throw words.in(Error{Errc::runtime, "there is not enough memory; a smaller --memory makes smaller tiles"});
+    } catch (const Error& e) {
+      throw words.in(e);
+    }
   }
   mutable std::mutex telling;
   [[nodiscard]] Budget budget() const {
@@ -45,6 +60,9 @@ struct Engine::State {
 };
 
 namespace {
+
+constexpr int most_threads = 4096;
+
 /// What the rasters take that one pass, or an operator on a whole raster, leaves for a later one.
 std::int64_t bytes_between_passes(const Graph& graph) {
   std::int64_t bytes = 0;
@@ -123,16 +141,6 @@ struct Job::State {
 
 namespace {
 
-/// Memory that cannot be had is a failure like any other.
-template <class Work>
-auto guarded(Work&& work) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    fail(Errc::runtime, "there is not enough memory; a smaller EngineSettings::memory makes smaller tiles");
-  }
-}
-
 void must_be_named(const std::set<std::string>& names, const std::string& name, const char* what) {
   if (names.contains(name)) return;
   const std::vector<std::string> all{names.begin(), names.end()};
@@ -162,16 +170,23 @@ void merge(Result& result, RunReport report, Kept& kept) {
 
 // ---- engine ----
 
-Engine::Engine(EngineSettings settings) : state_{std::make_shared<State>()} {
-  state_->settings = std::move(settings);
+Engine::Engine(EngineSettings settings) : state_{std::make_shared<State>(std::move(settings))} {
   const EngineSettings& set = state_->settings;
-  for (const std::string& folder : set.plugin_folders)
-    if (!folder.starts_with('/'))
-      fail(Errc::usage, "the folder of plugins '" + folder +
-                            "' is not absolute: it would change with where the program "
-                            "is started");
-  for (const std::string& warning : add_plugins(state_->registry, {set.plugins, set.plugin_folders}).warnings)
-    state_->tell(warning);
+  state_->telling_errors([&] {
+    if (set.memory <= 0)
+      fail(Errc::usage, "--memory is " + std::to_string(set.memory) +
+                            " bytes: give what a run may use, such as 512 MiB (536870912)");
+    if (set.threads < 0 || set.threads > most_threads)
+      fail(Errc::usage, "--threads is " + std::to_string(set.threads) + ": give a number from 1 to " +
+                            std::to_string(most_threads) + ", or 0 for as many as the machine has");
+    for (const std::string& folder : set.plugin_folders)
+      if (!folder.starts_with('/'))
+        fail(Errc::usage, "the folder of plugins '" + folder +
+                              "' is not absolute: it would change with where the program "
+                              "is started");
+    for (const std::string& warning : add_plugins(state_->registry, {set.plugins, set.plugin_folders}).warnings)
+      state_->tell(warning);
+  });
 }
 Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
@@ -196,7 +211,7 @@ Job Engine::job(const std::string& pipeline) const {
   state->engine = state_;
   const auto first = pipeline.find_first_not_of(" \t\r\n");
   const bool json = first != std::string::npos && pipeline[first] == '{';
-  state->add(json ? to_text(parse_json(pipeline)) : pipeline);
+  state_->telling_errors([&] { state->add(json ? to_text(parse_json(pipeline)) : pipeline); });
   return Job{std::move(state)};
 }
 
@@ -228,15 +243,17 @@ Job Engine::job(const Flow& flow) const {
 }
 
 Job Engine::recipe(const std::string& name, const std::map<std::string, std::string>& inputs) const {
-  const Recipe recipe = Recipes{}.find(name);
-  std::vector<std::string> words;
-  for (const auto& [input, value] : inputs) words.push_back(input + "=" + value);
-  const auto values = recipe_values(recipe, words);
-  auto state = std::make_unique<Job::State>();
-  state->engine = state_;
-  state->folder = values.at("out");
-  for (const Pipeline& pipeline : recipe.pipelines) state->add(to_text(fill_in(pipeline, values)));
-  return Job{std::move(state)};
+  return state_->telling_errors([&] {
+    const Recipe recipe = Recipes{}.find(name);
+    std::vector<std::string> words;
+    for (const auto& [input, value] : inputs) words.push_back(input + "=" + value);
+    const auto values = recipe_values(recipe, words);
+    auto state = std::make_unique<Job::State>();
+    state->engine = state_;
+    state->folder = values.at("out");
+    for (const Pipeline& pipeline : recipe.pipelines) state->add(to_text(fill_in(pipeline, values)));
+    return Job{std::move(state)};
+  });
 }
 
 std::vector<std::string> Engine::recipes() { return Recipes{}.names(); }
@@ -304,7 +321,7 @@ Job& Job::overwrite(bool allowed) & {
 }
 
 std::vector<ProductInfo> Job::products() const {
-  return guarded([&] {
+  return state_->engine->telling_errors([&] {
     std::vector<ProductInfo> all;
     state_->each(
         true,
@@ -325,7 +342,7 @@ std::vector<ProductInfo> Job::products() const {
 }
 
 std::string Job::explain() const {
-  return guarded([&] {
+  return state_->engine->telling_errors([&] {
     std::string text;
     state_->each(
         true,
@@ -342,7 +359,7 @@ std::string Job::explain() const {
 }
 
 std::string Job::explain_json() const {
-  return guarded([&] {
+  return state_->engine->telling_errors([&] {
     std::string all;
     state_->each(
         true,
@@ -357,7 +374,7 @@ std::string Job::explain_json() const {
 Result Job::run(const RunControl& control) {
   std::atomic<bool> cancel{false};
   const std::stop_callback stopped{control.stop, [&] { cancel = true; }};
-  return guarded([&] {
+  return state_->engine->telling_errors([&] {
     const ProductFolder folder{state_->folder};
     const CacheGuard cache{state_->engine->settings.files};
     Result result;

@@ -241,6 +241,25 @@ TEST(Refusals, name_what_is_wrong_and_the_cure) {
   EXPECT_REFUSED(Errc::usage, "no raster 'other'", (void)result.raster("other"));
 }
 
+TEST(Refusals, speak_of_what_the_program_can_set) {
+  const std::vector<float> in{1, 2, 3, 4};
+  const RasterView view = RasterView::of(in.data(), grid_of(2, 2));
+  EXPECT_REFUSED(Errc::usage, "EngineSettings::memory is -1 bytes", Engine{{.memory = -1}});
+  EXPECT_REFUSED(Errc::usage, "EngineSettings::threads is -1: give a number from 1", Engine({.threads = -1}));
+  EXPECT_REFUSED(Errc::usage, "the room is 0 bytes", Engine({.memory = 0, .words = {{"--memory", "the room"}}}));
+  const Engine tiny{{.memory = 1 << 20}};
+  EXPECT_REFUSED(Errc::usage, "raise EngineSettings::memory or lower EngineSettings::threads",
+                 tiny.job("s ! median ! out").input("s", view).run());
+  const Engine engine;
+  EXPECT_REFUSED(Errc::usage, "Give it as dem=FILE", (void)engine.recipe("terrain", {}));
+  EXPECT_REFUSED(Errc::usage, "Engine::recipes() names them", (void)engine.recipe("qqqq", {}));
+  EXPECT_REFUSED(Errc::usage, "Engine::operators() names them",
+                 (void)engine.job("s ! qqqq ! o").input("s", view).explain());
+  // The user's own text stays as it is.
+  EXPECT_REFUSED(Errc::usage, "s ! median --memory 5 ! out",
+                 (void)engine.job("s ! median --memory 5 ! out").input("s", view).explain());
+}
+
 TEST(Control, progress_rises_to_the_end_and_a_stop_ends_the_run) {
   std::vector<float> in(2000 * 1000, 1);
   const Engine engine{{.threads = 2}};

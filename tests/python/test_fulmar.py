@@ -163,6 +163,33 @@ def test_files_and_memory_stand_side_by_side(tmp_path):
     assert any(f.endswith("hillshade.png") for f in made) and all(pathlib.Path(f).is_file() for f in made)
 
 
+def test_refusals_speak_of_python(tmp_path):
+    a = random(20, 20)
+    fulmar.run(f"a ! stats ! '{tmp_path}/x.csv'", a=a)
+    for work, words in ((lambda: fulmar.run(f"a ! stats ! '{tmp_path}/x.csv'", a=a), "add overwrite=True to replace it"),
+                        (lambda: fulmar.run("a ! stats ! o", a=a, memory=10**6), "raise memory or lower threads"),
+                        (lambda: fulmar.run("a ! qqqq ! o", a=a), "dir(fulmar.op) names them"),
+                        (lambda: fulmar.recipe("ships", scene="x.tif"), "Give it as coast=FILE"),
+                        (lambda: fulmar.recipe("qqqq"), "fulmar.recipes() names them"),
+                        (lambda: fulmar.op.terrain(a), "to an array by fulmar.Raster(array, transform, crs)")):
+        with pytest.raises(fulmar.Error) as refused:
+            work()
+        assert words in str(refused.value) and "--" not in str(refused.value)
+
+
+def test_recipes_take_arrays(tmp_path):
+    gdal = pytest.importorskip("osgeo.gdal")
+    dem = gdal.Open(str(DEM))
+    array = fulmar.Raster(dem.ReadAsArray(), dem.GetGeoTransform(), dem.GetProjection(), "m")
+    fulmar.recipe("terrain", dem=array, out=tmp_path / "array")
+    fulmar.recipe("terrain", dem=DEM, out=tmp_path / "file")
+    for name in ("slope", "tri"):
+        one, two = (gdal.Open(str(tmp_path / f / f"{name}.tif")) for f in ("array", "file"))
+        np.testing.assert_array_equal(one.ReadAsArray(), two.ReadAsArray())
+    with pytest.raises(TypeError, match="dem of recipe terrain is the name of a file, an array, a table"):
+        fulmar.recipe("terrain", dem=object(), out=tmp_path)
+
+
 def test_further_inputs_and_outputs_are_named():
     a, b = random(20, 20), random(20, 20, seed=2)
     out = fulmar.run("a ! expression 'b1 - b2' ! out", a=np.stack([a, b]))["out"]
@@ -317,6 +344,12 @@ def test_arguments_that_mean_nothing_are_refused():
         fulmar.Engine(memory="many")
     with pytest.raises(fulmar.Error, match="backend is"):
         fulmar.Engine(backend="gpu")
+    for wrong, words in (({"threads": -1}, "threads is -1: give a number"), ({"memory": 0}, "memory is 0 bytes: give"),
+                         ({"memory": -1}, "memory is -1 bytes"), ({"threads": 100000}, "from 1 to 4096")):
+        with pytest.raises(fulmar.Error, match=words):
+            fulmar.Engine(**wrong)
+    with pytest.raises(TypeError, match="as an integer"):
+        fulmar.Engine(threads="2")
     with pytest.raises(fulmar.Error, match="has 4 x 0 cells"):
         fulmar.op.stats(np.zeros((0, 4), "f4"))
 

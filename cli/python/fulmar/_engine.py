@@ -5,12 +5,22 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import numbers
+import operator
 import os
 import re
+
+import numpy as np
 
 from . import _fulmar, _raster, _table, op
 
 log = logging.getLogger("fulmar")
+
+# What errors call a setting: on the command line, and here.
+_WORDS = {"--memory": "memory", "--threads": "threads", "--backend cpu": 'backend="cpu"', "--backend cuda": 'backend="cuda"',
+          "--overwrite": "overwrite=True", "--plugin": "plugins", "`fulmar list` names": "dir(fulmar.op) names",
+          "fulmar recipes names": "fulmar.recipes() names",
+          "gdal_edit.py -a_srs": "gdal_edit.py -a_srs, or to an array by fulmar.Raster(array, transform, crs)"}
 
 
 class Result(dict):
@@ -57,8 +67,8 @@ class Engine:
         if isinstance(plugins, (str, os.PathLike)):
             plugins = [plugins]
         self.op = op.Operators(self)
-        self._engine = _fulmar.Engine(bytes_of(memory), threads, backend, [str(p) for p in plugins], folders,
-                                      functools.partial(log.info, "%s"))
+        self._engine = _fulmar.Engine(bytes_of(memory), operator.index(threads), backend, [str(p) for p in plugins],
+                                      folders, functools.partial(log.info, "%s"), _WORDS)
 
     def operators(self):
         """The schemas of all operators, by name."""
@@ -83,9 +93,21 @@ class Engine:
         return self._run(self._engine.job(str(pipeline)), inputs, overwrite, progress)
 
     def recipe(self, name, *, overwrite=False, progress=None, **inputs):
-        """Runs a recipe; its inputs are those that `fulmar recipes NAME` lists."""
-        values = {key: str(value) for key, value in inputs.items()}
-        return self._run(self._engine.recipe(name, values), {}, overwrite, progress)
+        """Runs a recipe; its inputs are those that `fulmar recipes NAME` lists: names of files, arrays or tables as run()
+        takes them, numbers and words. Its products are files in the folder `out`."""
+        values, arrays = {}, {}
+        for key, value in inputs.items():
+            if isinstance(value, (str, os.PathLike, numbers.Number, np.bool_)):
+                values[key] = str(value)
+            elif isinstance(value, _raster.Raster) or hasattr(value, "shape") or _table.is_table(value):
+                word = key
+                while word in self.op or word in values.values():
+                    word += "_"
+                values[key], arrays[word] = word, value
+            else:
+                raise TypeError(f"{key} of recipe {name} is the name of a file, an array, a table, a number or a word, not "
+                                f"{type(value).__name__}")
+        return self._run(self._engine.recipe(name, values), arrays, overwrite, progress)
 
     @staticmethod
     def recipes():

@@ -48,6 +48,9 @@ class Operators:
     def __dir__(self):
         return sorted(_python_name(n) for n in self._schemas())
 
+    def __contains__(self, name):
+        return name in self._schemas()
+
 
 def _python_name(name):
     name = name.replace("-", "_")

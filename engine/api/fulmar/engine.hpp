@@ -43,6 +43,9 @@ struct EngineSettings {
   /// Sentences for the user, such as how many rows were dropped and why. Called by one thread at a time: that which
   /// runs a job.
   std::function<void(const std::string&)> log = {};
+  /// What errors and the log call what a user sets or looks up: what the command line calls it ("--memory"), and what
+  /// this program does. Where a word is not here it is that of this header.
+  std::map<std::string, std::string> words = {};
 };
 
 /// What help and bindings need to know of an operator.
@@ -56,8 +59,9 @@ struct OperatorInfo {
 /// here.
 class FULMAR_API Engine {
  public:
-  /// Errors: Errc::input where a plugin is not there; Errc::usage where it cannot be loaded, was built for another
-  /// contract, or has an operator whose name is taken. The same troubles with one in a folder go to the log.
+  /// Errors: Errc::usage for ceilings that are no number above 0 (of threads: not below 0); Errc::input where a plugin
+  /// is not there; Errc::usage where it cannot be loaded, was built for another contract, or has an operator whose name
+  /// is taken. The same troubles with one in a folder go to the log.
   explicit Engine(EngineSettings settings = {});
   ~Engine();
   Engine(Engine&&) noexcept;
