@@ -48,7 +48,7 @@ struct ZoneNumber {
 };
 
 /// A reader's request for one band, with its mask; cells of any type lie aligned.
-class StoredCells {
+class FULMAR_API StoredCells {
  public:
   explicit StoredCells(const RasterSource& source) : band_{source.bands().front()}, reader_{source.reader()} {}
   /// Reads a window, whose cells stand row by row without gaps then.
