@@ -8,8 +8,11 @@
 /// its parameters has variant(use), which hands the functor to run to `use`.
 ///
 /// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
-/// numbers); its operator(), if it has one, then finds the numbers in its Table. A class with whole(rows, planes...) is
-/// handed whole rasters. A class with tabulate(tables, writer) makes a table of tables.
+/// numbers); its operator(), if it has one, then finds the numbers in its Table. Where a row of cells can be taken
+/// faster together, steps(state, round, width, rows...) does what step does for columns 0 to width - 1, to the bit;
+/// rows[x] is the cell of column x. A card takes cell by cell, and the reference backend hands rows of one cell. A
+/// class with whole(rows, planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a table of
+/// tables.
 #pragma once
 
 #include <cstddef>
@@ -156,7 +159,9 @@ struct Argument<Bands<float>> {
   std::int64_t count;
   FULMAR_HD Argument(const fulmar_call&, const fulmar_plane* p, std::int64_t y)
       : row{static_cast<const float*>(p->cells) + y * p->stride}, count{p->layer} {}
-  FULMAR_HD Bands<float> operator[](std::int64_t x) const { return {row + x * count, static_cast<std::int32_t>(count)}; }
+  FULMAR_HD Bands<float> operator[](std::int64_t x) const {
+    return {row + x * count, static_cast<std::int32_t>(count)};
+  }
 };
 
 template <>
@@ -285,7 +290,7 @@ struct Signature<R (F::*)(A...) const> {
     return t;
   }
 
-  /// Calls use(arguments...) for every cell, row by row.
+  /// Calls use(width, rows...) for every row; a row is what its argument is in column x: row[x].
   template <class Use>
   static void visit(const fulmar_call& call, Use&& use) {
     visit_rows(call, use, std::make_index_sequence<sizeof...(A)>{});
@@ -295,11 +300,7 @@ struct Signature<R (F::*)(A...) const> {
   template <class Use, std::size_t... I>
   static void visit_rows(const fulmar_call& call, Use& use, std::index_sequence<I...>) {
     for (std::int64_t y = 0; y < call.output->height; ++y)
-      visit_row(use, call.output->width, Argument<A>{call, call.input + plane_of(I), y}...);
-  }
-  template <class Use>
-  static void visit_row(Use& use, std::int64_t width, const Argument<A>... arguments) {
-    for (std::int64_t x = 0; x < width; ++x) use(arguments[x]...);
+      use(call.output->width, Argument<A>{call, call.input + plane_of(I), y}...);
   }
 
   template <class T>
@@ -670,7 +671,12 @@ void add_reduction(fulmar_operator& table) {
       const Op op = op_of(params);
       const Round round = round_of(r);
       auto& s = *static_cast<State*>(state);
-      StepOf<Op>::visit(*call, [&](const auto&... cells) { op.step(s, round, cells...); });
+      StepOf<Op>::visit(*call, [&](std::int64_t width, const auto&... rows) {
+        if constexpr (requires { op.steps(s, round, width, rows...); })
+          op.steps(s, round, width, rows...);
+        else
+          for (std::int64_t x = 0; x < width; ++x) op.step(s, round, rows[x]...);
+      });
       return 0;
     } catch (...) {
       return tell(error);

@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
+#include "common/row_extremes.hpp"
 #include "fulmar/op.hpp"
 
 namespace fulmar::ops {
@@ -64,7 +66,8 @@ struct HistogramOf {
   FULMAR_HD [[nodiscard]] std::uint32_t rounds() const { return ranged() ? 1 : 2; }
   FULMAR_HD [[nodiscard]] bool counts_in(const Round& r) const { return r.index + 1 == rounds(); }
   [[nodiscard]] std::uint64_t state_bytes(const Round& r) const {
-    return sizeof(State) + (counts_in(r) ? static_cast<std::uint64_t>(params().bins) * sizeof(std::int64_t) : 0);
+    return sizeof(State) +
+           (counts_in(r) ? static_cast<std::uint64_t>(ways() * params().bins) * sizeof(std::int64_t) : 0);
   }
   FULMAR_HD [[nodiscard]] Bins bins(const Round& r) const {
     return ranged() ? Bins{params().low, params().high, params().bins}
@@ -74,7 +77,7 @@ struct HistogramOf {
     s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0, 0, 0, {}};
     if (!counts_in(r)) return;
     s.bin = BinFinder::of(bins(r));
-    for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
+    for (std::int64_t i = 0; i < ways() * params().bins; ++i) counts(s)[i] = 0;
   }
   FULMAR_HD void step(State& s, const Round& r, float value) const {
     if (is_missing(value)) return;
@@ -92,12 +95,32 @@ struct HistogramOf {
     }
     ++counts(s)[i];
   }
+  template <class Row>
+  void steps(State& s, const Round& r, std::int64_t width, const Row& row) const {
+    if (!counts_in(r)) return widen_range(s, width, row);
+    if (!(s.bin.bins.high > s.bin.bins.low)) {
+      for (std::int64_t x = 0; x < width; ++x) step(s, r, row[x]);
+      return;
+    }
+    std::int32_t places[most_together];
+    for (std::int64_t x = 0; x < width; x += most_together) {
+      const std::int64_t n = width - x < most_together ? width - x : most_together;
+      if (all_inside(s, n, row, x)) {
+        find_places<true>(s, n, row, x, places);
+        count<true>(s, n, places);
+      } else {
+        find_places<false>(s, n, row, x, places);
+        count<false>(s, n, places);
+        count_outside(s, n, row, x);
+      }
+    }
+  }
   void merge(State& a, const State& b, const Round& r) const {
     a.least = b.least < a.least ? b.least : a.least;
     a.largest = b.largest > a.largest ? b.largest : a.largest;
     a.n += b.n, a.below += b.below, a.above += b.above;
     if (counts_in(r))
-      for (std::int64_t i = 0; i < params().bins; ++i) counts(a)[i] += counts(b)[i];
+      for (std::int64_t i = 0; i < ways() * params().bins; ++i) counts(a)[i] += counts(b)[i];
   }
   std::uint64_t finish(const State& s, const Round& r, double* numbers) const {
     if (!counts_in(r)) {
@@ -106,12 +129,74 @@ struct HistogramOf {
       return 2;
     }
     State all = s;
-    for (std::int64_t i = 0; i < params().bins; ++i) all.n += counts(s)[i];
-    return static_cast<const Op&>(*this).found(bins(r), counts(s), all, numbers);
+    const std::int64_t bins_count = params().bins;
+    std::vector<std::int64_t> sums(counts(s), counts(s) + bins_count);
+    for (std::int64_t i = bins_count; i < ways() * bins_count; ++i)
+      sums[static_cast<std::size_t>(i % bins_count)] += counts(s)[i];
+    for (const std::int64_t c : sums) all.n += c;
+    return static_cast<const Op&>(*this).found(bins(r), sums.data(), all, numbers);
   }
 
  private:
   FULMAR_HD [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
+  /// Neighbours often fall into one bin, and a count waits for the count before it: cells take turns among tables.
+  [[nodiscard]] std::int64_t ways() const { return params().bins <= 1024 ? 4 : 1; }
+
+  template <class Row>
+  static void widen_range(State& s, std::int64_t width, const Row& row) {
+    for (std::int64_t x = 0; x < width; x += most_together) {
+      const std::int64_t n = width - x < most_together ? width - x : most_together;
+      s.n += n - take_extremes(s.least, s.largest, row, x, n);
+    }
+  }
+  template <class Row>
+  static bool all_inside(const State& s, std::int64_t n, const Row& row, std::int64_t from) {
+    const double low = s.bin.bins.low, high = s.bin.bins.high;
+    std::int32_t inside = 0;
+    for (std::int64_t x = 0; x < n; ++x) {
+      const auto value = static_cast<double>(row[from + x]);
+      inside += (value >= low) & (value <= high);
+    }
+    return inside == n;
+  }
+  /// BinFinder without a branch; -1 for what is in no bin.
+  template <bool all, class Row>
+  static void find_places(const State& s, std::int64_t n, const Row& row, std::int64_t from, std::int32_t* places) {
+    const double low = s.bin.bins.low, high = s.bin.bins.high, scale = s.bin.scale, wide = s.bin.width;
+    const auto last = static_cast<std::int32_t>(s.bin.bins.count - 1);
+    for (std::int64_t x = 0; x < n; ++x) {
+      const auto value = static_cast<double>(row[from + x]);
+      const bool in = all || ((value >= low) & (value <= high));
+      auto i = static_cast<std::int32_t>(in ? (value - low) * scale : 0.0);
+      i = i > last ? last : i;
+      const std::int32_t less = value < static_cast<double>(i) * wide + low;
+      const std::int32_t more = (i < last) & (value >= static_cast<double>(i + 1) * wide + low);
+      places[x] = in ? i - less + more : -1;
+    }
+  }
+  template <class Row>
+  static void count_outside(State& s, std::int64_t n, const Row& row, std::int64_t from) {
+    const double low = s.bin.bins.low, high = s.bin.bins.high;
+    std::int32_t below = 0, above = 0;
+    for (std::int64_t x = 0; x < n; ++x) {
+      const auto value = static_cast<double>(row[from + x]);
+      below += value < low;
+      above += value > high;
+    }
+    s.below += below, s.above += above;
+  }
+  template <bool all>
+  void count(State& s, std::int64_t n, const std::int32_t* places) const {
+    const std::int64_t turn = ways() > 1 ? params().bins : 0;
+    std::int64_t* table[4] = {counts(s), counts(s) + turn, counts(s) + 2 * turn, counts(s) + 3 * turn};
+    const auto one = [&](std::int64_t* t, std::int32_t place) {
+      if (all || place >= 0) ++t[place];
+    };
+    std::int64_t x = 0;
+    for (; x + 4 <= n; x += 4)
+      for (int k = 0; k < 4; ++k) one(table[k], places[x + k]);
+    for (; x < n; ++x) one(table[0], places[x]);
+  }
 };
 
 /// A threshold that is found in the histogram, as the first of its numbers, and what lies on either side of it.

@@ -74,6 +74,21 @@ def test_stats_keep_their_digits_on_a_large_mean(tmp_path):
     assert row["std"] == pytest.approx(float(exact.std()), rel=1e-9)
 
 
+@pytest.mark.parametrize("first", [0, 60500, -9999, 1e6])
+def test_stats_do_not_hang_on_the_first_cell(tmp_path, first):
+    rng = np.random.default_rng(8)
+    cells = (60000 + rng.normal(0, 0.5, (301, 517))).astype(np.float32)
+    cells[rng.random(cells.shape) < 0.02] = np.nan
+    cells[0, :3] = np.nan, first, first
+    write(tmp_path / "k.tif", cells)
+    row = found(f"{tmp_path}/k.tif ! stats ! {tmp_path}/s.csv")[0][0]
+    exact = cells[~np.isnan(cells)].astype(np.longdouble)
+    assert (row["n"], row["missing"]) == (exact.size, cells.size - exact.size)
+    assert (row["min"], row["max"]) == (float(exact.min()), float(exact.max()))
+    assert row["mean"] == pytest.approx(float(exact.mean()), rel=1e-14)
+    assert row["std"] == pytest.approx(float(exact.std()), rel=1e-9)
+
+
 def test_nothing_is_told_of_nothing(tmp_path):
     write(tmp_path / "none.tif", np.full((20, 30), np.nan, np.float32))
     row = found(f"{tmp_path}/none.tif ! stats ! {tmp_path}/s.csv")[0][0]
