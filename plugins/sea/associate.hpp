@@ -222,7 +222,8 @@ struct Associate {
       const int mmsi = t.find("mmsi"), time = t.find("time"), lon = t.find("lon"), lat = t.find("lat");
       if (t.rows() > 0 && (mmsi == TableView::absent || time == TableView::absent ||
                            (t.geometry() != Geometry::point && (lon == TableView::absent || lat == TableView::absent))))
-        fail(Errc::input, "ais: the table needs mmsi, time and points; put `ais` before it. It has " + t.all_names());
+        fail(Errc::input, "ais: the table needs the columns mmsi and time, and points; put `ais` before it. It has " +
+                              (t.columns() > 0 ? t.all_names() : std::string{"no columns"}));
       const int sog = t.find("sog"), cog = t.find("cog"), length = t.find("length"), name = t.find("name");
       const auto number = [&](std::size_t row, int c) { return c == TableView::absent ? none : t.number(row, c); };
       std::map<double, std::vector<ais::Fix>> by_ship;

@@ -52,17 +52,19 @@ TEST_P(Everywhere, Agree) {
   EXPECT_EQ(difference(expected, got, scene_width), "");
 
   // A law that compares nothing with nothing holds nothing.
-  for (const auto& table : got.tables) EXPECT_GT(table.rows.size(), 10u);
-  for (const auto& table : got.summaries) EXPECT_GE(table.rows.size(), 1u);
+  for (const auto& table : got.tables)
+    EXPECT_GT(table.rows.size(), 10u) << "hardly an object is found: nothing is compared with nothing";
+  for (const auto& table : got.summaries)
+    EXPECT_GE(table.rows.size(), 1u) << "no number is found: nothing is compared with nothing";
   for (const auto& [path, bands] : got.rasters)
     for (const auto& band : bands) {
       std::set<std::uint32_t> different;
       std::size_t absent = 0;
       for (const float v : band)
         different.insert(std::bit_cast<std::uint32_t>(v)), absent += is_missing(v) || v == 255 ? 1 : 0;
-      EXPECT_GE(different.size(), 3u) << path;
-      EXPECT_GT(absent, band.size() / 200) << path;
-      EXPECT_LT(absent, band.size() - band.size() / 100) << path;
+      EXPECT_GE(different.size(), 3u) << path << " holds hardly two different values: nothing is compared with nothing";
+      EXPECT_GT(absent, band.size() / 200) << path << " has hardly a missing cell, and the scene has many";
+      EXPECT_LT(absent, band.size() - band.size() / 100) << path << " is missing nearly everywhere";
     }
 }
 
@@ -215,9 +217,13 @@ TEST_P(Law, AllMissingInAllMissingOut) {
         const bool flags = op().outputs()[std::min(b, op().outputs().size() - 1)].type == DType::u8;
         const auto present =
             std::count_if(bands[b].begin(), bands[b].end(), [&](float v) { return flags ? v != 255 : !is_missing(v); });
-        EXPECT_EQ(present, 0) << path << " band " << b + 1;
+        if (present > 0)
+          ADD_FAILURE() << "where every cell of the inputs is missing (" << (nan ? "as NaN" : "as nodata") << "), "
+                        << present << " cells of " << path << " band " << b + 1 << " have a value";
       }
-    for (const auto& table : got.tables) EXPECT_TRUE(table.rows.empty());
+    for (const auto& table : got.tables)
+      if (!table.rows.empty())
+        ADD_FAILURE() << "where every cell is missing, " << table.rows.size() << " objects are found";
   }
 }
 
@@ -265,7 +271,7 @@ TEST_P(Law, NoCellsIsAClearError) {
     for (auto& [path, c] : s.companions) c.values.clear();
     try {
       static_cast<void>(Bound(registry(), s).run(budget_of(0, 0)));
-      FAIL() << "a scene of " << w << " x " << h << " cells ran";
+      FAIL() << "a scene of " << w << " x " << h << " cells runs, and leaves nothing";
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), Errc::input) << e.what();
       EXPECT_NE(e.message().find("no cells"), std::string::npos) << e.what();
@@ -338,8 +344,8 @@ TEST_P(Law, Memory) {
       b.memory = memory;
       const Results got = bound.run(b);
       promised = std::max(promised, buffers_of(got.plan)), ++runs;
-      EXPECT_LE(got.report.pool_peak, buffers_of(got.plan));
-      EXPECT_LE(got.plan.peak_bytes + got.plan.feature_bytes, memory);
+      EXPECT_LE(got.report.pool_peak, buffers_of(got.plan)) << "the run holds more bytes than its plan promised";
+      EXPECT_LE(got.plan.peak_bytes + got.plan.feature_bytes, memory) << "the plan promises more bytes than it may";
       EXPECT_EQ(got.plan.peak_bytes,
                 got.plan.process_bytes + got.plan.decoder_bytes + got.plan.cache_bytes + got.plan.buffer_bytes);
       EXPECT_EQ(difference(expected, got, scene_width), "");
@@ -348,7 +354,8 @@ TEST_P(Law, Memory) {
   for (const auto& [w, h] : tilings(s.grid)) {
     const Results got = bound.run(budget_of(w, h, 2));
     promised = std::max(promised, buffers_of(got.plan)), ++runs;
-    EXPECT_LE(got.report.pool_peak, buffers_of(got.plan)) << w << " x " << h;
+    EXPECT_LE(got.report.pool_peak, buffers_of(got.plan))
+        << "in tiles of " << w << " x " << h << " the run holds more bytes than its plan promised";
   }
   if (growth_tells && !tested_plugin().empty()) {
     EXPECT_LE(growth.bytes(), promised + growth_slack)
@@ -390,7 +397,7 @@ TEST_P(Law, DecodesWhatThePlanSays) {
     std::int64_t read = 0;
     for (const auto& source : bound.graph.sources)
       if (!source->computed() && !source->temporary()) read += dynamic_cast<const MemoryRaster&>(*source).bytes_read();
-    EXPECT_EQ(read, got.plan.bytes_read);
+    EXPECT_EQ(read, got.plan.bytes_read) << "the run reads other bytes than its plan says";
   }
 }
 
@@ -403,7 +410,7 @@ class Words : public testing::TestWithParam<std::string> {};
 
 TEST_P(Words, Lint) {
   const auto wrong = registry().find(GetParam())->lint();
-  EXPECT_TRUE(wrong.empty()) << testing::PrintToString(wrong);
+  for (const std::string& complaint : wrong) ADD_FAILURE() << complaint;
 }
 
 TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
@@ -411,14 +418,11 @@ TEST_P(Words, ExampleParsesPrintsBackAndRuns) {
   const Pipeline p = parse_text(op.example());
   EXPECT_EQ(parse_text(to_text(p)), p);
   EXPECT_EQ(parse_json(to_json(p)), p);
-  ASSERT_TRUE(example_step(op)) << op.example();
+  if (!example_step(op)) FAIL() << "its example has no step of its own: " << op.example();
   if (op.kind() == "tabular") {
-    std::vector<std::string> names;
-    files_of(p, names);
-    std::map<std::string, FeatureTable> files;
-    for (const std::string& name : names) files[name] = op.name() == "heatwave_events" ? some_days() : some_ships();
-    const TableRun r{registry(), op.example(), files};
-    EXPECT_EQ(r.report.products.size(), 1u);
+    const FittedTables fitted{registry(), op.example()};
+    if (!fitted.trouble.empty()) FAIL() << fitted.trouble;
+    EXPECT_EQ(TableRun(registry(), op.example(), fitted.files).report.products.size(), 1u);
     return;
   }
 

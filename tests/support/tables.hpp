@@ -3,7 +3,9 @@
 /// Tables in memory, and graphs of tables alone.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exec/run.hpp"
@@ -67,5 +69,45 @@ inline void files_of(const Pipeline& pipeline, std::vector<std::string>& names) 
     }
   }
 }
+
+/// Tables for every file of a pipeline on tables, so that it runs: whichever of those above suits it; a column that it
+/// misses is made for it. `trouble` tells why there are none.
+struct FittedTables {
+  std::map<std::string, FeatureTable> files;
+  std::string trouble;
+
+  FittedTables(const Registry& registry, const std::string& text) {
+    std::vector<std::string> names;
+    files_of(parse_text(text), names);
+    for (const bool days : {false, true}) {
+      for (const std::string& name : names) files[name] = days ? some_days() : some_ships(24);
+      for (int added = 0; added <= 40; ++added) try {
+          static_cast<void>(TableRun{registry, text, files});
+          trouble.clear();
+          return;
+        } catch (const Error& e) {
+          trouble = e.what();
+          constexpr std::string_view missing = "no column '";
+          const auto at = e.message().find(missing);
+          if (at == std::string::npos) break;
+          const auto begin = at + missing.size();
+          add_column(e.message().substr(begin, e.message().find('\'', begin) - begin));
+        }
+    }
+    trouble =
+        "it makes nothing of a table of ships (mmsi, time, lon, lat, length, width, name) with the columns that it "
+        "asks "
+        "for, and of no daily series (date, sst) either; it says: " +
+        trouble;
+  }
+
+ private:
+  void add_column(const std::string& name) {
+    for (auto& [file, table] : files) {
+      table.columns.push_back({name, ColumnType::real, {}, ""});
+      for (std::size_t i = 0; i < table.rows.size(); ++i) table.rows[i].values.push_back(1.5 + static_cast<double>(i));
+    }
+  }
+};
 
 }  // namespace fulmar::test
