@@ -5,8 +5,10 @@
 #pragma once
 
 #include <CLI/App.hpp>
+#include <string>
 
 #include "cli/pipeline_argument.hpp"
+#include "op/operator.hpp"
 
 namespace fulmar::cli {
 
@@ -19,5 +21,10 @@ void add_inspect(CLI::App& app);
 void add_schema(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_plugin(CLI::App& app);
+void add_help(CLI::App& app);
+
+/// What `inspect` and `recipes NAME` print.
+void inspect_operator(const Registry& registry, const std::string& name, bool json);
+void show_recipe(const std::string& name);
 
 }  // namespace fulmar::cli

@@ -33,6 +33,7 @@ struct OnlyLooking : TerminalIo {
 };
 
 std::string explain_pipeline(const Options& options, PipelineText request) {
+  const OnlyResults only{!options.json};
   Budget budget = options.engine.budget();
   const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();

@@ -57,6 +57,8 @@ void parse_and_do(const std::vector<std::string>& arguments, CLI::App& app) {
   fulmar::cli::add_devices(app);
   fulmar::cli::add_plugin(app);
   fulmar::cli::add_convert(app, folded);
+  fulmar::cli::add_help(app);
+  app.footer("fulmar help files and fulmar help products tell what may stand behind the names in a pipeline.");
   check_command(app, arguments);
   app.parse(std::vector<std::string>{folded.arguments.rbegin(), folded.arguments.rend()});
 }

@@ -52,6 +52,10 @@ void list_operators(const Registry& registry, bool json) {
 
 const Operator& find_operator(const Registry& registry, const std::string& name) {
   if (const Operator* op = registry.find(name)) return *op;
+  const std::string plain = name.starts_with('@') ? name.substr(1) : name;
+  const auto recipes = Recipes{""}.names();
+  if (std::find(recipes.begin(), recipes.end(), plain) != recipes.end())
+    fail(Errc::usage, fmt::format("'{0}' is a recipe and no operator; fulmar recipes {0} tells all about it", plain));
   const std::string near = nearest(name, registry.names());
   fail(Errc::usage, fmt::format("there is no operator '{}'; {}", name,
                                 near.empty() ? "fulmar list names them" : "did you mean '" + near + "'?"));
@@ -104,6 +108,8 @@ std::string heading(const Param& param) {
   return "--" + param.name + (param.type == ParamType::boolean ? "" : " " + type);
 }
 
+}  // namespace
+
 void inspect_operator(const Registry& registry, const std::string& name, bool json) {
   const Operator& op = find_operator(registry, name);
   if (json) {
@@ -129,8 +135,6 @@ void inspect_operator(const Registry& registry, const std::string& name, bool js
   fmt::print("\nExample\n  fulmar run {0}{1}{0}\n\nSources\n", quote, op.example());
   for (const std::string& source : op.cites()) fmt::print("  {}\n", source);
 }
-
-}  // namespace
 
 void add_list(CLI::App& app) {
   CLI::App* command = app.add_subcommand("list", "List the operators");

@@ -96,7 +96,9 @@ void take_pipeline(CLI::App& command) {
   command.footer(
       "PIPELINE is one quoted text, several words, or a file that ends in .json:\n"
       "  'scene.tif ! linear ! cfar --pfa 1e-6 ! objects ! ships.gpkg'\n"
-      "The first step reads, the last writes, those between name operators (see fulmar list).");
+      "The first step reads, the last writes, those between name operators (see fulmar list).\n"
+      "fulmar help files and fulmar help products tell what may stand behind the names of files; fulmar help OPERATOR\n"
+      "tells the parameters of an operator.");
 }
 
 void RecipeOptions::add_to(CLI::App& command) {

@@ -72,6 +72,8 @@ void show_recipe(const Recipe& recipe) {
 
 }  // namespace
 
+void show_recipe(const std::string& name) { show_recipe(Recipes{""}.find(name)); }
+
 void add_recipes(CLI::App& app) {
   CLI::App* command = app.add_subcommand("recipes", "List the recipes, or tell all about one");
   const auto name = std::make_shared<std::string>();

@@ -93,7 +93,6 @@ void print_reports(const std::vector<RunReport>& reports) {
   bool begun = false;
   for (const RunReport& report : reports)
     for (const ProductReport& p : report.products) {
-      if (p.path == printed) continue;
       if (!begun) fmt::print(to, "{:<8}  {:>8}  {}\n", "kind", "rows", "product");
       begun = true;
       fmt::print(to, "{:<8}  {:>8}  {}\n", word_of(p), p.kind == ProductKind::raster ? "-" : std::to_string(p.features),
@@ -159,6 +158,7 @@ void print_json(std::FILE* to, const nlohmann::ordered_json& whole) {
 }
 
 RunReport run_pipeline(const Options& options, PipelineText request) {
+  const OnlyResults only{!options.quiet && !options.json};
   Budget budget = options.engine.budget();
   const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();

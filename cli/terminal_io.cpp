@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/terminal_io.hpp"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <set>
+#include <string_view>
 #include <utility>
 
+#include "cli/progress.hpp"
 #include "core/error.hpp"
 
 namespace fulmar::cli {
 namespace {
+
+/// Where results go while GDAL works.
+int results = STDOUT_FILENO;
 
 /// A folder of its own in TMPDIR, gone with everything in it when this is.
 class Folder {
@@ -38,10 +50,27 @@ class Folder {
   std::filesystem::path path_;
 };
 
+bool print(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = ::write(results, text.data(), text.size());
+    if (count < 0 && errno != EINTR) return false;
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+  return true;
+}
+
+/// On a terminal, and for the next program, outlines are in the way; who wants them says so.
+FileOptions without_shapes(FileOptions options) {
+  const auto& given = options.layer_options;
+  if (std::none_of(given.begin(), given.end(), [](const std::string& o) { return o.starts_with("GEOMETRY="); }))
+    options.layer_options.emplace_back("GEOMETRY=NONE");
+  return options;
+}
+
 class PrintedTable : public FeatureSink {
  public:
   PrintedTable(const GdalIo& io, const FileOptions& options, const FeatureTable& like, const Metadata& metadata)
-      : sink_{io.create_table(folder_.file("table.csv"), options, like, metadata)} {}
+      : sink_{io.create_table(folder_.file("table.csv"), without_shapes(options), like, metadata)} {}
 
   void write(const FeatureTable& table) override { sink_->write(table); }
   [[nodiscard]] std::vector<std::string> notes() const override { return sink_->notes(); }
@@ -53,12 +82,11 @@ class PrintedTable : public FeatureSink {
     std::array<char, 1 << 16> bytes{};
     while (whole) {
       const std::size_t count = std::fread(bytes.data(), 1, bytes.size(), file);
-      whole = std::ferror(file) == 0 && std::fwrite(bytes.data(), 1, count, stdout) == count;
+      whole = std::ferror(file) == 0 && print({bytes.data(), count});
       if (count < bytes.size()) break;
     }
     if (file != nullptr) std::fclose(file);
-    if (!whole || std::fflush(stdout) != 0)
-      fail(Errc::output, std::string{"cannot print the table: "} + std::strerror(errno));
+    if (!whole) fail(Errc::output, std::string{"cannot print the table: "} + std::strerror(errno));
   }
 
  private:
@@ -67,6 +95,38 @@ class PrintedTable : public FeatureSink {
 };
 
 }  // namespace
+
+OnlyResults::OnlyResults(bool tell) : tell_{tell} {
+  std::fflush(stdout);
+  out_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  said_ = memfd_create("fulmar", MFD_CLOEXEC);
+  if (out_ < 0 || said_ < 0 || dup2(said_, STDOUT_FILENO) < 0) return;
+  results = out_;
+}
+
+OnlyResults::~OnlyResults() {
+  if (results != out_) {
+    for (const int file : {out_, said_})
+      if (file >= 0) ::close(file);
+    return;
+  }
+  std::fflush(stdout);
+  dup2(out_, STDOUT_FILENO);
+  results = STDOUT_FILENO;
+  ::close(out_);
+  lseek(said_, 0, SEEK_SET);
+  std::set<std::string> lines;
+  if (std::FILE* file = fdopen(said_, "r"); file != nullptr) {
+    constexpr std::size_t most = 20;
+    std::array<char, 512> line{};
+    while (tell_ && lines.size() < most && std::fgets(line.data(), line.size(), file) != nullptr) {
+      std::string text{line.data()};
+      while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) text.pop_back();
+      if (!text.empty() && lines.insert(text).second) print_note("a driver of GDAL's says: " + text);
+    }
+    std::fclose(file);
+  }
+}
 
 ProductKind TerminalIo::product_kind(const std::string& path, const FileOptions& options) const {
   if (path != printed) return GdalIo::product_kind(path, options);

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "io/gdal_io.hpp"
 #include "io/gdal_support.hpp"
 
 namespace fulmar {
@@ -16,30 +17,43 @@ struct Known {
   std::string_view extension;
   const char* driver;
   ProductKind kind;
+  const char* words = nullptr;  // for those that are told of; the others are other names of the same
 };
 
-// The extensions people use. All others are looked up in GDAL's own list.
+// The formats that are written and read back by the tests. Others that rasters may have are looked up in GDAL's own
+// list; what that holds for features besides are drivers for one program each, of which many know no columns.
 constexpr std::array known_extensions{
-    Known{"tif", "GTiff", ProductKind::raster},
+    Known{"tif", "GTiff", ProductKind::raster, "GeoTIFF: any raster"},
     Known{"tiff", "GTiff", ProductKind::raster},
-    Known{"png", "PNG", ProductKind::raster},
-    Known{"nc", "netCDF", ProductKind::raster},
-    Known{"zarr", "Zarr", ProductKind::raster},
-    Known{"img", "HFA", ProductKind::raster},
-    Known{"gpkg", "GPKG", ProductKind::features},
-    Known{"fgb", "FlatGeobuf", ProductKind::features},
-    Known{"geojson", "GeoJSON", ProductKind::features},
+    Known{"png", "PNG", ProductKind::raster, "a picture: of a raster, or of objects on what they were found in"},
+    Known{"nc", "netCDF", ProductKind::raster, "netCDF: of a stack a CF cube with its dates"},
+    Known{"zarr", "Zarr", ProductKind::raster, "Zarr version 2: as netCDF"},
+    Known{"img", "HFA", ProductKind::raster, "Erdas Imagine"},
+    Known{"gpkg", "GPKG", ProductKind::features, "GeoPackage: any table"},
+    Known{"fgb", "FlatGeobuf", ProductKind::features, "FlatGeobuf: tables with a shape in every row"},
+    Known{"geojson", "GeoJSON", ProductKind::features, "GeoJSON, in longitude and latitude"},
     Known{"json", "GeoJSON", ProductKind::features},
-    Known{"geojsonl", "GeoJSONSeq", ProductKind::features},
+    Known{"geojsonl", "GeoJSONSeq", ProductKind::features, "GeoJSON, a line for each row"},
     Known{"geojsons", "GeoJSONSeq", ProductKind::features},
     Known{"ndjson", "GeoJSONSeq", ProductKind::features},
-    Known{"csv", "CSV", ProductKind::features},
-    Known{"shp", "ESRI Shapefile", ProductKind::features},
-    Known{"parquet", "Parquet", ProductKind::features},
+    Known{"shp", "ESRI Shapefile", ProductKind::features, "Shapefile: names of ten letters, a shape in every row"},
+    Known{"parquet", "Parquet", ProductKind::features, "GeoParquet, where GDAL has the plugin for it"},
+    Known{"kml", "LIBKML", ProductKind::features, "for Google Earth, in longitude and latitude"},
+    Known{"kmz", "LIBKML", ProductKind::features},
+    Known{"gml", "GML", ProductKind::features, "Geography Markup Language"},
+    Known{"csv", "CSV", ProductKind::features, "text: any table; points as lon and lat, shapes of files as WKT"},
+    Known{"xlsx", "XLSX", ProductKind::features, "a spreadsheet: any table, without its shapes; points as lon and lat"},
+    Known{"ods", "ODS", ProductKind::features, "the same for LibreOffice"},
 };
 
-constexpr const char* known_text =
-    ".tif .png .nc .zarr .img for rasters; .gpkg .fgb .geojson .geojsonl .csv .shp for features";
+/// The extensions of a kind of product, as they are named in a message.
+std::string extensions_of(ProductKind kind) {
+  std::string text;
+  for (const Known& known : known_extensions)
+    if (known.kind == kind && known.words != nullptr)
+      text += fmt::format("{}.{}", text.empty() ? "" : " ", known.extension);
+  return text;
+}
 
 GDALDriver* find_driver(const std::string& name) { return GetGDALDriverManager()->GetDriverByName(name.c_str()); }
 
@@ -107,13 +121,29 @@ ProductDriver driver_for(const std::string& path, const FileOptions& options) {
   auto* const manager = GetGDALDriverManager();
   for (int i = 0; !extension.empty() && i < manager->GetDriverCount(); ++i) {
     auto* driver = manager->GetDriver(i);
-    if (lists_extension(*driver, extension) && (writes_rasters(*driver) || writes_features(*driver)))
+    if (lists_extension(*driver, extension) && writes_rasters(*driver))
       return checked(driver, name_of(*driver), extension);
   }
-  fail(Errc::usage, fmt::format("'{}' has {}; known are {}; or name GDAL's driver with --of", path,
-                                extension.empty() ? std::string{"no extension that tells its format"}
-                                                  : fmt::format("the unknown extension '.{}'", extension),
-                                known_text));
+  fail(Errc::usage,
+       fmt::format("'{}' has {}; rasters are written to {}, tables and features to {}; any other format by the name of "
+                   "GDAL's driver, with --of",
+                   path,
+                   extension.empty() ? std::string{"no extension that tells its format"}
+                                     : fmt::format("the extension '.{}', which is none of a product", extension),
+                   extensions_of(ProductKind::raster), extensions_of(ProductKind::features)));
+}
+
+std::vector<ProductFormat> product_formats() {
+  std::vector<ProductFormat> formats;
+  for (const Known& known : known_extensions)
+    if (known.words != nullptr)
+      formats.push_back({std::string{known.extension}, known.words, known.kind == ProductKind::raster});
+  return formats;
+}
+
+bool is_spreadsheet(const GDALDriver& driver) {
+  const auto name = name_of(driver);
+  return name == "XLSX" || name == "ODS";
 }
 
 }  // namespace fulmar

@@ -23,6 +23,9 @@ ProductDriver driver_for(const std::string& path, const FileOptions& options);
 /// True for the drivers whose files are in longitude and latitude by definition (GeoJSON).
 bool wants_wgs84(const GDALDriver& driver);
 
+/// True for the drivers whose files are spreadsheets: tables without shapes.
+bool is_spreadsheet(const GDALDriver& driver);
+
 /// The driver's name and whether an item of its own description is set ("DCAP_CREATE").
 std::string name_of(const GDALDriver& driver);
 bool has_item(const GDALDriver& driver, const char* item);

@@ -234,6 +234,20 @@ class SteadyDate {
   bool mine_ = true;
 };
 
+/// While it lives, the first row of a spreadsheet is that of names, which GDAL guesses otherwise.
+class NamesAboveColumns {
+ public:
+  NamesAboveColumns() { set("FORCE"); }
+  ~NamesAboveColumns() { set(nullptr); }
+  NamesAboveColumns(const NamesAboveColumns&) = delete;
+  NamesAboveColumns& operator=(const NamesAboveColumns&) = delete;
+
+ private:
+  static void set(const char* value) {
+    for (const char* name : {"OGR_XLSX_HEADERS", "OGR_ODS_HEADERS"}) CPLSetThreadLocalConfigOption(name, value);
+  }
+};
+
 class GdalFeatureSink : public FeatureSink {
  public:
   GdalFeatureSink(const std::string& path, const FileOptions& options, const FeatureTable& like,
@@ -260,6 +274,11 @@ class GdalFeatureSink : public FeatureSink {
     if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was finished before", file_.path()));
     if (table.geometry != geometry_)
       fail(Errc::runtime, fmt::format("'{}' was made for rows of another geometry", file_.path()));
+    constexpr GIntBig most_rows = 1'048'575;  // beneath the names of the columns
+    if (is_spreadsheet(*driver_) && written_ + static_cast<GIntBig>(table.rows.size()) > most_rows)
+      fail(Errc::output, fmt::format("cannot write '{}': a spreadsheet holds {} rows, and these are {}; write .csv or "
+                                     ".gpkg",
+                                     file_.path(), most_rows, written_ + static_cast<GIntBig>(table.rows.size())));
     const ErrorTrap trap;
     for (const auto& row : table.rows) {
       OGRFeature feature{layer_->GetLayerDefn()};
@@ -311,8 +330,13 @@ class GdalFeatureSink : public FeatureSink {
   }
 
   [[nodiscard]] std::vector<std::string> notes() const override {
-    if (renamed_.empty()) return {};
-    return {fmt::format("{}: columns have other names in this format: {}", file_.path(), fmt::join(renamed_, ", "))};
+    std::vector<std::string> notes;
+    if (!renamed_.empty())
+      notes.push_back(
+          fmt::format("{}: columns have other names in this format: {}", file_.path(), fmt::join(renamed_, ", ")));
+    if (shapeless_)
+      notes.push_back(fmt::format("{}: a spreadsheet holds no shapes; write .gpkg for them", file_.path()));
+    return notes;
   }
 
  private:
@@ -332,9 +356,15 @@ class GdalFeatureSink : public FeatureSink {
     if (name == "CSV") {
       add_option(list, "STRING_QUOTING", "IF_NEEDED");
       if (geometry_ == Geometry::line || geometry_ == Geometry::polygon) add_option(list, "GEOMETRY", "AS_WKT");
+      // A word of our own for what is GDAL's default.
+      if (EQUAL(list.FetchNameValueDef("GEOMETRY", ""), "NONE")) list.SetNameValue("GEOMETRY", nullptr);
       own_place_ = geometry_ == Geometry::point && list.FetchNameValue("GEOMETRY") == nullptr && !has_place_columns();
     }
-    has_geometry_ = geometry_ != Geometry::none && (name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr);
+    const bool sheet = is_spreadsheet(*driver_);
+    if (sheet) own_place_ = geometry_ == Geometry::point && !has_place_columns();
+    shapeless_ = sheet && geometry_ != Geometry::none && geometry_ != Geometry::point;
+    has_geometry_ =
+        geometry_ != Geometry::none && !sheet && (name != "CSV" || list.FetchNameValue("GEOMETRY") != nullptr);
     if ((name == "FlatGeobuf" || name == "ESRI Shapefile") && !has_geometry_)
       fail(Errc::output, fmt::format("cannot write '{}': {} holds no table without geometry; write .gpkg or .csv",
                                      file_.path(), name));
@@ -460,10 +490,14 @@ class GdalFeatureSink : public FeatureSink {
   /// Drivers of text formats ignore a disk that is full, so what they wrote is counted.
   void verify() const {
     const ErrorTrap trap;
+    const NamesAboveColumns names;
     const auto dataset = open_dataset(file_.temporary(), GDAL_OF_VECTOR, {});
     const bool may_be_empty = written_ == 0 && name_of(*driver_) == "GeoJSONSeq";
     if (!dataset && may_be_empty) return;
-    const bool whole = dataset && dataset->GetLayerCount() > 0 && dataset->GetLayer(0)->GetFeatureCount() == written_;
+    // GDAL writes no sheet where there are no rows.
+    const bool no_sheet = written_ == 0 && is_spreadsheet(*driver_);
+    const bool whole =
+        dataset && (no_sheet || (dataset->GetLayerCount() > 0 && dataset->GetLayer(0)->GetFeatureCount() == written_));
     if (!whole || !ends_a_line(file_.temporary())) file_.fail_cut_short();
   }
 
@@ -490,6 +524,7 @@ class GdalFeatureSink : public FeatureSink {
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;
   bool has_geometry_ = true;
+  bool shapeless_ = false;  ///< the table has shapes, and the format none
   bool own_place_ = false;  ///< columns lon and lat are added
   bool in_transaction_ = false;
   bool finished_ = false;

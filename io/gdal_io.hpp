@@ -60,6 +60,13 @@ class GdalIo : public Io {
 std::string text_fingerprint(const std::string& text);
 std::string file_fingerprint(const std::string& name);
 
+/// What a product can be, by the extension of its name. Any other format of GDAL's goes by the driver's name.
+struct ProductFormat {
+  std::string extension, words;
+  bool raster;
+};
+[[nodiscard]] std::vector<ProductFormat> product_formats();
+
 [[nodiscard]] std::string gdal_version();
 [[nodiscard]] std::string proj_version();
 

@@ -84,7 +84,18 @@ bool is_description(const std::string& name) {
   });
 }
 
-std::string mark_of(const std::string& name) { return "." + name + ".fulmar-"; }
+/// How the temporary files of a product begin. GDAL takes what follows an extension such as .xlsx for a file within
+/// that archive, so none stands in the middle of such a name.
+std::string mark_of(const std::string& name) {
+  std::string safe = name;
+  for (const char* archive : {".xlsx", ".ods", ".kmz", ".zip"})
+    if (lower_case(name).find(archive) != std::string::npos) {
+      safe.clear();
+      for (const char c : name) safe += c == '.' ? std::string{".~"} : std::string(1, c);
+      break;
+    }
+  return "." + safe + ".fulmar-";
+}
 
 /// Removes what processes that are no more have left of this product.
 void remove_stale(const std::string& folder, const std::string& name) {

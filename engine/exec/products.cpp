@@ -80,6 +80,15 @@ void add_columns(std::vector<Column>& to, const std::vector<Column>& more) {
   }
 }
 
+/// The columns of a table alone.
+FeatureTable without_shapes(const FeatureTable& table) {
+  FeatureTable plain;
+  plain.grid = table.grid, plain.columns = table.columns, plain.words = table.words;
+  plain.geometry = Geometry::none;
+  for (const Feature& row : table.rows) plain.rows.push_back({{}, row.values});
+  return plain;
+}
+
 }  // namespace
 
 std::vector<ProductBand> product_bands(const Graph& graph, const Product& product) {
@@ -295,10 +304,13 @@ void Products::finish(RunReport& report) {
     const auto is_there = [n = node](const Stacked& s) { return std::find(s.nodes.begin(), s.nodes.end(), n); };
     const auto stack = std::find_if(graph_.tables.begin(), graph_.tables.end(),
                                     [&](const TableNode& t) { return is_there(t.stacked) != t.stacked.nodes.end(); });
+    // Rows that describe those of another table are called as they are there.
+    const bool named = graph_.nodes[static_cast<std::size_t>(node)].about >= 0;
     if (stack == graph_.tables.end())
-      report.summaries.push_back({name, summary_table(node)});
+      report.summaries.push_back({name, named ? without_shapes(table_of(node)) : summary_table(node)});
     else if (node == stack->stacked.nodes.front())
-      report.summaries.push_back({name, stacked_table(stack->stacked, nullptr, 0)});
+      report.summaries.push_back({name, named ? without_shapes(table(static_cast<int>(stack - graph_.tables.begin())))
+                                              : stacked_table(stack->stacked, nullptr, 0)});
     if (!found.remark.empty()) report.notes.push_back(name + ": " + found.remark);
   }
   for (std::size_t t = 0; t < graph_.tables.size(); ++t) static_cast<void>(table(static_cast<int>(t)));

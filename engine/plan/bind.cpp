@@ -11,7 +11,9 @@
 #include "core/missing.hpp"
 #include "core/signs.hpp"
 #include "plan/bind_warp.hpp"
+#include "plan/file_options.hpp"
 #include "plan/graph.hpp"
+#include "plan/nodata.hpp"
 #include "plan/time_range.hpp"
 
 namespace fulmar {
@@ -84,37 +86,26 @@ class Binder {
       if (a.name.empty()) wrong(a.span, fmt::format("'{}' is one word too many after {}", a.value, step.name));
       if (a.name == "with" && bands != nullptr) continue;  // read() sees to it
       if (!a.pipeline.empty()) wrong(a.span, fmt::format("--{} takes a value, not a pipeline", a.name));
-      if (a.name == "oo")
-        o.open_options.push_back(a.value);
-      else if (a.name == "co")
-        o.creation_options.push_back(a.value);
-      else if (a.name == "lco")
-        o.layer_options.push_back(a.value);
-      else if (a.name == "of")
-        o.format = a.value;
-      else if (a.name == "unit")
-        o.unit = a.value;
-      else if (a.name == "layer")
-        o.layer = a.value;
-      else if (a.name == "overwrite")
-        o.overwrite = a.value != "false";
-      else if (a.name == "stac" && bands == nullptr)
-        o.stac = a.value != "false";
-      else if (a.name == "values" && bands == nullptr)
-        continue;
-      else if (a.name == "band" && bands != nullptr)
+      const FileOption* const option = find_file_option(a.name, bands == nullptr);
+      if (option == nullptr) refuse_option(a, bands == nullptr);
+      if (option->set != nullptr)
+        option->set(o, a.value);
+      else if (a.name == "band")
         choose_bands(a, *bands);
-      else if (a.name == "time-range" && bands != nullptr)
-        continue;
-      else {
-        std::string message = fmt::format("a file has no option --{}", a.name);
-        const auto near = nearest(a.name, {"band", "time-range", "with", "unit", "oo", "co", "lco", "of", "layer",
-                                           "overwrite", "stac", "values"});
-        if (!near.empty()) message += fmt::format("; did you mean --{}?", near);
-        wrong(a.name_span, message);
-      }
     }
     return o;
+  }
+
+  /// An option that files of this kind do not have: told whose it is, or which there are.
+  [[noreturn]] void refuse_option(const Argument& a, bool write) const {
+    const char* const whose = write ? "a product" : "a file that is read";
+    if (find_file_option(a.name, !write) != nullptr)
+      wrong(a.name_span, fmt::format("--{} belongs to {}", a.name, write ? "a file that is read" : "a product"));
+    const auto names = file_option_names(write);
+    const auto near = nearest(a.name, names);
+    wrong(a.name_span,
+          fmt::format("{} has no option --{}; {}it has --{}", whose, a.name,
+                      near.empty() ? "" : fmt::format("did you mean --{}? ", near), fmt::join(names, ", --")));
   }
 
   void choose_bands(const Argument& a, std::vector<int>& bands) const {
@@ -315,9 +306,13 @@ class Binder {
         wrong(step.span,
               fmt::format("{} holds features, which --time-range does not choose: put `filter` after it", step.name));
       if (!chosen.empty()) wrong(step.span, fmt::format("{} holds features, which have no bands", step.name));
-      for (const Argument& with : step.arguments)
-        if (with.name == "with")
-          wrong(with.span, fmt::format("{} holds features, which have no bands to put beside these", step.name));
+      for (const Argument& a : step.arguments) {
+        if (a.name == "with")
+          wrong(a.span, fmt::format("{} holds features, which have no bands to put beside these", step.name));
+        if (a.name == "nodata")
+          wrong(a.span,
+                fmt::format("{} holds features, of which no cell is missing: leave out rows with `filter`", step.name));
+      }
       flow.table = read_table(names.front(), options);
       return flow;
     }
@@ -493,13 +488,22 @@ class Binder {
 
   /// Opens a file; one that is read twice in the same way is opened, and decoded, once.
   std::shared_ptr<const RasterSource> source_of(const Step& step, const std::string& name, const FileOptions& options) {
-    auto& source = opened_[fmt::format("{}\n{}\n{}\n{}", name, fmt::join(options.open_options, "\n"), options.unit,
-                                       options.layer)];
+    const auto nodata = std::find_if(step.arguments.rbegin(), step.arguments.rend(),
+                                     [](const Argument& a) { return a.name == "nodata"; });
+    const std::string missing = nodata == step.arguments.rend() ? std::string{} : nodata->value;
+    auto& source = opened_[fmt::format("{}\n{}\n{}\n{}\n{}", name, fmt::join(options.open_options, "\n"), options.unit,
+                                       options.layer, missing)];
     if (source) return source;
     try {
       source = io_.open(name, options);
     } catch (Error& e) {
       throw e.within(mark(step.span, "reading " + name));
+    }
+    if (nodata == step.arguments.rend()) return source;
+    try {
+      source = with_nodata(source, missing);
+    } catch (const Error& e) {
+      wrong(nodata->span, e.what(), e.code());
     }
     return source;
   }
@@ -1387,9 +1391,6 @@ class Binder {
     Product product;
     product.path = step.name;
     product.options = file_options(step, nullptr);
-    for (const Argument& a : step.arguments)
-      if (a.name == "unit" || a.name == "oo" || a.name == "band")
-        wrong(a.name_span, fmt::format("--{} belongs to a file that is read", a.name));
     if (std::any_of(inputs_.begin(), inputs_.end(),
                     [&](const std::string& input) { return io_.same_file(input, step.name); }))
       wrong(step.span, fmt::format("{} is read by this pipeline and cannot be its product too", step.name));

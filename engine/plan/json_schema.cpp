@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "plan/file_options.hpp"
+
 namespace fulmar {
 namespace {
 
@@ -147,34 +149,33 @@ ordered_json operator_step(const Operator& op) {
   return schema;
 }
 
-ordered_json read_step() {
-  const ordered_json band{{"type", "integer"}, {"minimum", 1}};
-  ordered_json bands = one_or_more(band, "Bands to read, from 1; all of them where this is absent.");
-  bands["anyOf"].push_back(
-      {{"type", "string"}, {"pattern", "^[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*$"}});
-  return step({{"read", {{"description", "A raster that GDAL opens."}, {"type", "string"}, {"minLength", 1}}},
-               {"band", std::move(bands)},
-               {"time-range",
-                scalar("The dates to read: START/END in ISO 8601, either end a date, a moment or .., or one date.")},
-               {"unit", scalar("The unit of the values, where the file does not say it: dB, 1, DN...")},
-               {"with", one_or_more({{"anyOf", {{{"type", "string"}, {"minLength", 1}}, reference("input")}}},
-                                    "Rasters on the same grid whose bands follow: files, or pipelines.")},
-               {"layer", scalar("The variable, where a file holds several; or several variables, with commas.")},
-               {"oo", key_value("GDAL open options.")}},
-              {"read"});
+ordered_json file_option(const FileOption& option) {
+  const std::string words{option.words};
+  switch (option.form) {
+    case FileOption::Form::pair:
+      return key_value(words);
+    case FileOption::Form::flag:
+      return {{"description", words}, {"type", "boolean"}};
+    case FileOption::Form::rasters:
+      return one_or_more({{"anyOf", {{{"type", "string"}, {"minLength", 1}}, reference("input")}}}, words);
+    case FileOption::Form::bands: {
+      ordered_json bands = one_or_more({{"type", "integer"}, {"minimum", 1}}, words);
+      bands["anyOf"].push_back(
+          {{"type", "string"}, {"pattern", "^[1-9][0-9]*(-[1-9][0-9]*)?(,[1-9][0-9]*(-[1-9][0-9]*)?)*$"}});
+      return bands;
+    }
+    case FileOption::Form::text:
+      break;
+  }
+  return scalar(words);
 }
 
-ordered_json write_step() {
-  return step(
-      {{"write", {{"description", "A product; its extension tells its format."}, {"type", "string"}, {"minLength", 1}}},
-       {"of", scalar("GDAL driver, where the extension does not tell.")},
-       {"co", key_value("GDAL creation options.")},
-       {"lco", key_value("GDAL layer creation options.")},
-       {"layer", scalar("Name of the layer in a vector file.")},
-       {"values", scalar("Outputs to write as bands, by name, with commas; the first output where this is absent.")},
-       {"overwrite", {{"description", "Replace a file that exists."}, {"type", "boolean"}}},
-       {"stac", {{"description", "Write a STAC Item beside it, as NAME.stac.json."}, {"type", "boolean"}}}},
-      {"write"});
+/// A step that reads or writes: the file's name, and the options there are.
+ordered_json file_step(const char* verb, const char* description, bool write) {
+  ordered_json properties{{verb, {{"description", description}, {"type", "string"}, {"minLength", 1}}}};
+  for (const FileOption& option : file_option_table())
+    if (write ? option.write : option.read) properties[std::string{option.name}] = file_option(option);
+  return step(std::move(properties), {verb});
 }
 
 ordered_json branch_step() { return step({{"branch", reference("branch")}}, {"branch"}); }
@@ -207,8 +208,8 @@ std::string json_schema(const Registry& registry) {
   definitions["first"] = {{"anyOf", {reference("read"), reference("apply")}}};
   definitions["later"] = {{"anyOf", {reference("apply"), reference("branch_step"), reference("write")}}};
   definitions["apply"] = {{"anyOf", std::move(operators)}};
-  definitions["read"] = read_step();
-  definitions["write"] = write_step();
+  definitions["read"] = file_step("read", "A raster that GDAL opens.", false);
+  definitions["write"] = file_step("write", "A product; its extension tells its format.", true);
   definitions["branch_step"] = branch_step();
   for (const auto& [name, op] : registry.operators()) definitions["operator." + name] = operator_step(op);
 

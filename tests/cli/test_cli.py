@@ -263,13 +263,17 @@ def test_branches_and_the_report(folder):
 
 def test_a_table_is_printed(folder, monkeypatch):
     """The product `-` has the bytes of a file, and the report goes elsewhere."""
-    for text in ("scene.tif ! stats", SHIPS.rsplit(" ! ", 1)[0], "scene.tif ! linear ! cfar ! objects ! filter 'area > 5000'"):
+    for text, word in (("scene.tif ! stats", "table"), (SHIPS.rsplit(" ! ", 1)[0], "objects"),
+                       ("scene.tif ! linear ! cfar ! objects ! filter 'area > 5000'", "table")):
         assert fulmar("run", f"{text} ! x.csv", "--overwrite").code == 0
         done = fulmar("run", f"{text} ! -")
-        assert (done.code, done.err) == (0, "") and done.out == Path("x.csv").read_text() and "," in done.out
-        assert fulmar("run", "-q", *text.split("'")[0].split(), *text.split("'")[1:2], "!", "-").out == done.out
+        assert done.code == 0 and done.out == Path("x.csv").read_text() and "," in done.out
+        assert done.err.split()[-3::2] == [word, "-"] and int(done.err.split()[-2]) == len(done.out.splitlines()) - 1
+        quiet = fulmar("run", "-q", *text.split("'")[0].split(), *text.split("'")[1:2], "!", "-")
+        assert (quiet.out, quiet.err) == (done.out, "")
     done = fulmar("run", "scene.tif ! linear ! [ b.tif ] ! stats ! -")
-    assert done.code == 0 and len(done.out.splitlines()) == 2 and done.err.split()[-1] == "b.tif"
+    assert done.code == 0 and len(done.out.splitlines()) == 2
+    assert [line.split()[-1] for line in done.err.splitlines()] == ["product", "b.tif", "-"]
     done = fulmar("run", "--json", "scene.tif ! stats ! -")
     assert done.out.startswith("n,") and json.loads(done.err)["products"] == [{"path": "-", "kind": "features", "rows": 1}]
     assert json.loads(fulmar("explain", "--json", "scene.tif ! stats ! -").out)
