@@ -49,30 +49,36 @@ std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& n
 
 }  // namespace
 
+std::string why_on_host(const Graph& graph, const Node& node) {
+  const fulmar_operator& table = node.op->table();
+  if (node.round >= 0) {
+    constexpr std::size_t member = offsetof(fulmar_operator, step_cuda) + sizeof(fulmar_operator::step_cuda);
+    if (!node.op->has(member) || table.step_cuda == nullptr) return node.op->name() + " reduces on the host alone";
+    if (state_bytes(node, graph.grid) > most_state)
+      return "the states of " + node.op->name() + " are too large for a card";
+  } else if (table.run_cuda == nullptr) {
+    return node.op->name() + " has no device twin";
+  }
+  std::size_t planes = 0;
+  for (const fulmar_view& v : node.views) planes += v.kind == FULMAR_VIEW_BANDS ? node.bands : 1;
+  if (planes > most_device_inputs || node.outputs.size() > most_device_outputs)
+    return node.op->name() + " has more bands than a kernel takes";
+  return "";
+}
+
 std::string why_on_host(const Graph& graph, const Stage& stage) {
   bool works = false;
   for (const int n : stage.nodes) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
     if (node.op == nullptr) continue;
     works = true;
-    const fulmar_operator& table = node.op->table();
-    if (node.round >= 0) {
-      constexpr std::size_t member = offsetof(fulmar_operator, step_cuda) + sizeof(fulmar_operator::step_cuda);
-      if (!node.op->has(member) || table.step_cuda == nullptr) return node.op->name() + " reduces on the host alone";
-      if (state_bytes(node, graph.grid) > most_state)
-        return "the states of " + node.op->name() + " are too large for a card";
-      // Beyond the seam, blocks are not in the order in which steps on a card go through them.
-      if (graph.grid.wraps && stage.beyond.x > 0)
-        return node.op->name() + " reduces a raster that goes round the earth";
-    } else if (table.run_cuda == nullptr) {
-      return node.op->name() + " has no device twin";
-    }
-    std::size_t planes = 0;
-    for (const fulmar_view& v : node.views) planes += v.kind == FULMAR_VIEW_BANDS ? node.bands : 1;
-    if (planes > most_device_inputs || node.outputs.size() > most_device_outputs)
-      return node.op->name() + " has more bands than a kernel takes";
+    if (std::string why = why_on_host(graph, node); !why.empty()) return why;
+    // Beyond the seam, blocks are not in the order in which steps on a card go through them.
+    if (node.round >= 0 && graph.grid.wraps && stage.beyond.x > 0)
+      return node.op->name() + " reduces a raster that goes round the earth";
   }
-  return works ? "" : "nothing is computed";
+  if (!works) return "nothing is computed";
+  return stage.device ? "" : "fewer bytes cross so";
 }
 
 bool needed_on_host(const Graph& graph, const Plan& plan, Edge edge) {

@@ -17,8 +17,16 @@ inline constexpr std::int64_t most_summary = std::int64_t{1} << 20;
 /// Bytes of one block's state at most; operators with larger ones reduce on the host.
 inline constexpr std::int64_t most_state = std::int64_t{1} << 20;
 
-/// Why a stage works on the host; empty where it can work on a card.
+/// Why an operator works on the host; empty where it can work on a card.
+std::string why_on_host(const Graph& graph, const Node& node);
+/// Why a stage works on the host; empty where it is placed on a card and can work there.
 std::string why_on_host(const Graph& graph, const Stage& stage);
+
+/// Where a node works.
+enum class Side : char { host, card };
+/// The side of every node of a pass: what can work on a card does, but for cellwise operators next to one that cannot;
+/// of those as many go to the host as make the fewest bytes cross. Sources count as on the host.
+std::vector<Side> place_nodes(const Graph& graph);
 /// True if what the node makes is used by a product, or by a stage on the host.
 bool needed_on_host(const Graph& graph, const Plan& plan, Edge edge);
 /// Rows beyond the raster that any node is computed for.

@@ -17,19 +17,20 @@ constexpr std::int64_t process_bytes = 104 * mebi;
 /// What is set aside for features at least.
 constexpr std::int64_t least_features = 64 * mebi;
 
-/// The stages, from the nodes' own halos.
-std::vector<Stage> make_stages(const Graph& graph) {
+/// The stages, from the nodes' own halos and from their sides: no stage works on both.
+std::vector<Stage> make_stages(const Graph& graph, const std::vector<Side>& sides) {
   const std::size_t count = graph.nodes.size();
+  const auto is_source = [&](std::size_t n) { return graph.nodes[n].source >= 0; };
   std::vector<int> stage_of(count, 0);
   std::vector<char> blocked(count, 0);  // in its stage, it comes after a node that works in whole blocks
-  int last = 0;
   for (std::size_t n = 0; n < count; ++n) {
     const Node& node = graph.nodes[n];
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
       if (!node.inputs[i].connected()) continue;
       const auto m = static_cast<std::size_t>(node.inputs[i].node);
       const bool around = !(node.halo(i, graph.grid) == Halo{});
-      stage_of[n] = std::max(stage_of[n], stage_of[m] + (around && blocked[m] != 0 ? 1 : 0));
+      const bool crosses = !is_source(m) && sides[m] != sides[n];
+      stage_of[n] = std::max(stage_of[n], stage_of[m] + ((around && blocked[m] != 0) || crosses ? 1 : 0));
     }
     bool after = node.anchored();
     for (const Edge& e : node.inputs)
@@ -37,15 +38,23 @@ std::vector<Stage> make_stages(const Graph& graph) {
         after |=
             blocked[static_cast<std::size_t>(e.node)] != 0 && stage_of[static_cast<std::size_t>(e.node)] == stage_of[n];
     blocked[n] = after ? 1 : 0;
-    last = std::max(last, stage_of[n]);
   }
+  // What works beside each other on both sides is two stages. Sources are read where they are needed.
+  std::set<std::pair<int, Side>> kinds;
+  for (std::size_t n = 0; n < count; ++n)
+    if (!is_source(n)) kinds.emplace(stage_of[n], sides[n]);
+  if (kinds.empty()) kinds.emplace(0, Side::host);
+  for (std::size_t n = 0; n < count; ++n)
+    stage_of[n] =
+        is_source(n) ? 0 : static_cast<int>(std::distance(kinds.begin(), kinds.find({stage_of[n], sides[n]})));
 
-  std::vector<Stage> stages(static_cast<std::size_t>(last) + 1);
+  std::vector<Stage> stages(kinds.size());
+  for (auto [stage, kind] = std::pair{stages.begin(), kinds.begin()}; stage != stages.end(); ++stage, ++kind)
+    stage->device = kind->second == Side::card;
   const auto keep = [&](Edge e) {
     auto& results = stages[static_cast<std::size_t>(stage_of[static_cast<std::size_t>(e.node)])].results;
     if (std::find(results.begin(), results.end(), e) == results.end()) results.push_back(e);
   };
-  const auto is_source = [&](int n) { return graph.nodes[static_cast<std::size_t>(n)].source >= 0; };
   for (const Product& p : graph.products)
     for (const Edge& e : p.bands) keep(e);
   // A source is read again in every stage that uses it; anything else that crosses stages is kept for the tile.
@@ -56,7 +65,7 @@ std::vector<Stage> make_stages(const Graph& graph) {
     if (node.op != nullptr) members[s].insert(static_cast<int>(n));
     for (const Edge& e : node.inputs) {
       if (!e.connected()) continue;
-      if (is_source(e.node))
+      if (is_source(static_cast<std::size_t>(e.node)))
         members[s].insert(e.node);
       else if (static_cast<std::size_t>(stage_of[static_cast<std::size_t>(e.node)]) != s)
         keep(e);
@@ -374,10 +383,10 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
     fail(Errc::device, "no CUDA device is at hand; --backend cpu, or auto, runs everything on the processor");
   plan.threads =
       budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  plan.stages = make_stages(graph);
+  plan.stages = make_stages(
+      graph, plan.backend == Backend::cuda ? place_nodes(graph) : std::vector<Side>(graph.nodes.size(), Side::host));
   shrink_blocks(graph, plan.stages);
-  if (plan.backend == Backend::cuda)
-    for (Stage& stage : plan.stages) stage.device = why_on_host(graph, stage).empty();
+  for (Stage& stage : plan.stages) stage.device = stage.device && why_on_host(graph, stage).empty();
   plan.sources = make_sources(graph, plan.stages);
   plan.held_bytes = budget.held;
   plan.process_bytes = process_bytes + budget.held;

@@ -208,5 +208,72 @@ TEST(Plan, CudaIsRefusedWhereThereIsNone) {
   EXPECT_EQ(make_plan(g, b).backend, Backend::reference);
 }
 
+/// Where the nodes of a chain stand: operators by stage, "card: median | host: still".
+std::string placed(const std::string& text, DType type = DType::f32) {
+  const auto some_kernels = [](const void*, const fulmar_call*, void*, fulmar_error*) -> int { return 0; };
+  static std::vector<fulmar_operator> tables;
+  static std::vector<std::string> schemas;
+  static const Registry made = [&] {
+    Registry r;
+    std::vector<const fulmar_operator*> operators;
+    tables.reserve(8), schemas.reserve(8);
+    for (const char* name : {"median", "linear", "decibel", "expression", "cfar", "mask"}) {
+      tables.push_back(registry().find(name)->table());
+      tables.back().run_cuda = some_kernels;
+      operators.push_back(&tables.back());
+    }
+    for (const auto& [name, like] : {std::pair{"still", "linear"}, {"still_median", "median"}}) {
+      tables.push_back(registry().find(like)->table());
+      std::string schema = tables.back().schema;
+      schemas.push_back(schema.replace(schema.find(like), std::string_view{like}.size(), name));
+      tables.back().schema = schemas.back().c_str();
+      tables.back().run_cuda = nullptr;
+      operators.push_back(&tables.back());
+    }
+    r.add({sizeof(fulmar_plugin), FULMAR_ABI_MAJOR, FULMAR_ABI_MINOR, "placed", "1", "", "", "",
+           static_cast<std::uint32_t>(operators.size()), operators.data()});
+    return r;
+  }();
+  MemoryIo io;
+  io.rasters["in.tif"] = std::make_shared<Promised>("in.tif", grid_of(900, 700, 10), type, Window{0, 0, 64, 64}, "dB");
+  const Graph graph = make_graph(parse_text(text), text, made, io, 1);
+  Budget b = budget(512, 1);
+  b.backend = Backend::cuda, b.device_memory = std::int64_t{1} << 30;
+  const Plan plan = make_plan(graph, b);
+  std::string words;
+  for (const Stage& stage : plan.stages) {
+    words += (words.empty() ? "" : " | ") + std::string{stage.device ? "card:" : "host:"};
+    for (const int n : stage.nodes)
+      if (const auto* op = graph.nodes[static_cast<std::size_t>(n)].op) words += " " + op->name();
+  }
+  const std::string told = explain(graph, plan);
+  EXPECT_EQ(told.find("fewer bytes cross so") != std::string::npos, words.find("host: expression") != std::string::npos)
+      << told;
+  return words;
+}
+
+TEST(Placement, AnOperatorWithoutATwinWorksOnTheHostAmidAChain) {
+  EXPECT_EQ(placed("in.tif ! median --window 3px ! median --window 5px ! out.tif"), "card: median median");
+  EXPECT_EQ(placed("in.tif ! median --window 3px ! still ! median --window 5px ! out.tif"),
+            "card: median | host: still | card: median");
+  EXPECT_EQ(placed("in.tif ! median --window 3px ! still_median ! median --window 5px ! out.tif"),
+            "card: median | host: still_median | card: median");
+  EXPECT_EQ(placed("in.tif ! still ! decibel ! out.tif"), "host: still decibel") << "nothing is won on the card";
+}
+
+TEST(Placement, TheCutLiesWhereFewestBytesCross) {
+  // Without linear on the card, nothing goes up that comes down again.
+  EXPECT_EQ(placed("in.tif ! linear ! still_median ! median --window 3px ! out.tif"),
+            "host: linear still_median | card: median");
+  EXPECT_EQ(placed("in.tif ! linear ! median --window 3px ! out.tif"), "card: linear median");
+  // It crosses as f32 before decibel or after it: what can be on the card is.
+  EXPECT_EQ(placed("in.tif ! still_median ! linear ! median --window 3px ! out.tif"),
+            "host: still_median | card: linear median");
+  // Both branches end on the host: what joins them is there too.
+  EXPECT_EQ(placed("in.tif --with [ in.tif ! still_median ] --with [ in.tif ! median --window 3px ] ! expression 'b2 + "
+                   "b3' ! out.tif"),
+            "host: still_median | card: median | host: expression");
+}
+
 }  // namespace
 }  // namespace fulmar::test

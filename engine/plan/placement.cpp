@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <numeric>
+
+#include "plan/device_plan.hpp"
+
+namespace fulmar {
+namespace {
+
+/// More nodes than this, whose side is open, are not tried in every combination: they stay on the card.
+constexpr std::size_t most_tried = 12;
+
+/// Cheap enough that its side may be chosen by what crosses: one cell is made of one cell.
+bool is_cellwise(const Node& node) {
+  return node.op != nullptr && node.round < 0 && !node.labels() && !node.reduces() &&
+         std::all_of(node.views.begin(), node.views.end(),
+                     [](const fulmar_view& v) { return v.kind == FULMAR_VIEW_CELL || v.kind == FULMAR_VIEW_BANDS; });
+}
+
+/// Bytes a cell that cross between host and card: every value once in each direction in which it is needed. Sources and
+/// products are on the host.
+std::int64_t crossing(const Graph& graph, const std::vector<Side>& sides) {
+  std::int64_t bytes = 0;
+  for (std::size_t m = 0; m < graph.nodes.size(); ++m) {
+    const Node& node = graph.nodes[m];
+    for (std::size_t k = 0; k < node.outputs.size(); ++k) {
+      const Edge edge{static_cast<int>(m), static_cast<int>(k)};
+      bool host = std::any_of(graph.products.begin(), graph.products.end(), [&](const Product& p) {
+        return std::find(p.bands.begin(), p.bands.end(), edge) != p.bands.end();
+      });
+      bool card = false;
+      for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+        const auto& inputs = graph.nodes[n].inputs;
+        if (graph.nodes[n].op == nullptr || std::find(inputs.begin(), inputs.end(), edge) == inputs.end()) continue;
+        (sides[n] == Side::card ? card : host) = true;
+      }
+      const bool made_on_card = node.op != nullptr && sides[m] == Side::card;
+      DType type = node.outputs[k].type;
+      if (node.op == nullptr && !graph.sources[static_cast<std::size_t>(node.source)]->computed())
+        type = graph.sources[static_cast<std::size_t>(node.source)]->bands()[static_cast<std::size_t>(node.band)].dtype;
+      if (made_on_card ? host : card) bytes += static_cast<std::int64_t>(size_of(type));
+    }
+  }
+  return bytes;
+}
+
+/// Nodes whose side is open: cellwise ones that hang together with a node that must be on the host through such nodes
+/// alone.
+std::vector<std::size_t> open_nodes(const Graph& graph, const std::vector<Side>& sides) {
+  std::vector<char> open(graph.nodes.size(), 0);
+  const auto may = [&](std::size_t n) { return sides[n] == Side::card && is_cellwise(graph.nodes[n]); };
+  for (bool more = true; more;) {
+    more = false;
+    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+      if (graph.nodes[n].op == nullptr) continue;
+      for (const Edge& e : graph.nodes[n].inputs) {
+        if (!e.connected()) continue;
+        const auto m = static_cast<std::size_t>(e.node);
+        if (graph.nodes[m].op == nullptr) continue;
+        const auto touch = [&](std::size_t a, std::size_t b) {
+          if (open[a] == 0 && may(a) && (open[b] != 0 || sides[b] == Side::host)) open[a] = 1, more = true;
+        };
+        touch(n, m), touch(m, n);
+      }
+    }
+  }
+  std::vector<std::size_t> found;
+  for (std::size_t n = 0; n < open.size(); ++n)
+    if (open[n] != 0) found.push_back(n);
+  return found;
+}
+
+}  // namespace
+
+std::vector<Side> place_nodes(const Graph& graph) {
+  std::vector<Side> sides(graph.nodes.size(), Side::host);
+  for (std::size_t n = 0; n < sides.size(); ++n)
+    if (graph.nodes[n].op != nullptr && why_on_host(graph, graph.nodes[n]).empty()) sides[n] = Side::card;
+
+  const auto open = open_nodes(graph, sides);
+  if (open.empty() || open.size() > most_tried) return sides;
+  std::int64_t least = crossing(graph, sides);
+  std::vector<Side> best = sides;
+  // In the order of how few go to the host, so that of equals the one with most on the card stays.
+  std::vector<std::size_t> choices((std::size_t{1} << open.size()) - 1);
+  std::iota(choices.begin(), choices.end(), 1);
+  std::stable_sort(choices.begin(), choices.end(),
+                   [](std::size_t a, std::size_t b) { return std::popcount(a) < std::popcount(b); });
+  for (const std::size_t choice : choices) {
+    std::vector<Side> tried = sides;
+    for (std::size_t i = 0; i < open.size(); ++i)
+      if ((choice >> i & 1) != 0) tried[open[i]] = Side::host;
+    if (const std::int64_t bytes = crossing(graph, tried); bytes < least) least = bytes, best = std::move(tried);
+  }
+  return best;
+}
+
+}  // namespace fulmar
