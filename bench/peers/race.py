@@ -89,8 +89,8 @@ def copy_of(source, path, cells, kind, nodata=None):
     made.FlushCache()
 
 
-def differ(ours, theirs, tolerance, margin=0, allowed=0.0, gap=None):
-    """Compares two rasters away from the edges, gaps too; returns the largest difference and the share beyond tolerance."""
+def differ(ours, theirs, tolerance, margin=0, allowed=0.0, gap=None, turn=None):
+    """Compares two rasters away from the edges, gaps too; angles round a full turn. Tells the largest difference."""
     import numpy as np
     from osgeo import gdal
     a, b = gdal.Open(ours), gdal.Open(theirs)
@@ -106,6 +106,8 @@ def differ(ours, theirs, tolerance, margin=0, allowed=0.0, gap=None):
         missing = np.isnan(p)
         wrong += int((missing != np.isnan(q)).sum())
         off = np.abs(p - q)[~missing & ~np.isnan(q)]
+        if turn is not None:
+            off = np.minimum(off, turn - off)
         wrong += int((off > tolerance).sum())
         worst = max(worst, float(off.max(initial=0)))
         cells += p.size

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against gdaldem, GRASS and SAGA: slope and hillshade of the same terrain model, file to file.
+"""Fulmar against gdaldem, GRASS and SAGA: slope, hillshade and more of the same terrain model, file to file.
 
-usage: peers/terrain.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only slope,hillshade]
+usage: peers/terrain.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N]
+                        [--only slope,hillshade,aspect,tri,tpi,roughness]
 
 gdaldem knows one thread, and writes hillshades as bytes where we write f32: four times the bytes, against us. GRASS (apt-get
 install grass-core) and SAGA (apt-get install saga) are compared where they are installed, slope only: GRASS in a location of
@@ -51,20 +52,23 @@ def others(measure, scene, out, threads):
     return commands
 
 
-def job(measure, tolerance, allowed, gap):
+def job(measure, tolerance, allowed, gap, mode=None):
     def work(options, folder, race):
         scene = dem(options, folder)
         out = {who: os.path.join(folder, f"{measure}_{who}.tif") for who in ("fulmar", "gdaldem", "grass", "saga_cmd")}
         race.run(measure, f"{scene} ! terrain --measure {measure} ! {out['fulmar']} --co COMPRESS=NONE",
-                 {"gdaldem": ["gdaldem", measure, scene, out["gdaldem"], "-q"],
+                 {"gdaldem": ["gdaldem", *(mode or measure).split(), scene, out["gdaldem"], "-q"],
                   **others(measure, scene, out, options.threads)},
                  lambda name: differ(out["fulmar"], out[name], tolerance, 1, 1e-3 if name == "saga_cmd" else allowed,
-                                     -99999 if name == "saga_cmd" else gap))
+                                     -99999 if name == "saga_cmd" else gap, 360 if measure == "aspect" else None))
     return work
 
 
-# gdaldem divides differences in f32: an angle is good to 1e-3 degrees, a grey level to one, in few cells.
-JOBS = {"slope": job("slope", 1e-3, 0, -9999), "hillshade": job("hillshade", 0, 1e-4, 0)}
+# gdaldem divides differences in f32: an angle is good to 1e-3 degrees, a grey level to one, in few cells; an aspect to
+# less where it is hardly steep.
+JOBS = {"slope": job("slope", 1e-3, 0, -9999), "hillshade": job("hillshade", 0, 1e-4, 0),
+        "aspect": job("aspect", 1e-2, 1e-3, -9999), "tri": job("tri", 2e-3, 0, -9999, "TRI -alg Riley"),
+        "tpi": job("tpi", 2e-3, 0, -9999, "TPI"), "roughness": job("roughness", 1e-3, 0, -9999)}
 
 if __name__ == "__main__":
     start(__doc__, JOBS)

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against GDAL and NumPy: count, mean and deviation of a raster within polygons, to a table.
+"""Fulmar against GDAL and NumPy, Orfeo ToolBox and GRASS: count, mean and deviation of a raster within polygons, to a table.
 
 usage: peers/zonal.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N]
 
 The peer draws numbers of zones with GDAL's rasterize, into memory, and sums by number with numpy.bincount, in strips.
-Fulmar's rows have extremes, range and more besides.
+Fulmar's rows have extremes, range and more besides. otbcli_ZonalStatistics (its counts are of missing cells too, its deviation of n - 1) and
+GRASS (v.to.rast, r.univar, in a location of its own) are compared where they are installed, their start counted.
 """
 import os
+import shutil
 
 from race import aside, create, needs, start
 
@@ -19,10 +21,10 @@ def make(scene, zones, size):
     import numpy as np
     from osgeo import gdal, ogr
     rng = np.random.default_rng(1)
-    made = create(scene, size, size, gdal.GDT_Float32, nodata=float("nan"))
+    made = create(scene, size, size, gdal.GDT_Float32, nodata=-9999)
     for y in range(0, size, 512):
         cells = rng.normal(0.4, 0.2, (min(512, size - y), size)).astype(np.float32)
-        cells[rng.random(cells.shape, np.float32) < 0.02] = np.nan
+        cells[rng.random(cells.shape, np.float32) < 0.02] = -9999
         made.GetRasterBand(1).WriteArray(cells, 0, y)
     file = gdal.GetDriverByName("GPKG").Create(zones, 0, 0, 0, gdal.GDT_Unknown)
     layer = file.CreateLayer("zones", made.GetSpatialRef(), ogr.wkbPolygon)
@@ -56,7 +58,7 @@ def bincount(scene, zones, target):
     for y in range(0, height, 256):
         rows = min(256, height - y)
         v, z = (d.ReadAsArray(0, y, width, rows).ravel() for d in (values, drawn))
-        there = ~np.isnan(v)
+        there = v != -9999
         z, v = z[there], v[there].astype(np.float64)
         count += np.bincount(z, minlength=n)
         total += np.bincount(z, v, n)
@@ -68,28 +70,69 @@ def bincount(scene, zones, target):
     np.savetxt(target, np.c_[at, count[at], mean[at], std[at]], "%d,%d,%.9g,%.9g", header="zone_id,n,mean,std", comments="")
 
 
-def check(ours, theirs):
+def otb_table(folder):
+    """Orfeo ToolBox's features, as the others' table."""
     import csv
+
+    from osgeo import ogr
+    layer = ogr.Open(os.path.join(folder, "zonal_otb.shp"))
+    with open(os.path.join(folder, "zonal_otb.csv"), "w") as out:
+        table = csv.writer(out)
+        table.writerow(["zone_id", "n", "mean", "std"])
+        for f in layer.GetLayer(0):
+            table.writerow([f["zone_id"], int(f["count"]), f["mean_0"], f["stdev_0"]])
+
+
+def grass_table(folder):
+    import csv
+    with open(os.path.join(folder, "zonal_grass.txt")) as file, open(os.path.join(folder, "zonal_grass.csv"), "w") as out:
+        table = csv.writer(out)
+        table.writerow(["zone_id", "n", "mean", "std"])
+        for row in csv.DictReader(file, delimiter="|"):
+            table.writerow([row["zone"], row["non_null_cells"], row["mean"], row["stddev"]])
+
+
+def toolboxes(options, folder, scene, zones):
+    grass = (f"r.external -o --q input={scene} output=v && g.region raster=v && v.in.ogr -o --q input={zones} output=z && "
+             "v.to.rast --q input=z output=z use=attr attribute_column=zone_id && "
+             f"r.univar -t --q map=v zones=z separator=pipe > {folder}/zonal_grass.txt")
+    commands = {"otb": ["env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_ZonalStatistics", "-in", scene,
+                        "-inbv", "-9999", "-inzone.vector.in", zones, "-out.vector.filename", f"{folder}/zonal_otb.shp", "-progress", "0"],
+                "grass": ["sh", "-c", f"grass --tmp-location {scene} --exec sh -c '{grass}' > /dev/null 2>&1"]}
+    for name, program in (("otb", "otbcli_ZonalStatistics"), ("grass", "grass")):
+        if shutil.which(program) is None:
+            print(f"{program} is not installed", flush=True)
+            del commands[name]
+    return commands
+
+
+def check(ours, theirs, who, folder):
+    import csv
+    if who in ("otb", "grass"):
+        {"otb": otb_table, "grass": grass_table}[who](folder)
+    ddof = 1 if who == "otb" else 0
 
     import numpy as np
     csv.field_size_limit(1 << 30)  # outlines
     rows = [sorted(csv.DictReader(open(p)), key=lambda row: int(row["zone_id"])) for p in (ours, theirs)]
     a, b = ({n: np.array([float(row[n]) for row in t]) for n in ("zone_id", "n", "mean", "std")} for t in rows)
-    if not np.array_equal(a["zone_id"], b["zone_id"]) or not np.array_equal(a["n"], b["n"]):
+    a["std"] = a["std"] * np.sqrt(a["n"] / (a["n"] - ddof))
+    if not np.array_equal(a["zone_id"], b["zone_id"]) or not (who != "otb" and not np.array_equal(a["n"], b["n"])):
         raise SystemExit("zones or counts differ; nothing is timed")
     off = max(float(np.abs(a[n] - b[n]).max()) for n in ("mean", "std"))
     if off > 1e-6:
         raise SystemExit(f"means or deviations differ by {off}; nothing is timed")
-    return f"{len(rows[0])} zones, all counts equal, means and deviations within {off:.1g}"
+    return f"{len(rows[0])} zones, counts equal, means and deviations within {off:.1g}"
 
 
 def zonal(options, folder, race):
     scene, zones = os.path.join(folder, f"values_{options.size}.tif"), os.path.join(folder, f"zones_{options.size}.gpkg")
     if not os.path.exists(zones):
         aside(make, scene, zones, options.size)
-    ours, theirs = (os.path.join(folder, f"zonal_{who}.csv") for who in ("fulmar", "numpy"))
-    race.run("zonal", f"{scene} ! zonal --zones {zones} ! {ours}", {"bincount": race.peer("bincount", scene, zones, theirs)},
-             lambda who: check(ours, theirs))
+    out = {who: os.path.join(folder, f"zonal_{who}.csv") for who in ("fulmar", "bincount", "otb", "grass")}
+    race.run("zonal", f"{scene} ! zonal --zones {zones} ! {out['fulmar']}",
+             {"bincount": race.peer("bincount", scene, zones, out["bincount"]), **toolboxes(options, folder, scene, zones)},
+             lambda who: check(out["fulmar"], out[who], who, folder))
 
 
 if __name__ == "__main__":
