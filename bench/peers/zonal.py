@@ -117,7 +117,7 @@ def check(ours, theirs, who, folder):
     rows = [sorted(csv.DictReader(open(p)), key=lambda row: int(row["zone_id"])) for p in (ours, theirs)]
     a, b = ({n: np.array([float(row[n]) for row in t]) for n in ("zone_id", "n", "mean", "std")} for t in rows)
     a["std"] = a["std"] * np.sqrt(a["n"] / (a["n"] - ddof))
-    if not np.array_equal(a["zone_id"], b["zone_id"]) or not (who != "otb" and not np.array_equal(a["n"], b["n"])):
+    if not np.array_equal(a["zone_id"], b["zone_id"]) or (who != "otb" and not np.array_equal(a["n"], b["n"])):
         raise SystemExit("zones or counts differ; nothing is timed")
     off = max(float(np.abs(a[n] - b[n]).max()) for n in ("mean", "std"))
     if off > 1e-6:
