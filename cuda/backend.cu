@@ -7,6 +7,7 @@
 #include "cuda/backend.hpp"
 #include "cuda/planes.cuh"
 #include "cuda/status.hpp"
+#include "cuda/warp.hpp"
 
 namespace fulmar::cuda {
 
@@ -118,6 +119,24 @@ class Lane final : public DeviceLane {
           [&](dim3 blocks) { row_distances<<<blocks, threads, 0, stream_>>>(cells, rx, ry, scratch); });
     start(to.width, to.height,
           [&](dim3 blocks) { near_rows<<<blocks, threads, 0, stream_>>>(scratch, rx, ry, ground, reach, to); });
+  }
+
+  void look(const WarpCells& warp, SquareNeed* needs) override {
+    choose(device_);
+    start_look(warp, needs, stream_);
+  }
+  void warp(const WarpCells& warp) override {
+    choose(device_);
+    start_warp(warp, stream_);
+  }
+  void complete(const fulmar_plane& from, const fulmar_plane& to) override {
+    start(to.width, to.height, [&](dim3 blocks) { complete_cells<<<blocks, threads, 0, stream_>>>(from, to); });
+  }
+  void pack(const void* from, std::int64_t bytes, const std::uint32_t* places, std::int64_t count, void* to) override {
+    start(bytes / 8, count, [&](dim3 blocks) {
+      pack_pieces<<<blocks, threads, 0, stream_>>>(static_cast<const std::uint64_t*>(from), bytes / 8, places, count,
+                                                   static_cast<std::uint64_t*>(to));
+    });
   }
 
   void wait() override {

@@ -149,6 +149,10 @@ void start_packed(const F& f, const fulmar_call& call, cudaStream_t stream) {
   check(cudaGetLastError(), "the launch of a kernel");
 }
 
+inline Round round_of(const fulmar_round& r) {
+  return {r.index, r.inputs, r.summary, r.summary_count, r.width, r.height};
+}
+
 /// Puts the steps of all blocks of a window into the stream.
 template <class Op, class S>
 void start_steps(const Op& op, const fulmar_round& round, const fulmar_call& call, void* states,
@@ -158,10 +162,33 @@ void start_steps(const Op& op, const fulmar_round& round, const fulmar_call& cal
   const std::int64_t across = blocks_for(window.width, block_width);
   const std::int64_t blocks = across * blocks_for(window.y % block_height + window.height, block_height);
   each_block<Op, S><<<blocks_for(blocks, step_threads), step_threads, 0, stream>>>(
-      op, by_value(call),
-      Round{round.index, round.inputs, round.summary, round.summary_count, round.width, round.height},
-      static_cast<char*>(states), static_cast<std::int64_t>(state_bytes), across, blocks);
+      op, by_value(call), round_of(round), static_cast<char*>(states), static_cast<std::int64_t>(state_bytes), across,
+      blocks);
   check(cudaGetLastError(), "the launch of a kernel");
+}
+
+/// An operator whose merge() is for the device too says so: `static constexpr bool merges_on_card = true`.
+template <class Op>
+void add_merges(fulmar_operator& table) {
+  if constexpr (requires { requires Op::merges_on_card; })
+    table.merge_cuda = [](const void* params, const fulmar_round* round, const std::uint32_t* pairs,
+                          std::uint64_t count, void* states, std::uint64_t state_bytes, void* stream,
+                          fulmar_error* error) -> int {
+      try {
+        if (count == 0) return 0;
+        Op op;
+        op.params = *static_cast<const typename Op::Params*>(params);
+        const auto pairs_of = static_cast<std::int64_t>(count);
+        each_pair<Op><<<blocks_for(pairs_of, step_threads), step_threads, 0, static_cast<cudaStream_t>(stream)>>>(
+            op, round_of(*round), pairs, pairs_of, static_cast<char*>(states), static_cast<std::int64_t>(state_bytes));
+        check(cudaGetLastError(), "the launch of a kernel");
+        return 0;
+      } catch (...) {
+        return op::tell(error);
+      }
+    };
+  else
+    (void)table;
 }
 
 template <class Op>
@@ -182,6 +209,7 @@ void add_steps(fulmar_operator& table) {
     };
   else
     (void)table;
+  if constexpr (S::fits) add_merges<Op>(table);
 }
 
 /// Adds the device side to an operator's table.

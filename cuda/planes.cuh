@@ -58,6 +58,20 @@ static __global__ void flags_to_floats(fulmar_plane from, fulmar_plane to) {
   cell<float>(to, at) = is_missing(v) ? missing<float> : static_cast<float>(v);
 }
 
+static __global__ void complete_cells(fulmar_plane from, fulmar_plane to) {
+  const Place at = place();
+  if (at.x >= to.width || at.y >= to.height) return;
+  float& v = cell<float>(to, at);
+  if (is_missing(v)) v = cell<float>(from, at);
+}
+
+/// Pieces of `words` words, one beside the other.
+static __global__ void pack_pieces(const std::uint64_t* from, std::int64_t words, const std::uint32_t* places,
+                                   std::int64_t count, std::uint64_t* to) {
+  const Place at = place();
+  if (at.x < words && at.y < count) to[at.y * words + at.x] = from[places[at.y] * words + at.x];
+}
+
 /// Planes that one launch brings together.
 inline constexpr std::int64_t stack_together = 32;
 struct Stack {

@@ -42,4 +42,16 @@ __global__ void __launch_bounds__(step_threads)
     for (std::int64_t x = left; x < right; ++x) S::at(op, state, round, call, x, y, typename S::All{});
 }
 
+/// One level of the tree: a thread merges a pair, the second into the first.
+template <class Op>
+__global__ void __launch_bounds__(step_threads)
+    each_pair(const __grid_constant__ Op op, Round round, const std::uint32_t* pairs, std::int64_t count, char* states,
+              std::int64_t state_bytes) {
+  const std::int64_t i = blockIdx.x * std::int64_t{step_threads} + threadIdx.x;
+  if (i >= count) return;
+  using State = typename Op::State;
+  op.merge(*reinterpret_cast<State*>(states + pairs[2 * i] * state_bytes),
+           *reinterpret_cast<const State*>(states + pairs[2 * i + 1] * state_bytes), round);
+}
+
 }  // namespace fulmar::cuda

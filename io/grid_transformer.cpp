@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/places.hpp"
 #include "io/crs.hpp"
 #include "io/gdal_support.hpp"
 #include "io/raster_source.hpp"
@@ -19,7 +20,7 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// How well a fitted surface keeps to exact places, in source cells.
 constexpr double tolerance = 1e-5;
-constexpr std::int64_t largest = 32, smallest = 4;
+constexpr std::int64_t largest = square_side, smallest = 4;
 
 double middle_longitude(const Grid& grid) {
   const auto p = apply(*grid.affine, static_cast<double>(grid.width) / 2, static_cast<double>(grid.height) / 2);
@@ -46,13 +47,11 @@ struct Surface {
     to[2] = 2 * a - 4 * b + 2 * e;
   }
   /// The coefficients in u for a v.
-  void row(double v, double* to) const {
-    for (int i = 0; i < 3; ++i) to[i] = c[0][i] + v * (c[1][i] + v * c[2][i]);
-  }
+  void row(double v, double* to) const { surface_row(c[0], v, to); }
   [[nodiscard]] double at(double u, double v) const {
     double r[3];
     row(v, r);
-    return r[0] + u * (r[1] + u * r[2]);
+    return surface_at(r, u);
   }
 };
 
@@ -87,6 +86,14 @@ class ProjTransformer : public GridTransformer {
       for (std::int64_t x = squares.x; x < squares.right(); x += largest) square(x, y, largest, window, columns, rows);
   }
   [[nodiscard]] double turn() const override { return turn_; }
+  bool surface(std::int64_t x, std::int64_t y, double* numbers) override {
+    double px[13], py[13];
+    if (!sample(x, y, largest, px, py)) return false;
+    const Surface across{px}, down{py};
+    std::copy_n(across.c[0], 9, numbers);
+    std::copy_n(down.c[0], 9, numbers + 9);
+    return true;
+  }
   [[nodiscard]] std::unique_ptr<GridTransformer> copy() const override {
     return std::make_unique<ProjTransformer>(target_, source_);
   }
@@ -133,23 +140,31 @@ class ProjTransformer : public GridTransformer {
       for (int i = 1; i < count; ++i) x[i] += turn_ * std::rint((x[0] - x[i]) / turn_);
   }
 
-  void square(std::int64_t x0, std::int64_t y0, std::int64_t size, const Window& window, double* columns,
-              double* rows) {
-    const Window mine = intersect({x0, y0, size, size}, window);
-    if (mine.empty()) return;
+  /// Exact places of thirteen points of a square, its edges and quarters. True where the surface through the first nine
+  /// keeps to the others.
+  bool sample(std::int64_t x0, std::int64_t y0, std::int64_t size, double* x, double* y) {
     static constexpr double us[13] = {0, .5, 1, 0, .5, 1, 0, .5, 1, .25, .75, .25, .75};
     static constexpr double vs[13] = {0, 0, 0, .5, .5, .5, 1, 1, 1, .25, .25, .75, .75};
-    double x[13], y[13];
     const auto left = static_cast<double>(x0), top = static_cast<double>(y0), side = static_cast<double>(size);
     for (int i = 0; i < 13; ++i) x[i] = left + us[i] * side, y[i] = top + vs[i] * side;
     exact<13>(x, y);
     run_on<13>(x);
     const Surface across{x}, down{y};
-    bool fits = true;
     for (int i = 9; i < 13; ++i)  // written so that a NaN fails
       if (!(std::abs(across.at(us[i], vs[i]) - x[i]) <= tolerance &&
             std::abs(down.at(us[i], vs[i]) - y[i]) <= tolerance))
-        fits = false;
+        return false;
+    return true;
+  }
+
+  void square(std::int64_t x0, std::int64_t y0, std::int64_t size, const Window& window, double* columns,
+              double* rows) {
+    const Window mine = intersect({x0, y0, size, size}, window);
+    if (mine.empty()) return;
+    double x[13], y[13];
+    const bool fits = sample(x0, y0, size, x, y);
+    const Surface across{x}, down{y};
+    const auto left = static_cast<double>(x0), top = static_cast<double>(y0), side = static_cast<double>(size);
     const auto put = [&](std::int64_t i, std::int64_t j, double column, double row) {
       const auto at = (j - window.y) * window.width + (i - window.x);
       columns[at] = turn_ > 0 ? nearest_column(column, source_.width, turn_) : column;
@@ -158,12 +173,12 @@ class ProjTransformer : public GridTransformer {
     if (fits) {
       for (std::int64_t j = mine.y; j < mine.bottom(); ++j) {
         double a[3], d[3];
-        const double v = (static_cast<double>(j) + 0.5 - top) / side;
+        const double v = into_square(j, top, side);
         across.row(v, a);
         down.row(v, d);
         for (std::int64_t i = mine.x; i < mine.right(); ++i) {
-          const double u = (static_cast<double>(i) + 0.5 - left) / side;
-          put(i, j, a[0] + u * (a[1] + u * a[2]), d[0] + u * (d[1] + u * d[2]));
+          const double u = into_square(i, left, side);
+          put(i, j, surface_at(a, u), surface_at(d, u));
         }
       }
     } else if (size > smallest) {

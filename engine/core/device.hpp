@@ -36,6 +36,9 @@ struct DeviceTraffic {
   std::int64_t downloads = 0, downloaded = 0;  ///< copies from the card, and their bytes
 };
 
+struct WarpCells;
+struct SquareNeed;
+
 /// A stream of commands and the memory they work in. Commands run one after the other; nothing waits but wait(). Planes
 /// are in the lane's memory. One thread at a time.
 /// Errors: Errc::runtime with what CUDA said, here or at a later command.
@@ -70,6 +73,16 @@ class DeviceLane {
   /// As within() of exec/cells.hpp; `ground` and `scratch` are in the lane's memory.
   virtual void within(const fulmar_plane& cells, std::int64_t rx, std::int64_t ry, const double* ground, double reach,
                       std::uint16_t* scratch, const fulmar_plane& to) = 0;
+
+  /// What the cells of each square of a warp's target need of its source; `needs` is in the lane's memory.
+  virtual void look(const WarpCells& warp, SquareNeed* needs) = 0;
+  /// The cells of a warp's target, from the source cells that it holds.
+  virtual void warp(const WarpCells& warp) = 0;
+  /// Gives cells that are missing the value they have in `from`; f32.
+  virtual void complete(const fulmar_plane& from, const fulmar_plane& to) = 0;
+  /// Brings pieces of `bytes` bytes together: those that stand in `places` among pieces of that size.
+  virtual void pack(const void* from, std::int64_t bytes, const std::uint32_t* places, std::int64_t count,
+                    void* to) = 0;
 
   /// Returns when all commands are done.
   virtual void wait() = 0;

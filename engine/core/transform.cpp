@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "core/error.hpp"
+#include "core/places.hpp"
 
 namespace fulmar {
 namespace {
@@ -14,41 +15,33 @@ constexpr double forgiven = 1e-3;  // of a cell
 
 class AffineTransformer : public GridTransformer {
  public:
-  AffineTransformer(const Grid& target, const Grid& source)
-      : target_{*target.affine},
-        source_{*source.affine},
-        inverse_{*inverse_of(source_)},
-        width_{source.width},
-        turn_{columns_of_turn(source)} {}
+  AffineTransformer(const Grid& target, const Grid& source) : upright_{upright(target) && upright(source)} {
+    const auto inverse = *inverse_of(*source.affine);
+    std::copy(target.affine->begin(), target.affine->end(), way_.target);
+    way_.from[0] = (*target.affine)[0] - (*source.affine)[0], way_.from[1] = (*target.affine)[3] - (*source.affine)[3];
+    std::copy(inverse.begin(), inverse.end(), way_.inverse);
+    way_.width = source.width, way_.turn = columns_of_turn(source);
+  }
 
   void places(const Window& w, double* columns, double* rows) override {
-    const auto &t = target_, &s = source_;
-    // Differences of origins first: the coordinates themselves may be large.
-    const double x0 = t[0] - s[0], y0 = t[3] - s[3];
-    for (std::int64_t j = 0; j < w.height; ++j) {
-      const double row = static_cast<double>(w.y + j) + 0.5;
-      for (std::int64_t i = 0; i < w.width; ++i) {
-        const double column = static_cast<double>(w.x + i) + 0.5;
-        const double x = x0 + column * t[1] + row * t[2], y = y0 + column * t[4] + row * t[5];
-        const double c = x * inverse_[0] + y * inverse_[1];
-        *columns++ = turn_ > 0 ? nearest_column(c, width_, turn_) : c;
-        *rows++ = x * inverse_[2] + y * inverse_[3];
+    for (std::int64_t y = w.y; y < w.bottom(); ++y)
+      for (std::int64_t x = w.x; x < w.right(); ++x) {
+        const Spot s = way_.at(x, y);
+        *columns++ = s.column, *rows++ = s.row;
       }
-    }
   }
-  [[nodiscard]] double turn() const override { return turn_; }
-  [[nodiscard]] bool upright() const override {
-    return target_[2] == 0 && target_[4] == 0 && source_[2] == 0 && source_[4] == 0;
-  }
+  [[nodiscard]] double turn() const override { return way_.turn; }
+  [[nodiscard]] bool upright() const override { return upright_; }
+  [[nodiscard]] const AffineWay* affine() const override { return &way_; }
   [[nodiscard]] std::unique_ptr<GridTransformer> copy() const override {
     return std::make_unique<AffineTransformer>(*this);
   }
 
  private:
-  std::array<double, 6> target_, source_;
-  std::array<double, 4> inverse_;
-  std::int64_t width_;
-  double turn_;
+  static bool upright(const Grid& g) { return (*g.affine)[2] == 0 && (*g.affine)[4] == 0; }
+
+  AffineWay way_{};
+  bool upright_;
 };
 
 bool upright(const Grid& g) { return g.affine && (*g.affine)[2] == 0 && (*g.affine)[4] == 0; }
@@ -74,11 +67,6 @@ std::optional<std::array<double, 4>> inverse_of(const std::array<double, 6>& a) 
 double columns_of_turn(const Grid& grid) {
   if (!grid.geographic || !upright(grid)) return 0;
   return grid.wraps ? static_cast<double>(grid.width) : 360 / std::abs((*grid.affine)[1]);
-}
-
-double nearest_column(double column, std::int64_t width, double turn) {
-  const double first = (static_cast<double>(width) - turn) / 2;
-  return column - turn * std::floor((column - first) / turn);
 }
 
 std::shared_ptr<const GridTransformer> affine_transformer(const Grid& target, const Grid& source) {

@@ -12,6 +12,8 @@
 
 namespace fulmar {
 
+struct AffineWay;
+
 /// Takes the cells of a target grid to places of a source grid. For one thread: each takes a copy.
 class FULMAR_API GridTransformer {
  public:
@@ -25,6 +27,11 @@ class FULMAR_API GridTransformer {
   [[nodiscard]] virtual double turn() const = 0;
   /// True where a place's column follows from the cell's column alone, and its row from the row, to the bit.
   [[nodiscard]] virtual bool upright() const { return false; }
+  /// The numbers of a way that is affine; null for any other.
+  [[nodiscard]] virtual const AffineWay* affine() const { return nullptr; }
+  /// Where all places of the square of cells whose first is (x, y), multiples of square_side, follow from one surface,
+  /// its surface_numbers coefficients, and true. places() then takes them from it, as SquaresWay does, to the bit.
+  virtual bool surface(std::int64_t /*x*/, std::int64_t /*y*/, double* /*numbers*/) { return false; }
   [[nodiscard]] virtual std::unique_ptr<GridTransformer> copy() const = 0;
 };
 
@@ -48,8 +55,6 @@ FULMAR_API std::optional<std::array<double, 4>> inverse_of(const std::array<doub
 /// Columns of a grid that make one turn of the earth: of an upright geographic one, else 0. Exactly the width where the
 /// grid wraps.
 FULMAR_API double columns_of_turn(const Grid& grid);
-/// The column less as many turns as bring it nearest to the middle of a raster.
-FULMAR_API double nearest_column(double column, std::int64_t width, double turn);
 
 /// Between grids of one CRS, both with affine transforms. Errors: Errc::input where they differ.
 FULMAR_API std::shared_ptr<const GridTransformer> affine_transformer(const Grid& target, const Grid& source);

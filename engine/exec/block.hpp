@@ -13,6 +13,7 @@
 #include "exec/label.hpp"
 #include "exec/pool.hpp"
 #include "exec/ranks.hpp"
+#include "exec/reduce.hpp"
 #include "plan/plan.hpp"
 
 namespace fulmar {
@@ -49,10 +50,10 @@ struct TileContext {
     std::vector<PlaneRef> inputs;
   };
   std::vector<Labelled> labelled;
-  /// States of blocks that came down from a card for a reducing node.
+  /// States that came down from a card for a reducing node: of blocks, or of what they were merged to there.
   struct Reduced {
     int node = -1;
-    std::vector<Window> blocks;
+    std::vector<Subtree> trees;  ///< each with its place among the states
     std::byte* states = nullptr;
   };
   std::vector<Reduced> reduced;
@@ -67,7 +68,6 @@ void gather(const Graph& graph, const Plan& plan, int node, const Window& own, s
 /// The labelling nodes of a graph, in order.
 std::vector<int> labelling_nodes(const Graph& graph);
 
-class Reduction;
 /// Of the reducing nodes of a pass, by node.
 using Reductions = std::map<int, Reduction>;
 

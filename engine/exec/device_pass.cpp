@@ -60,7 +60,12 @@ DevicePass::DevicePass(const Graph& graph, const Plan& plan, Device& device, con
       reductions_{reductions},
       border_{rows_beyond(plan)},
       lanes_(static_cast<std::size_t>(plan.tokens)) {
-  for (const auto& source : graph.sources) computed_.push_back(std::make_unique<ReaderPool>(*source, true));
+  for (std::size_t s = 0; s < graph.sources.size(); ++s) {
+    const RasterSource& source = *graph.sources[s];
+    computed_.push_back(std::make_unique<ReaderPool>(source, true));
+    const WarpRoom room = warp_room(graph, plan, static_cast<int>(s), plan.tile_width, plan.tile_height);
+    warps_.push_back(room.cells > 0 ? std::make_unique<CardWarp>(source, room, plan.threads) : nullptr);
+  }
   for (const Stage& stage : plan.stages) {
     auto& needed = needed_.emplace_back();
     for (const Edge& e : stage.results) needed.push_back(needed_on_host(graph, plan, e));
@@ -129,6 +134,7 @@ void DevicePass::begin(std::size_t which, TileContext& tile) {
   lane.arena.clear();
   for (std::size_t u = 0; u < lane.sources.size(); ++u) lane.sources[u].assign(plan_.sources[u].bands.size(), {});
   for (auto& results : lane.results) results.clear();
+  lane.warps.assign(warps_.size(), {});
   tile.labelled.clear();
   tile.reduced.clear();
 }
@@ -182,6 +188,7 @@ void DevicePass::load(Lane& lane, int n, const Window& own, TileContext& tile) {
   if (turn > 0) inside.x = own.x, inside.width = own.width;
   if (!(inside == own)) lane.device->clear(part(to, own));
   if (inside.empty()) return;
+  if (warps_[s]) return load_warped(lane, node, inside, to, tile);
   if (source.computed()) {
     auto* memory = tile.memory.take<std::byte>(inside.cells() * bytes_of(to.type));
     const PlaneRef staged{memory, inside.width, inside, to.type};
@@ -225,6 +232,30 @@ void DevicePass::load(Lane& lane, int n, const Window& own, TileContext& tile) {
                  there.mask == nullptr ? nullptr : reinterpret_cast<const std::uint8_t*>(address(mask, at, inside.y));
              lane.device->widen(source.bands()[static_cast<std::size_t>(node.band)], address(cells, at, inside.y),
                                 cells.stride, valid, mask.stride, part(to, {x, inside.y, count, inside.height}));
+           });
+}
+
+void DevicePass::load_warped(Lane& lane, const Node& node, const Window& inside, const PlaneRef& to,
+                             TileContext& tile) {
+  const auto s = static_cast<std::size_t>(node.source);
+  CardWarp& warp = *warps_[s];
+  const WarpRoom& room = warp.room();
+  CardWarp::Tile& memory = lane.warps[s];
+  if (memory.cells == nullptr) {
+    memory.squares = lane.arena.take<std::byte>(room.square_bytes());
+    memory.needs = reinterpret_cast<SquareNeed*>(lane.arena.take<std::byte>(room.need_bytes()));
+    memory.stored = lane.arena.take<std::byte>(room.cells * room.cell_size);
+    if (room.masks) memory.mask = lane.arena.take<std::uint8_t>(room.cells);
+    memory.cells = lane.arena.take<float>(room.cells);
+    memory.host_squares = tile.memory.take<std::byte>(room.square_bytes());
+    memory.host_needs = reinterpret_cast<SquareNeed*>(tile.memory.take<std::byte>(room.need_bytes()));
+  }
+  CardWarp::Staging staging{tile.memory.take<std::byte>(room.staged_bytes()), room.staged_bytes(), 0};
+  each_run(inside.x, inside.right(), 0, graph_.grid.width, graph_.grid.turn(),
+           [&](std::int64_t x, std::int64_t at, std::int64_t count) {
+             const Window target{at, inside.y, count, inside.height};
+             warp.make(*lane.device, memory, staging, node.band, target,
+                       {address(to, x, inside.y), to.stride, target, to.type});
            });
 }
 
@@ -317,7 +348,8 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
 
   call.table = lane.tables[place];
   call.times = lane.times[place];
-  auto* scratch = lane.arena.take<std::byte>(device_scratch(graph_, node, own));
+  auto* scratch = lane.arena.take<std::byte>(node.round >= 0 ? state_room(graph_, node, own).bytes()
+                                                             : device_scratch(graph_, node, own));
   call.scratch = reinterpret_cast<double*>(scratch);
   if (node.round >= 0) begin_states(lane, n, own, scratch, tile);
   const std::int64_t step = slab_rows(node, own);
@@ -356,11 +388,7 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
       else
         p.y += rows;
   }
-  if (node.round >= 0) {
-    auto& reduced = tile.reduced.back();
-    const std::int64_t bytes = std::ssize(reduced.blocks) * reductions_.at(n).bytes();
-    lane.device->download(reduced.states, bytes, scratch, bytes, bytes, 1);
-  }
+  if (node.round >= 0) fetch_states(lane, n, own, scratch, tile);
 
   if (!node.labels()) return;
   TileContext::Labelled labelled;
@@ -406,30 +434,68 @@ void DevicePass::call_kernels(Lane& lane, const Node& node, const Window& own, c
 
 void DevicePass::begin_states(Lane& lane, int n, const Window& own, std::byte* states, TileContext& tile) {
   const Reduction& reduction = reductions_.at(n);
-  TileContext::Reduced reduced;
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  const StateRoom room = state_room(graph_, node, own);
+  const std::int64_t bytes = reduction.bytes();
+  TileContext::Reduced& reduced = tile.reduced.emplace_back();
   reduced.node = n;
-  for (std::int64_t y = own.y; y < own.bottom(); y += block_height)
-    for (std::int64_t x = own.x; x < own.right(); x += block_width)
-      reduced.blocks.push_back(intersect({x, y, block_width, block_height}, own));
-  const std::int64_t bytes = reduction.bytes(), all = std::ssize(reduced.blocks) * bytes;
-  reduced.states = tile.memory.take<std::byte>(all);
+  reduced.states = tile.memory.take<std::byte>(room.bytes());
   const Reduction::State fresh = reduction.begin();
-  for (std::size_t b = 0; b < reduced.blocks.size(); ++b)
-    std::memcpy(reduced.states + static_cast<std::int64_t>(b) * bytes, fresh.get(), static_cast<std::size_t>(bytes));
+  for (std::int64_t at = 0; at < room.states; at += bytes)
+    std::memcpy(reduced.states + at, fresh.get(), static_cast<std::size_t>(bytes));
+  // What will be merged is known from the start and goes up with the states.
+  auto* list = reinterpret_cast<std::uint32_t*>(reduced.states + room.states);
+  const Merges merges = reduction.merges(own, tile.tile, room.lists > 0);
+  if (room.lists > 0) {
+    for (const auto& level : merges.levels)
+      for (const auto& [into, from] : level) *list++ = into, *list++ = from;
+    for (const Subtree& tree : merges.left) *list++ = tree.place;
+  }
+  const std::int64_t all = reinterpret_cast<std::byte*>(list) - reduced.states;
   lane.device->upload(states, all, reduced.states, all, all, 1);
-  tile.reduced.push_back(std::move(reduced));
+}
+
+void DevicePass::fetch_states(Lane& lane, int n, const Window& own, std::byte* states, TileContext& tile) {
+  const Reduction& reduction = reductions_.at(n);
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  const StateRoom room = state_room(graph_, node, own);
+  const std::int64_t bytes = reduction.bytes();
+  TileContext::Reduced& reduced = tile.reduced.back();
+  Merges merges = reduction.merges(own, tile.tile, room.lists > 0);
+  reduced.trees = std::move(merges.left);
+  if (room.lists == 0) {
+    lane.device->download(reduced.states, room.states, states, room.states, room.states, 1);
+    return;
+  }
+  const auto* list = reinterpret_cast<const std::uint32_t*>(states + room.states);
+  fulmar_round round = reduction.round();
+  round.summary = lane.tables[static_cast<std::size_t>(n)];
+  for (const auto& level : merges.levels) {
+    call_operator(node, own, [&](fulmar_error* error) {
+      return node.op->table().merge_cuda(node.params.data(), &round, list, level.size(), states,
+                                         static_cast<std::uint64_t>(bytes), lane.device->stream(), error);
+    });
+    list += 2 * level.size();
+  }
+  const std::int64_t count = std::ssize(reduced.trees);
+  if (count == 0) return;  // the window's blocks are other tiles'
+  std::byte* packed = states + room.states + room.lists;
+  lane.device->pack(states, bytes, list, count, packed);
+  lane.device->download(reduced.states, count * bytes, packed, count * bytes, count * bytes, 1);
+  for (std::int64_t i = 0; i < count; ++i)
+    reduced.trees[static_cast<std::size_t>(i)].place = static_cast<std::uint32_t>(i);
 }
 
 void DevicePass::reduce(TileContext& tile) {
   for (const auto& r : tile.reduced) {
     Reduction& reduction = reductions_.at(r.node);
     const std::int64_t bytes = reduction.bytes();
-    for (std::size_t b = 0; b < r.blocks.size(); ++b) {
-      // A block that an odd tiling cuts is computed by several tiles; the one with its first cell hands it on.
-      if (!tile.tile.contains(r.blocks[b].x, r.blocks[b].y)) continue;
+    // A block that an odd tiling cuts is computed by several tiles; the one with its first cell hands it on.
+    for (const Subtree& tree : r.trees) {
       Reduction::State state{new std::byte[static_cast<std::size_t>(bytes)]};
-      std::memcpy(state.get(), r.states + static_cast<std::int64_t>(b) * bytes, static_cast<std::size_t>(bytes));
-      reduction.add(reduction.block_of(r.blocks[b]), std::move(state));
+      std::memcpy(state.get(), r.states + static_cast<std::int64_t>(tree.place) * bytes,
+                  static_cast<std::size_t>(bytes));
+      reduction.add(tree, std::move(state));
     }
   }
   tile.reduced.clear();

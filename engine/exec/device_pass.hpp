@@ -10,6 +10,7 @@
 
 #include "core/device.hpp"
 #include "exec/block.hpp"
+#include "exec/device_warp.hpp"
 #include "exec/reduce.hpp"
 #include "exec/strips.hpp"
 
@@ -70,6 +71,7 @@ class DevicePass {
     std::vector<std::vector<PlaneRef>> planes;   ///< by node, then output; of the stage at work
     std::vector<std::vector<Band>> sources;      ///< by Plan::sources, then band
     std::vector<std::vector<PlaneRef>> results;  ///< by stage, then result; cells is null where only the host has it
+    std::vector<CardWarp::Tile> warps;           ///< by source; without memory until the tile asks for it
     const double* ground = nullptr;              ///< of row -border_
     std::vector<const double*> tables, times;    ///< by node; of a node that is reduced, what the round before found
     DeviceTraffic constants;                     ///< what crossed before the first tile
@@ -77,10 +79,13 @@ class DevicePass {
 
   PlaneRef plane(Lane& lane, const Window& window, DType type) const;
   void load(Lane& lane, int node, const Window& own, TileContext& tile);
+  void load_warped(Lane& lane, const Node& node, const Window& inside, const PlaneRef& to, TileContext& tile);
   void apply(Lane& lane, std::size_t stage, int node, const Window& own, TileContext& tile);
   void call_kernels(Lane& lane, const Node& node, const Window& own, const fulmar_call& call,
                     std::size_t stacked) const;
   void begin_states(Lane& lane, int node, const Window& own, std::byte* states, TileContext& tile);
+  /// Merges the states of the tile's blocks as far as they are neighbours in the tree, and brings down what is left.
+  void fetch_states(Lane& lane, int node, const Window& own, std::byte* states, TileContext& tile);
   PlaneRef fetch(Lane& lane, std::size_t stage, Edge edge, const Window& needed, DType type, const TileContext& tile);
   void upload(Lane& lane, const PlaneRef& from, const PlaneRef& to, const Window& window);
   void download(Lane& lane, const PlaneRef& from, const PlaneRef& to, const Window& window);
@@ -93,6 +98,7 @@ class DevicePass {
   std::vector<std::vector<bool>> needed_;  ///< by stage, then result: on the host
   std::vector<Lane> lanes_;
   std::vector<std::unique_ptr<ReaderPool>> computed_;  ///< by source
+  std::vector<std::unique_ptr<CardWarp>> warps_;       ///< by source; null where the card makes none of its cells
   std::vector<std::byte*> pinned_;
 };
 

@@ -47,25 +47,57 @@ std::int64_t Reduction::block_of(const Window& block) const {
   return block.y / block_height * across_ + block.x / block_width;
 }
 
-void Reduction::add(std::int64_t block, State state) {
+void Reduction::add(const Subtree& tree, State state) {
   const std::lock_guard lock{mutex_};
-  std::int64_t count = blocks_;
-  for (int level = 0; count > 1; ++level, block /= 2, count = (count + 1) / 2) {
-    const std::int64_t beside = block ^ 1;
+  std::int64_t count = blocks_, at = tree.index;
+  int level = 0;
+  for (; level < tree.level; ++level) count = (count + 1) / 2;
+  for (; count > 1; ++level, at /= 2, count = (count + 1) / 2) {
+    const std::int64_t beside = at ^ 1;
     if (beside >= count) continue;  // the last one, without a neighbour, moves up as it is
     const auto other = waiting_.find({level, beside});
     if (other == waiting_.end()) {
-      waiting_.emplace(std::pair{level, block}, std::move(state));
+      waiting_.emplace(std::pair{level, at}, std::move(state));
       return;
     }
-    State& left = beside < block ? other->second : state;
-    State& right = beside < block ? state : other->second;
+    State& left = beside < at ? other->second : state;
+    State& right = beside < at ? state : other->second;
     merge(left, right);
     State merged = std::move(left);
     waiting_.erase(other);
     state = std::move(merged);
   }
   root_ = std::move(state);
+}
+
+Merges Reduction::merges(const Window& own, const Window& tile, bool merged) const {
+  Merges found;
+  std::vector<Subtree> trees;
+  std::uint32_t place = 0;
+  for (std::int64_t y = own.y; y < own.bottom(); y += block_height)
+    for (std::int64_t x = own.x; x < own.right(); x += block_width, ++place)
+      if (tile.contains(x, y)) trees.push_back({0, block_of({x, y, 1, 1}), place});
+  // Blocks in raster order are in the tree's order, with gaps between the rows of a tile that is not as wide as the
+  // raster.
+  for (std::int64_t count = blocks_; merged && count > 1; count = (count + 1) / 2) {
+    std::vector<Subtree> above;
+    auto& pairs = found.levels.emplace_back();
+    for (std::size_t i = 0; i < trees.size(); ++i) {
+      const Subtree& t = trees[i];
+      const std::int64_t beside = t.index ^ 1;
+      if (beside < count) {
+        if (beside < t.index || i + 1 == trees.size() || trees[i + 1].index != beside) {
+          found.left.push_back(t);  // its neighbour is another tile's
+          continue;
+        }
+        pairs.emplace_back(t.place, trees[++i].place);
+      }
+      above.push_back({t.level + 1, t.index / 2, t.place});
+    }
+    trees = std::move(above);
+  }
+  found.left.insert(found.left.end(), trees.begin(), trees.end());
+  return found;
 }
 
 Found Reduction::finish(std::vector<State> states) const {

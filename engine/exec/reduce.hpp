@@ -23,6 +23,20 @@ struct Found {
   std::string remark;
 };
 
+/// A subtree of the tree: the state of blocks [index * 2^level, (index + 1) * 2^level), as far as there are any, which
+/// stands in some place among those at hand.
+struct Subtree {
+  int level = 0;
+  std::int64_t index = 0;
+  std::uint32_t place = 0;
+};
+/// How the states of a rectangle of blocks, which stand row by row, are merged without any other: pairs of places level
+/// after level, the second into the first, and what is left.
+struct Merges {
+  std::vector<std::vector<std::pair<std::uint32_t, std::uint32_t>>> levels;
+  std::vector<Subtree> left;
+};
+
 class Reduction {
  public:
   /// Memory of one state, aligned for every type.
@@ -41,7 +55,12 @@ class Reduction {
   /// Where a block stands in the tree.
   [[nodiscard]] std::int64_t block_of(const Window& block) const;
   /// Takes the state of a block, in any order, from any thread.
-  void add(std::int64_t block, State state);
+  void add(std::int64_t block, State state) { add({0, block, 0}, std::move(state)); }
+  /// Takes what some blocks were merged to.
+  void add(const Subtree& tree, State state);
+  /// What can be merged of the states of blocks whose cells make a window, in the order of blocks; those whose first
+  /// cell is in `tile` alone. `merged`: false leaves each by itself.
+  [[nodiscard]] Merges merges(const Window& own, const Window& tile, bool merged) const;
   /// The numbers, once all blocks were added. A raster without blocks has the numbers of an empty state.
   [[nodiscard]] Found finish() const { return root_ ? numbers_of(root_) : numbers_of(begin()); }
   /// The definition: neighbours are merged, two by two in the order of blocks, until one is left.

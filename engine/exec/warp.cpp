@@ -20,13 +20,6 @@ constexpr std::int64_t most_cells = std::int64_t{1} << 19;
 // Stored cells that are read before they are widened.
 constexpr std::int64_t piece_cells = std::int64_t{1} << 16;
 
-/// What has been gathered of a target cell so far.
-struct Gathered {
-  double full = 0;               ///< with the whole kernel; NaN once a cell under it is missing
-  double valid = 0, weight = 0;  ///< of the cells that are there
-  bool near = false;             ///< the nearest cell is there
-};
-
 /// The places of a slice along one axis of an upright warp, and their kernels.
 struct Axis {
   std::vector<double> place, step;  ///< NaN where the source has no such column or row
@@ -65,7 +58,7 @@ class InputReader {
         lock_{lock},
         transformer_{input.transformer->copy()},
         reach_{input.reach},
-        turn_{transformer_->turn()},
+        raster_{grid_.width, grid_.height, grid_.wraps, transformer_->turn()},
         upright_{transformer_->upright() && !grid_.wraps && method != Resampling::average} {}
 
   /// Computes the cells of a window, at most a slice, that are missing so far.
@@ -82,32 +75,12 @@ class InputReader {
     return buffers_.places[static_cast<std::size_t>(y * window_.width + x)];
   }
 
-  /// Half a step from the place before to the one after, or a whole one to whichever is there.
-  [[nodiscard]] double step(double before, double here, double after) const {
-    double d = (after - before) / 2;
-    if (std::isnan(d)) d = std::isnan(after) ? here - before : after - here;
-    if (std::isnan(d)) return 0;
-    if (turn_ > 0) {
-      // Half a step is known to half a turn.
-      const double whole = std::isnan(after - before) ? turn_ : turn_ / 2;
-      d -= whole * std::rint(d / whole);
-    }
-    return std::abs(d);
-  }
-
-  /// A place to a whole or half cell where it is one to a millionth.
-  static double snapped(double x) {
-    const double near = std::rint(2 * x) / 2;
-    return std::abs(x - near) < 1e-6 ? near : x;
-  }
-
   bool find_places() {
     const Window wide = grow(window_, {1, 1});
     buffers_.columns.resize(static_cast<std::size_t>(wide.cells()));
     buffers_.rows.resize(buffers_.columns.size());
     transformer_->places(wide, buffers_.columns.data(), buffers_.rows.data());
     buffers_.places.resize(static_cast<std::size_t>(window_.cells()));
-    const auto width = static_cast<double>(grid_.width), height = static_cast<double>(grid_.height);
     const bool sized = method_ != Resampling::nearest;
     const std::int64_t line = wide.width;
     bool any = false;
@@ -117,31 +90,18 @@ class InputReader {
       const float* const out = out_ + y * stride_;
       Place* const places = &place(0, y);
       for (std::int64_t x = 0; x < window_.width; ++x) {
-        Place p{snapped(columns[x]), snapped(rows[x]), 0, 0};
-        if (grid_.wraps && p.column >= width) p.column -= width;
-        // Written so that a NaN is outside.
-        if (!(p.column >= 0 && p.column < width && p.row >= 0 && p.row < height) || !is_missing(out[x])) {
+        Place p;
+        if (!set_place(columns[x], rows[x], raster_, p) || !is_missing(out[x])) {
           places[x].column = missing<double>;
           continue;
         }
         any = true;
-        if (sized) {
-          p.width = std::max(step(columns[x - 1], columns[x], columns[x + 1]),
-                             step(columns[x - line], columns[x], columns[x + line]));
-          p.height = std::max(plain_step(rows[x - 1], rows[x], rows[x + 1]),
-                              plain_step(rows[x - line], rows[x], rows[x + line]));
-          p.width = std::min(p.width, width);
-          p.height = std::min(p.height, height);
-        }
+        const auto spot = [&](std::int64_t at) { return Spot{columns[at], rows[at]}; };
+        if (sized) set_footprint(spot(x - 1), spot(x - line), spot(x), spot(x + 1), spot(x + line), raster_, p);
         places[x] = p;
       }
     }
     return any;
-  }
-  static double plain_step(double before, double here, double after) {
-    double d = (after - before) / 2;
-    if (std::isnan(d)) d = std::isnan(after) ? here - before : after - here;
-    return std::isnan(d) ? 0 : std::abs(d);
   }
 
   /// Whole turns, in columns, that bring a place to the side of `reference` on a raster that goes round the earth.
@@ -268,44 +228,13 @@ class InputReader {
   /// All source cells are held: each target cell at once.
   template <Resampling method>
   void resample(const Window& part, double reference) {
-    constexpr int radius = radius_of(method), count = 2 * radius;
+    const HeldCells held{buffers_.cells.data(), held_.width, held_};
     for (std::int64_t y = part.y; y < part.bottom(); ++y) {
       float* row = out_ + y * stride_;
       for (std::int64_t x = part.x; x < part.right(); ++x) {
         const Place& p = place(x, y);
-        if (std::isnan(p.column)) continue;
-        const std::int64_t shift = turns(p.column, reference);
-        if constexpr (method == Resampling::nearest) {
-          row[x] = *cell(static_cast<std::int64_t>(p.column) + shift, static_cast<std::int64_t>(p.row));
-          continue;
-        }
-        if constexpr (method != Resampling::nearest && method != Resampling::average) {
-          std::int64_t i = 0, j = 0;
-          const double fx = plain_first(p.column, radius, i), fy = plain_first(p.row, radius, j);
-          i += shift;
-          if (p.width <= least_stretch && p.height <= least_stretch && i >= held_.x && i + count <= held_.right() &&
-              j >= held_.y && j + count <= held_.bottom()) {
-            double wx[count], wy[count];
-            plain_weights<method>(fx, wx);
-            plain_weights<method>(fy, wy);
-            const float* from = cell(i, j);
-            double full = 0;
-            for (int b = 0; b < count; ++b, from += held_.width) {
-              double line = 0;
-              for (int a = 0; a < count; ++a) line += wx[a] * static_cast<double>(from[a]);
-              full += wy[b] * line;
-            }
-            if (!is_missing(full)) {
-              row[x] = static_cast<float>(full);
-              continue;
-            }
-          }
-        }
-        Gathered g;
-        begin(p, shift, g);
-        add_full(g);
-        if (is_missing(g.full)) add_valid(g);
-        row[x] = finish(g);
+        if (!std::isnan(p.column))
+          row[x] = resampled<method>(p, turns(p.column, reference), raster_, held, across_, down_);
       }
     }
   }
@@ -318,8 +247,7 @@ class InputReader {
     for (std::size_t i = 0; i < axis.place.size(); ++i) {
       const double p = snapped(places[i + 1]);
       axis.place[i] = p >= 0 && p < static_cast<double>(size) ? p : missing<double>;
-      const double wide =
-          columns ? step(places[i], places[i + 1], places[i + 2]) : plain_step(places[i], places[i + 1], places[i + 2]);
+      const double wide = step_between(places[i], places[i + 1], places[i + 2], columns ? raster_.turn : 0);
       axis.step[i] = std::min(wide, static_cast<double>(size));
       if (method_ != Resampling::nearest && !std::isnan(axis.place[i]) && axis.step[i] > least_stretch) return false;
     }
@@ -424,12 +352,9 @@ class InputReader {
         if (!gaps) continue;
         for (std::size_t x = 0; x < width; ++x) {
           if (std::isnan(buffers_.across.place[x]) || !is_missing(row[x])) continue;
-          Gathered g;
-          begin({buffers_.across.place[x], buffers_.down.place[y], buffers_.across.step[x], buffers_.down.step[y]}, 0,
-                g);
-          add_full(g);
-          if (is_missing(g.full)) add_valid(g);
-          row[x] = finish(g);
+          row[x] = gathered<method>(
+              {buffers_.across.place[x], buffers_.down.place[y], buffers_.across.step[x], buffers_.down.step[y]}, 0,
+              raster_, {buffers_.cells.data(), held_.width, held_}, across_, down_);
         }
       }
     }
@@ -483,83 +408,43 @@ class InputReader {
           if (std::isnan(p.column)) continue;
           const double reach = reach_of(method_, p.height) + 1;
           if (p.row + reach < static_cast<double>(top) || p.row - reach > static_cast<double>(next)) continue;
-          Gathered& g = buffers_.gathered[static_cast<std::size_t>(y * part.width + x)];
-          begin(p, turns(p.column, reference), g);
-          add_full(g);
-          add_valid(g);
+          add(p, turns(p.column, reference), buffers_.gathered[static_cast<std::size_t>(y * part.width + x)]);
         }
       top = next;
     }
     for (std::int64_t y = 0; y < part.height; ++y)
       for (std::int64_t x = 0; x < part.width; ++x)
-        if (!std::isnan(place(part.x + x, part.y + y).column))
-          out_[(part.y + y) * stride_ + part.x + x] =
-              finish(buffers_.gathered[static_cast<std::size_t>(y * part.width + x)]);
+        if (!std::isnan(place(part.x + x, part.y + y).column)) {
+          const Gathered& g = buffers_.gathered[static_cast<std::size_t>(y * part.width + x)];
+          with_method([&](auto m) {
+            constexpr Resampling method = decltype(m)::value;
+            out_[(part.y + y) * stride_ + part.x + x] =
+                method == Resampling::nearest ? static_cast<float>(g.full) : value_of<method>(g);
+          });
+        }
   }
 
-  /// Sets the taps of a cell. Where the kernel reaches beyond the raster, the full sum is missing from the start.
-  void begin(const Place& p, std::int64_t shift, Gathered& g) {
-    if (method_ == Resampling::nearest) {
-      near_column_ = static_cast<std::int64_t>(p.column) + shift, near_row_ = static_cast<std::int64_t>(p.row);
-      return;
-    }
-    across_.set(method_, p.column, p.width);
-    down_.set(method_, p.row, p.height);
-    if ((!grid_.wraps && (across_.first < 0 || across_.end() > grid_.width)) || down_.first < 0 ||
-        down_.end() > grid_.height)
-      g.full = missing<double>;
-    const bool gentle = method_ == Resampling::cubic || method_ == Resampling::lanczos;
-    valid_across_.set(gentle ? Resampling::bilinear : method_, p.column, p.width);
-    valid_down_.set(gentle ? Resampling::bilinear : method_, p.row, p.height);
-    across_.first += shift;
-    valid_across_.first += shift;
-    near_column_ = static_cast<std::int64_t>(p.column) + shift;
-    near_row_ = static_cast<std::int64_t>(p.row);
-  }
-
-  /// Adds the rows that are held to the sum over the whole kernel.
-  void add_full(Gathered& g) {
-    if (method_ == Resampling::nearest || is_missing(g.full)) return;
-    const std::int64_t y1 = std::min(down_.end(), held_.bottom());
-    const std::size_t count = across_.weights.size();
-    const double* weights = across_.weights.data();
-    for (std::int64_t y = std::max(down_.first, held_.y); y < y1; ++y) {
-      const float* from = cell(across_.first, y);
-      double line = 0;
-      for (std::size_t a = 0; a < count; ++a) line += weights[a] * static_cast<double>(from[a]);
-      g.full += down_.weights[static_cast<std::size_t>(y - down_.first)] * line;
-    }
-  }
-
-  /// Adds those of the cells that are held and there.
-  void add_valid(Gathered& g) {
-    if (near_row_ >= held_.y && near_row_ < held_.bottom()) {
-      const float v = *cell(near_column_, near_row_);
-      g.near = !is_missing(v);
-      if (method_ == Resampling::nearest) g.full = static_cast<double>(v);
-    }
-    if (method_ == Resampling::nearest) return;
-    const std::int64_t y1 = std::min(valid_down_.end(), held_.bottom());
-    const std::int64_t x0 = std::max(valid_across_.first, held_.x), x1 = std::min(valid_across_.end(), held_.right());
-    for (std::int64_t y = std::max(valid_down_.first, held_.y); y < y1; ++y) {
-      const double down = valid_down_.weights[static_cast<std::size_t>(y - valid_down_.first)];
-      const float* from = cell(x0, y);
-      double line = 0, weight = 0;
-      for (std::int64_t x = x0; x < x1; ++x, ++from) {
-        const double w =
-            is_missing(*from) ? 0 : valid_across_.weights[static_cast<std::size_t>(x - valid_across_.first)];
-        line += is_missing(*from) ? 0 : w * static_cast<double>(*from);
-        weight += w;
+  /// Adds the rows that are held to what has been gathered of a cell.
+  void add(const Place& p, std::int64_t shift, Gathered& g) {
+    const HeldCells held{buffers_.cells.data(), held_.width, held_};
+    const float* near = nearest_cell(p, shift, held);
+    if (near != nullptr) g.near = !is_missing(*near);
+    with_method([&](auto m) {
+      constexpr Resampling method = decltype(m)::value;
+      if constexpr (method == Resampling::nearest) {
+        if (near != nullptr) g.full = static_cast<double>(*near);
+      } else {
+        across_.set<method>(p.column, p.width);
+        down_.set<method>(p.row, p.height);
+        if (reaches_beyond(across_, down_, raster_)) g.full = missing<double>;
+        if (!is_missing(g.full)) add_full(across_, down_, shift, held, g);
+        if constexpr (gentle(method) != method) {
+          across_.set<gentle(method)>(p.column, p.width);
+          down_.set<gentle(method)>(p.row, p.height);
+        }
+        add_valid(across_, down_, shift, held, g);
       }
-      g.valid += down * line;
-      g.weight += down * weight;
-    }
-  }
-
-  [[nodiscard]] float finish(const Gathered& g) const {
-    if (method_ == Resampling::nearest || !is_missing(g.full)) return static_cast<float>(g.full);
-    const bool enough = method_ == Resampling::average ? g.weight > 0.5 - 1e-9 : g.near && g.weight > 0;
-    return enough ? static_cast<float>(g.valid / g.weight) : missing<float>;
+    });
   }
 
   Buffers& buffers_;
@@ -569,7 +454,7 @@ class InputReader {
   std::mutex* lock_;
   std::unique_ptr<GridTransformer> transformer_;
   Window reach_;
-  double turn_;
+  SourceRaster raster_;
   bool upright_;
   std::unique_ptr<RasterReader> reader_;
 
@@ -583,14 +468,17 @@ class InputReader {
   Window held_;
 
   // the target cell at work
-  Taps across_, down_, valid_across_, valid_down_;
-  std::int64_t near_column_ = 0, near_row_ = 0;
+  Taps across_, down_;
 };
 
 class WarpedSource : public RasterSource {
  public:
   WarpedSource(std::string name, Grid grid, std::vector<WarpInput> inputs, Resampling method)
-      : name_{std::move(name)}, grid_{std::move(grid)}, inputs_{std::move(inputs)}, method_{method} {
+      : name_{std::move(name)},
+        warped_{std::move(grid), std::move(inputs), method},
+        grid_{warped_.grid},
+        inputs_{warped_.inputs},
+        method_{warped_.method} {
     while (locks_.size() < inputs_.size()) locks_.push_back(std::make_unique<std::mutex>());
     const WarpInput& first = inputs_.front();
     const auto& stored = first.source->bands();
@@ -619,6 +507,8 @@ class WarpedSource : public RasterSource {
     return first.source->looks_negative(first.band < 0 ? band : first.band);
   }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override;
+  [[nodiscard]] const WarpParts& warped() const { return warped_; }
+  [[nodiscard]] const WarpSteps& steps() const;
 
  private:
   class Reader : public RasterReader {
@@ -657,12 +547,44 @@ class WarpedSource : public RasterSource {
   };
 
   std::string name_;
-  Grid grid_;
-  std::vector<WarpInput> inputs_;
-  Resampling method_;
+  WarpParts warped_;
+  const Grid& grid_;
+  const std::vector<WarpInput>& inputs_;
+  const Resampling& method_;
   std::vector<StoredBand> bands_;
   std::vector<std::unique_ptr<std::mutex>> locks_;
+  mutable std::once_flag stepped_;
+  mutable WarpSteps steps_;
 };
+
+const WarpSteps& WarpedSource::steps() const {
+  std::call_once(stepped_, [this] {
+    constexpr std::int64_t samples = 5, most_inputs = 8;
+    const std::int64_t count = std::ssize(inputs_), every = (count + most_inputs - 1) / most_inputs;
+    for (std::int64_t i = 0; i < count; i += every) {
+      const WarpInput& input = inputs_[static_cast<std::size_t>(i)];
+      if (input.reach.empty()) continue;
+      const auto way = input.transformer->copy();
+      const double turn = way->turn();
+      for (std::int64_t k = 0; k < samples * samples; ++k) {
+        const Window& w = input.reach;
+        double columns[4], rows[4];
+        way->places({w.x + k % samples * (w.width - 1) / (samples - 1),
+                     w.y + k / samples * (w.height - 1) / (samples - 1), 2, 2},
+                    columns, rows);
+        const auto widen = [](double& most, double a, double b, double round) {
+          double d = b - a;
+          if (round > 0) d -= round * std::rint(d / round);
+          if (std::abs(d) > most) most = std::abs(d);  // written so that a NaN is none
+        };
+        widen(steps_.columns_along, columns[0], columns[1], turn),
+            widen(steps_.columns_down, columns[0], columns[2], turn);
+        widen(steps_.rows_along, rows[0], rows[1], 0), widen(steps_.rows_down, rows[0], rows[2], 0);
+      }
+    }
+  });
+  return steps_;
+}
 
 std::int64_t WarpedSource::working_bytes() const {
   constexpr std::int64_t cells = slice_width * slice_height, around = (slice_width + 2) * (slice_height + 2);
@@ -683,5 +605,12 @@ std::shared_ptr<const RasterSource> warped_source(std::string name, Grid grid, s
                                                   Resampling method) {
   return std::make_shared<WarpedSource>(std::move(name), std::move(grid), std::move(inputs), method);
 }
+
+const WarpParts* warped_of(const RasterSource& source) {
+  const auto* made = dynamic_cast<const WarpedSource*>(&source);
+  return made == nullptr ? nullptr : &made->warped();
+}
+
+const WarpSteps& steps_of(const RasterSource& source) { return dynamic_cast<const WarpedSource&>(source).steps(); }
 
 }  // namespace fulmar

@@ -2,9 +2,13 @@
 #include "plan/device_plan.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <set>
 #include <utility>
+
+#include "core/device_warp.hpp"
+#include "plan/warp.hpp"
 
 namespace fulmar {
 namespace {
@@ -21,6 +25,29 @@ std::int64_t room_of(const Window& window, DType type) {
   return room_on_card(window.cells() * static_cast<std::int64_t>(size_of(type)));
 }
 const Band& band_of(const Graph& graph, Edge e) { return graph.node_of(e).outputs[static_cast<std::size_t>(e.output)]; }
+
+/// Source cells that a card holds for a tile at least, where it needs as many.
+constexpr std::int64_t least_held = std::int64_t{1} << 20;
+
+/// Source cells under a window of a warped source, by the steps from cell to cell that samples found.
+double cells_under(const RasterSource& source, std::int64_t width, std::int64_t height) {
+  const WarpParts& warped = *warped_of(source);
+  const WarpSteps& s = steps_of(source);
+  const auto w = static_cast<double>(width), h = static_cast<double>(height);
+  const auto along = [&](double by_column, double by_row) {
+    const double reach = reach_of(warped.method, std::max(by_column, by_row));
+    return 1.1 * (w * by_column + h * by_row) + 2 * reach + 8;
+  };
+  double columns = along(s.columns_along, s.columns_down), rows = along(s.rows_along, s.rows_down);
+  double widest = 0, tallest = 0;
+  for (const WarpInput& input : warped.inputs) {
+    const Grid& grid = input.source->grid();
+    const double beyond = grid.wraps ? 2 * reach_of(warped.method, std::max(s.columns_along, s.columns_down)) + 8 : 0;
+    widest = std::max(widest, static_cast<double>(grid.width) + beyond);
+    tallest = std::max(tallest, static_cast<double>(grid.height));
+  }
+  return std::min(columns, widest) * std::min(rows, tallest);
+}
 
 /// What one node takes of a lane for a window.
 std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& node, const Window& own) {
@@ -44,7 +71,8 @@ std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& n
     if (v.kind == FULMAR_VIEW_SERIES)
       bytes += room_on_card(slab_rows(node, own) * own.width * static_cast<std::int64_t>(node.bands) * 4);
   }
-  return bytes + room_on_card(device_scratch(graph, node, own));
+  return bytes +
+         room_on_card(node.round >= 0 ? state_room(graph, node, own).bytes() : device_scratch(graph, node, own));
 }
 
 }  // namespace
@@ -66,10 +94,65 @@ std::string why_on_host(const Graph& graph, const Node& node) {
   return "";
 }
 
+std::int64_t WarpRoom::square_bytes() const {
+  return surfaces ? 8 * (squares + surface_numbers * squares + 2 * square_side * square_side * dense) : 0;
+}
+std::int64_t WarpRoom::need_bytes() const { return squares * static_cast<std::int64_t>(sizeof(SquareNeed)); }
+std::int64_t WarpRoom::bytes() const {
+  return room_on_card(square_bytes()) + room_on_card(need_bytes()) + room_on_card(cells * cell_size) +
+         (masks ? room_on_card(cells) : 0) + room_on_card(4 * cells);
+}
+std::int64_t WarpRoom::staged_bytes() const {
+  // A square that the host makes goes the same way.
+  return std::max(padded(cells * cell_size) + (masks ? padded(cells) : 0), 4 * square_side * square_side);
+}
+
+WarpRoom warp_room(const Graph& graph, const Plan& plan, int source, std::int64_t width, std::int64_t height) {
+  WarpRoom room;
+  const RasterSource& raster = *graph.sources[static_cast<std::size_t>(source)];
+  Window w;
+  for (const Stage& stage : plan.stages)
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k)
+      if (stage.device && graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == source)
+        w = hull(w, largest_window(graph, stage, stage.margins[k], width, height));
+  if (w.empty() || !warps_on_card(raster)) return room;
+  // A window and the cells around it, wherever they begin.
+  const auto along = [](std::int64_t cells) { return (cells + 2 + 2 * (square_side - 1)) / square_side; };
+  room.squares = along(w.width) * along(w.height);
+  // A square alone, with those around it, has room for all their places.
+  room.dense = std::max<std::int64_t>(9, room.squares / 8);
+  const double most = static_cast<double>(std::max(least_held, 2 * w.cells()));
+  room.cells = static_cast<std::int64_t>(std::clamp(cells_under(raster, w.width, w.height), 4096.0, most));
+  for (const WarpInput& input : warped_of(raster)->inputs) {
+    room.surfaces |= input.transformer->affine() == nullptr;
+    for (const StoredBand& band : input.source->bands()) {
+      room.cell_size = std::max(room.cell_size, static_cast<std::int64_t>(size_of(band.dtype)));
+      room.masks |= band.has_mask;
+    }
+  }
+  return room;
+}
+
+std::string why_warped_on_host(const RasterSource& source) {
+  const WarpParts* warped = warped_of(source);
+  if (warped == nullptr) return "it is none";
+  if (std::any_of(warped->inputs.begin(), warped->inputs.end(),
+                  [](const WarpInput& input) { return input.source->computed(); }))
+    return "it is made of what is computed";
+  if (cells_under(source, square_side, square_side) > static_cast<double>(least_held))
+    return "its cells cover so many of the source that fewer bytes cross when they are made";
+  return "";
+}
+
+bool warps_on_card(const RasterSource& source) {
+  return warped_of(source) != nullptr && why_warped_on_host(source).empty();
+}
+
 std::string why_on_host(const Graph& graph, const Stage& stage) {
   bool works = false;
   for (const int n : stage.nodes) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+    if (node.source >= 0) works |= warps_on_card(*graph.sources[static_cast<std::size_t>(node.source)]);
     if (node.op == nullptr) continue;
     works = true;
     if (std::string why = why_on_host(graph, node); !why.empty()) return why;
@@ -79,6 +162,22 @@ std::string why_on_host(const Graph& graph, const Stage& stage) {
   }
   if (!works) return "nothing is computed";
   return stage.device ? "" : "fewer bytes cross so";
+}
+
+bool merges_on_card(const Graph& graph, const Node& node) {
+  constexpr std::size_t member = offsetof(fulmar_operator, merge_cuda) + sizeof(fulmar_operator::merge_cuda);
+  return node.op->has(member) && node.op->table().merge_cuda != nullptr && state_bytes(node, graph.grid) <= most_merged;
+}
+
+StateRoom state_room(const Graph& graph, const Node& node, const Window& own) {
+  StateRoom room;
+  const std::int64_t blocks = blocks_in(own);
+  room.states = blocks * state_bytes(node, graph.grid);
+  if (!merges_on_card(graph, node)) return room;
+  // Fewer pairs than blocks, two places a pair; a place for each that is left.
+  room.lists = padded(3 * blocks * static_cast<std::int64_t>(sizeof(std::uint32_t)));
+  room.packed = room.states;
+  return room;
 }
 
 bool needed_on_host(const Graph& graph, const Plan& plan, Edge edge) {
@@ -184,6 +283,8 @@ std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width
       bytes += room_of(w, stored.dtype) + (stored.has_mask ? room_on_card(w.cells()) : 0);
     }
   }
+  for (std::size_t s = 0; s < graph.sources.size(); ++s)
+    bytes += warp_room(graph, plan, static_cast<int>(s), width, height).bytes();
   for (const Stage& stage : plan.stages) {
     if (!stage.device) continue;
     const Window window = largest_window(graph, stage, {}, width, height);
@@ -196,14 +297,22 @@ std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width
 
 std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
   std::int64_t bytes = 0;
+  std::vector<std::int64_t> staged;  // by source
+  for (std::size_t s = 0; s < graph.sources.size(); ++s) {
+    const WarpRoom room = warp_room(graph, plan, static_cast<int>(s), width, height);
+    bytes += padded(room.square_bytes()) + padded(room.need_bytes());
+    staged.push_back(room.cells > 0 ? padded(room.staged_bytes()) : -1);
+  }
   for (const Stage& stage : plan.stages) {
     if (!stage.device) continue;
     for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
       const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
       const Window own = grow(largest_window(graph, stage, {}, width, height), stage.margins[k]);
-      if (node.source >= 0 && graph.sources[static_cast<std::size_t>(node.source)]->computed())
+      if (node.source >= 0 && staged[static_cast<std::size_t>(node.source)] >= 0)
+        bytes += staged[static_cast<std::size_t>(node.source)];
+      else if (node.source >= 0 && graph.sources[static_cast<std::size_t>(node.source)]->computed())
         bytes += bytes_of(own, node.outputs[0].type);
-      if (node.round >= 0) bytes += padded(device_scratch(graph, node, own));
+      if (node.round >= 0) bytes += padded(state_room(graph, node, own).bytes());
       if (!node.labels()) continue;
       bytes += bytes_of(own, DType::u8);
       for (std::size_t i = 0; i < node.inputs.size(); ++i)

@@ -16,6 +16,39 @@ inline constexpr std::int64_t most_summary = std::int64_t{1} << 20;
 
 /// Bytes of one block's state at most; operators with larger ones reduce on the host.
 inline constexpr std::int64_t most_state = std::int64_t{1} << 20;
+/// Bytes of those that are merged on a card at most: a thread merges two, and larger ones keep it longer than the bus.
+inline constexpr std::int64_t most_merged = std::int64_t{1} << 12;
+/// True where the states of a tile's blocks are merged on the card, as far as the tree has no others between them.
+bool merges_on_card(const Graph& graph, const Node& node);
+/// Where in the memory of a reducing node things lie, for a window: states, then what is uploaded with them (pairs to
+/// merge, places of what is left), then what comes down.
+struct StateRoom {
+  std::int64_t states = 0, lists = 0, packed = 0;
+  [[nodiscard]] std::int64_t bytes() const { return states + lists + packed; }
+};
+StateRoom state_room(const Graph& graph, const Node& node, const Window& own);
+
+/// What a card holds for a warped source while it makes one tile of it, a band at a time.
+struct WarpRoom {
+  std::int64_t squares = 0;    ///< of the largest window, with the cells around it
+  std::int64_t dense = 0;      ///< of these, those that may have a place for every cell
+  std::int64_t cells = 0;      ///< of the source at once; a tile that needs more of them is made in pieces
+  std::int64_t cell_size = 0;  ///< of the widest stored type
+  bool surfaces = false, masks = false;
+
+  [[nodiscard]] std::int64_t square_bytes() const;
+  [[nodiscard]] std::int64_t need_bytes() const;
+  /// Bytes of the card's memory.
+  [[nodiscard]] std::int64_t bytes() const;
+  /// Bytes on the host, for one band on its way up.
+  [[nodiscard]] std::int64_t staged_bytes() const;
+};
+/// For the tiles of a pass, of some size. Nothing where no stage on the card reads the source.
+WarpRoom warp_room(const Graph& graph, const Plan& plan, int source, std::int64_t width, std::int64_t height);
+/// Why the host makes the cells of a warped source even for a stage on the card; empty where the card does.
+std::string why_warped_on_host(const RasterSource& source);
+/// True for a warped source whose cells a card can make.
+bool warps_on_card(const RasterSource& source);
 
 /// Why an operator works on the host; empty where it can work on a card.
 std::string why_on_host(const Graph& graph, const Node& node);

@@ -7,6 +7,7 @@
 #include "core/iso_time.hpp"
 #include "plan/device_plan.hpp"
 #include "plan/plan.hpp"
+#include "plan/warp.hpp"
 
 namespace fulmar {
 namespace {
@@ -84,6 +85,8 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
       while (source != nullptr && last + 1 < stage.nodes.size() && follows(last + 1)) ++last;
       if (last > k) out += fmt::format(" to {}", node.band + 1 + static_cast<int>(last - k));
       out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
+      if (stage.device && source != nullptr && warped_of(*source) != nullptr)
+        if (const std::string why = why_warped_on_host(*source); !why.empty()) out += ", by the host: " + why;
       if (node.round > 0) out += fmt::format(", round {}", node.round + 1);
       if (stage.margins[k] != Halo{})
         out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));

@@ -77,7 +77,9 @@ std::vector<std::size_t> open_nodes(const Graph& graph, const std::vector<Side>&
 std::vector<Side> place_nodes(const Graph& graph) {
   std::vector<Side> sides(graph.nodes.size(), Side::host);
   for (std::size_t n = 0; n < sides.size(); ++n)
-    if (graph.nodes[n].op != nullptr && why_on_host(graph, graph.nodes[n]).empty()) sides[n] = Side::card;
+    if (graph.nodes[n].op != nullptr ? why_on_host(graph, graph.nodes[n]).empty()
+                                     : warps_on_card(*graph.sources[static_cast<std::size_t>(graph.nodes[n].source)]))
+      sides[n] = Side::card;
 
   const auto open = open_nodes(graph, sides);
   if (open.empty() || open.size() > most_tried) return sides;

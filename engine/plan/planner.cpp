@@ -43,7 +43,9 @@ std::vector<Stage> make_stages(const Graph& graph, const std::vector<Side>& side
   std::set<std::pair<int, Side>> kinds;
   for (std::size_t n = 0; n < count; ++n)
     if (!is_source(n)) kinds.emplace(stage_of[n], sides[n]);
-  if (kinds.empty()) kinds.emplace(0, Side::host);
+  // Where nothing else is done, rasters on other grids are made by whoever can.
+  if (kinds.empty())
+    kinds.emplace(0, std::find(sides.begin(), sides.end(), Side::card) == sides.end() ? Side::host : Side::card);
   for (std::size_t n = 0; n < count; ++n)
     stage_of[n] =
         is_source(n) ? 0 : static_cast<int>(std::distance(kinds.begin(), kinds.find({stage_of[n], sides[n]})));

@@ -9,13 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "core/resample.hpp"
 #include "core/source.hpp"
 #include "core/transform.hpp"
 
 namespace fulmar {
 
-/// How the value of a target cell is taken from the source cells around its place.
-enum class Resampling { nearest, bilinear, cubic, lanczos, average };
 inline constexpr std::array<std::string_view, 5> resampling_words{"nearest", "bilinear", "cubic", "lanczos", "average"};
 
 /// One raster that gives cells to a warped one.
@@ -24,6 +23,19 @@ struct WarpInput {
   std::shared_ptr<const GridTransformer> transformer;  ///< from the target's cells to the source's places
   Window reach;                                        ///< target cells that may lie on the source
   int band = -1;  ///< the only band it gives, or -1: bands are numbered alike in all inputs
+};
+
+/// What a warped source is made of.
+struct WarpParts {
+  Grid grid;
+  std::vector<WarpInput> inputs;
+  Resampling method = Resampling::nearest;
+};
+
+/// How far apart in a source the places of two target cells are that are neighbours in a row or a column: the most that
+/// a few samples find.
+struct WarpSteps {
+  double columns_along = 0, columns_down = 0, rows_along = 0, rows_down = 0;
 };
 
 /// A source on `grid` whose cells come from those of other rasters, the first of `inputs` that has a value at a cell
@@ -53,5 +65,9 @@ struct WarpInput {
 /// Sources: Keys 1981, IEEE Trans. ASSP 29(6), 1153-1160; Duchon 1979, J. Appl. Meteorol. 18, 1016-1022.
 std::shared_ptr<const RasterSource> warped_source(std::string name, Grid grid, std::vector<WarpInput> inputs,
                                                   Resampling method);
+/// Of a source that warped_source() made; null for any other.
+const WarpParts* warped_of(const RasterSource& source);
+/// Of such a source, found when it is first asked for.
+const WarpSteps& steps_of(const RasterSource& source);
 
 }  // namespace fulmar

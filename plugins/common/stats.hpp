@@ -87,7 +87,8 @@ struct Stats {
       add(d, n, s.squares);
     }
   }
-  void merge(State& a, const State& b, const Round&) const {
+  static constexpr bool merges_on_card = true;
+  FULMAR_HD void merge(State& a, const State& b, const Round&) const {
     State other = b;
     gather(a), gather(other);
     join(a, static_cast<double>(a.n), other.mean, other.m2, static_cast<double>(other.n));

@@ -60,7 +60,7 @@ struct HistogramOf {
     BinFinder bin;
   };
   FULMAR_HD static std::int64_t* counts(State& s) { return reinterpret_cast<std::int64_t*>(&s + 1); }
-  static const std::int64_t* counts(const State& s) { return reinterpret_cast<const std::int64_t*>(&s + 1); }
+  FULMAR_HD static const std::int64_t* counts(const State& s) { return reinterpret_cast<const std::int64_t*>(&s + 1); }
 
   FULMAR_HD [[nodiscard]] bool ranged() const { return params().high > params().low; }
   FULMAR_HD [[nodiscard]] std::uint32_t rounds() const { return ranged() ? 1 : 2; }
@@ -115,7 +115,8 @@ struct HistogramOf {
       }
     }
   }
-  void merge(State& a, const State& b, const Round& r) const {
+  static constexpr bool merges_on_card = true;
+  FULMAR_HD void merge(State& a, const State& b, const Round& r) const {
     a.least = b.least < a.least ? b.least : a.least;
     a.largest = b.largest > a.largest ? b.largest : a.largest;
     a.n += b.n, a.below += b.below, a.above += b.above;
@@ -140,7 +141,7 @@ struct HistogramOf {
  private:
   FULMAR_HD [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
   /// Neighbours often fall into one bin, and a count waits for the count before it: cells take turns among tables.
-  [[nodiscard]] std::int64_t ways() const { return params().bins <= 1024 ? 4 : 1; }
+  FULMAR_HD [[nodiscard]] std::int64_t ways() const { return params().bins <= 1024 ? 4 : 1; }
 
   template <class Row>
   static void widen_range(State& s, std::int64_t width, const Row& row) {

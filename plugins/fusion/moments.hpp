@@ -13,7 +13,7 @@
 namespace fulmar::moments {
 
 /// Where row i, column j <= i of a packed triangle lies.
-inline std::int64_t at(std::int64_t i, std::int64_t j) { return i * (i + 1) / 2 + j; }
+FULMAR_HD inline std::int64_t at(std::int64_t i, std::int64_t j) { return i * (i + 1) / 2 + j; }
 FULMAR_HD inline std::int64_t packed(std::int64_t k) { return k * (k + 1) / 2; }
 
 /// The head of a reducing operator's state; means and sums of products of differences stand behind it.
@@ -24,9 +24,9 @@ struct Joint {
     return sizeof(Joint) + sizeof(double) * static_cast<std::uint64_t>(2 * k + packed(k));
   }
   FULMAR_HD [[nodiscard]] double* means() { return reinterpret_cast<double*>(this + 1); }
-  [[nodiscard]] const double* means() const { return reinterpret_cast<const double*>(this + 1); }
+  FULMAR_HD [[nodiscard]] const double* means() const { return reinterpret_cast<const double*>(this + 1); }
   FULMAR_HD [[nodiscard]] double* products() { return means() + k; }
-  [[nodiscard]] const double* products() const { return means() + k; }
+  FULMAR_HD [[nodiscard]] const double* products() const { return means() + k; }
 
   void begin(std::int64_t count) {
     n = 0, k = count;
@@ -46,7 +46,7 @@ struct Joint {
     }
     for (std::int64_t i = 0; i < k; ++i) mean[i] += difference[i] * part;
   }
-  void merge(const Joint& b) {
+  FULMAR_HD void merge(const Joint& b) {
     if (b.n == 0) return;
     double *mean = means(), *product = products();
     const double *mean_b = b.means(), *product_b = b.products();

@@ -26,7 +26,8 @@ struct SceneMoments {
       return i < in.count ? static_cast<double>(in[static_cast<std::int32_t>(i)]) : others[i - in.count];
     });
   }
-  void merge(State& a, const State& b, const Round&) const { a.merge(b); }
+  static constexpr bool merges_on_card = true;
+  FULMAR_HD void merge(State& a, const State& b, const Round&) const { a.merge(b); }
 
  protected:
   /// The Cholesky factor of the covariance of the first k variables, packed. Errors: a covariance that is singular.

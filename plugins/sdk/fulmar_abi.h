@@ -15,7 +15,7 @@ extern "C" {
 #endif
 
 #define FULMAR_ABI_MAJOR 1
-#define FULMAR_ABI_MINOR 3
+#define FULMAR_ABI_MINOR 4
 
 /** What a plugin shows of itself; everything else in it is best hidden. */
 #if defined(_WIN32)
@@ -280,6 +280,12 @@ typedef struct fulmar_operator {
   int (*step_cuda)(const void* params, const fulmar_round*, const fulmar_call*, void* states, uint64_t state_bytes,
                    void* stream, fulmar_error*);
   /* end of 1.3 */
+  /** REDUCING. Merges states that step_cuda left: of each of `count` pairs of places among them the second into the
+      first, as `merge` does. No state is in two pairs. Pairs and states are on the device. NULL: states are merged on
+      the host. */
+  int (*merge_cuda)(const void* params, const fulmar_round*, const uint32_t* pairs, uint64_t count, void* states,
+                    uint64_t state_bytes, void* stream, fulmar_error*);
+  /* end of 1.4 */
 } fulmar_operator;
 
 typedef struct fulmar_plugin {

@@ -50,6 +50,12 @@ class CheckedLane final : public DeviceLane {
               std::uint16_t* scratch, const fulmar_plane& to) override {
     lane_->within(cells, rx, ry, ground, reach, scratch, to);
   }
+  void look(const WarpCells& warp, SquareNeed* needs) override { lane_->look(warp, needs); }
+  void warp(const WarpCells& warp) override { lane_->warp(warp); }
+  void complete(const fulmar_plane& from, const fulmar_plane& to) override { lane_->complete(from, to); }
+  void pack(const void* from, std::int64_t bytes, const std::uint32_t* places, std::int64_t count, void* to) override {
+    lane_->pack(from, bytes, places, count, to);
+  }
   void wait() override { lane_->wait(); }
 
  private:

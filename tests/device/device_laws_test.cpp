@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <optional>
+#include <set>
 
 #include "core/error.hpp"
 #include "cuda/backend.hpp"
 #include "device/checked_device.hpp"
 #include "plan/device_plan.hpp"
+#include "plan/warp.hpp"
 #include "ptx/runtime/fulmar_ptx.h"
 #include "support/scene.hpp"
 
@@ -41,21 +43,60 @@ Budget card_budget(std::int64_t width, std::int64_t height, std::int64_t memory 
   return b;
 }
 
-/// Of a whole plan: how many operators run on the card, and how many there are.
+/// Of a whole plan: how many operators and warped sources run on the card, and how many there are.
 std::pair<int, int> on_card(const Graph& graph, const Plan& plan) {
   std::pair<int, int> count{0, 0};
   const auto add = [&](const Graph& g, const Plan& p) {
     for (const Stage& stage : p.stages)
-      for (const int n : stage.nodes)
-        if (g.nodes[static_cast<std::size_t>(n)].op != nullptr) ++count.second, count.first += stage.device ? 1 : 0;
+      for (const int n : stage.nodes) {
+        const Node& node = g.nodes[static_cast<std::size_t>(n)];
+        const RasterSource* source = node.source < 0 ? nullptr : g.sources[static_cast<std::size_t>(node.source)].get();
+        const bool warped = source != nullptr && warped_of(*source) != nullptr;
+        if (node.op == nullptr && !warped) continue;
+        ++count.second, count.first += stage.device && (!warped || warps_on_card(*source)) ? 1 : 0;
+      }
   };
   if (plan.passes.empty()) add(graph, plan);
   for (const Pass& pass : plan.passes) add(pass.graph, pass.plan);
   return count;
 }
 
+/// True if the centre of a cell of the window lies on the raster.
+bool meets(const WarpInput& input, const Window& w) {
+  std::vector<double> columns(static_cast<std::size_t>(w.cells())), rows(columns.size());
+  input.transformer->copy()->places(w, columns.data(), rows.data());
+  const Grid& g = input.source->grid();
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (columns[i] >= 0 && columns[i] < static_cast<double>(g.width) && rows[i] >= 0 &&
+        rows[i] < static_cast<double>(g.height))
+      return true;
+  return false;
+}
+
+/// What a tile sends beside its stored bands: the source cells under its warped bands, and their masks, before which,
+/// once for all bands, what of the source they need comes down; and states that were merged there, unless all of its
+/// blocks begin in other tiles.
+void add_tile(const Graph& g, const Stage& stage, const Window& tile, DeviceTraffic& t) {
+  std::set<std::pair<int, std::int64_t>> looked;
+  for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
+    const Node& node = g.nodes[static_cast<std::size_t>(stage.nodes[k])];
+    if (node.round >= 0) {
+      const bool begins = ceil_to(tile.x, block_width) < tile.right() && ceil_to(tile.y, block_height) < tile.bottom();
+      ++t.uploads, t.downloads += begins || !merges_on_card(g, node) ? 1 : 0;
+    }
+    if (node.source < 0 || !warps_on_card(*g.sources[static_cast<std::size_t>(node.source)])) continue;
+    const WarpInput& input = warped_of(*g.sources[static_cast<std::size_t>(node.source)])->inputs.front();
+    const Window own = intersect(grow(stage_window(stage, tile, g.grid), stage.margins[k]), g.grid.window());
+    t.downloads += looked.emplace(node.source, own.cells()).second ? 1 : 0;
+    if (!meets(input, own)) continue;
+    const StoredBand& band = input.source->bands()[static_cast<std::size_t>(input.band < 0 ? node.band : input.band)];
+    t.uploads += band.has_mask ? 2 : 1;
+  }
+}
+
 /// The copies that a plan means: each stored band of a tile goes up once, each band that the host needs comes down
-/// once. Nothing where a stage on the host stands among those on the card.
+/// once. Nothing where a stage on the host stands among those on the card, or where one raster gives what another
+/// lacks, which depends on its gaps.
 std::optional<DeviceTraffic> planned_copies(const Graph& graph, const Plan& plan) {
   DeviceTraffic t;
   bool mixed = false;
@@ -70,13 +111,19 @@ std::optional<DeviceTraffic> planned_copies(const Graph& graph, const Plan& plan
       for (const Edge& e : stage.results) down += needed_on_host(g, p, e) ? 1 : 0;
       for (const int n : stage.nodes) {
         const Node& node = g.nodes[static_cast<std::size_t>(n)];
-        if (node.source >= 0) up += g.sources[static_cast<std::size_t>(node.source)]->computed() ? 1 : 0;
-        if (node.round >= 0) ++up, ++down;
+        const RasterSource* source = node.source < 0 ? nullptr : g.sources[static_cast<std::size_t>(node.source)].get();
+        const bool warped = source != nullptr && warps_on_card(*source);
+        mixed |= warped && warped_of(*source)->inputs.size() > 1;
+        if (source != nullptr) up += source->computed() && !warped ? 1 : 0;
         if (node.labels())
           down += std::count_if(node.inputs.begin(), node.inputs.end(), [](const Edge& e) { return e.connected(); });
       }
     }
     t.uploads += up * p.tiles, t.downloads += down * p.tiles;
+    for (std::int64_t x = 0; x < g.grid.width; x += p.tile_width)
+      for (std::int64_t y = 0; y < g.grid.height; y += p.tile_height)
+        for (const Stage& stage : p.stages)
+          if (stage.device) add_tile(g, stage, tile_window(g, p, x / p.tile_width, y / p.tile_height), t);
   };
   if (plan.passes.empty()) add(graph, plan);
   for (const Pass& pass : plan.passes) add(pass.graph, pass.plan);

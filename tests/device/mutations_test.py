@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator that meet it
+MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator that meet it, or a test
     "an index of a cell": ("each_cellI", r"shl\.b64 (\s*)(%rd\d+), (%rd\d+), 2;", r"shl.b64 $1$2, $3, 3;", 0,
                            "AgreesInEveryTiling/linear"),
     "a bound, one too far": ("each_cellI", r"setp\.ge\.s64", "setp.gt.s64", 0, "AgreesInEveryTiling/linear"),
@@ -16,6 +16,15 @@ MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator 
     "a barrier before cells are told": ("each_window", r"bar\.sync \s*0;", "", 3, "AgreesInEveryTiling/speckle"),
     "a sum that is a difference": ("each_window", r"add\.rn\.f64", "sub.rn.f64", 22, "AgreesInEveryTiling/cfar"),
     "an index of a block": ("each_block", r"mul\.lo\.s64", "add.s64", 1, "AgreesAcrossBlocks/stats"),
+    "a bound of a warp": ("10ResamplingE2", r"setp\.ge\.s64", "setp.gt.s64", 0, "AgreesInEveryTiling/warp_resample_cubic"),
+    "a sum of a warp's weights": ("10ResamplingE2", r"add\.rn\.f64", "sub.rn.f64", 200,
+                                  "AgreesInEveryTiling/warp_resample_cubic"),
+    "a place on a surface": ("10ResamplingE1", r"add\.rn\.f64", "sub.rn.f64", 16, "CardWarps.SurfacesPlacesAndNothingAgree"),
+    "a cell that has a value already": ("10ResamplingE0", r"setp\.nan\.f32", "setp.num.f32", 0,
+                                        "CardWarps.MosaicsAgreeAndTheirCopiesAreThoseOfWhatIsMissing"),
+    "what a square needs of the source": ("look_at_squares", r"setp\.lt\.f64", "setp.gt.f64", 8, "AgreesInEveryTiling/warp"),
+    "a barrier before needs are brought together": ("look_at_squares", r"bar\.sync \s*0;", "", 0, "AgreesInEveryTiling/warp"),
+    "a place of a state that is merged": ("each_pair", r"mul\.lo\.s64", "add.s64", 1, "AgreesAcrossBlocks/stats"),
     "a step of the search for ranks": ("6MedianE", r"shr\.u32 (\s*)(%r\d+), (%r\d+), 1;", r"shr.u32 $1$2, $3, 2;", 0,
                                        "AgreesInEveryTiling/median"),
 }
@@ -25,7 +34,7 @@ def run(law, mistake=None):
     environment = dict(os.environ, LD_PRELOAD=os.environ["FULMAR_PTX_RUNTIME"], FULMAR_CARD_EXPECTED="1")
     if mistake:
         environment["FULMAR_PTX_MUTATE"] = mistake
-    return subprocess.run([os.environ["FULMAR_DEVICE_TESTS"], f"--gtest_filter=*OnCard.{law}"], env=environment,
+    return subprocess.run([os.environ["FULMAR_DEVICE_TESTS"], f"--gtest_filter={law if '.' in law else '*OnCard.' + law}"], env=environment,
                           capture_output=True, text=True, timeout=300)
 
 

@@ -24,7 +24,7 @@ def test_every_struct_and_member_is_looked_at():
     # Every member ends in one semicolon, and so does the type.
     body = plain[plain.index("typedef struct fulmar_operator {"):plain.index("} fulmar_operator;")]
     assert len(members) == body.count(";") + 1  # params_size and params_align share one
-    assert members[0] == ("1.0", "size", "uint32_t size") and members[-1][:2] == ("1.3", "step_cuda")
+    assert members[0] == ("1.0", "size", "uint32_t size") and members[-1][:2] == ("1.4", "merge_cuda")
     assert dict(m[1:] for m in dict(abi_layout.structs(HEADER))["fulmar_table"])["paths"] == "const uint64_t* paths"
     assert len(abi_layout.constants(HEADER)) - 1 == plain.count("FULMAR_", plain.index("enum {")) - len(
         re.findall(r"FULMAR_(?:EXPORT|ABI_M\w+)", plain[plain.index("enum {"):]))
@@ -55,8 +55,8 @@ def test_a_changed_contract_is_noticed(old, new):
 
 
 def test_an_appended_member_is_no_change_of_the_old():
-    appended = HEADER.replace("  /* end of 1.3 */\n} fulmar_operator;",
-                              "  /* end of 1.3 */\n  int (*more)(void);\n  /* end of 1.4 */\n} fulmar_operator;")
+    appended = HEADER.replace("  /* end of 1.4 */\n} fulmar_operator;",
+                              "  /* end of 1.4 */\n  int (*more)(void);\n  /* end of 1.5 */\n} fulmar_operator;")
     assert appended != HEADER
     now = abi_layout.layout(appended)
     assert now != LOCKED and not abi_layout.changes(LOCKED, now)

@@ -165,7 +165,7 @@ def test_what_cannot_be_loaded(tmp_path):
     assert result.code == 3 and "there is no plugin" in result.err
     library = probe(tmp_path / "p", major=7)
     result = call("plugin", "check", library)
-    assert result.code == 1 and "version 7.3" in result.out and "has 1.3" in result.out
+    assert result.code == 1 and "version 7.4" in result.out and "has 1.4" in result.out
     library = probe(tmp_path / "q", aborts=True)
     result = call("plugin", "check", library)
     assert result.code == 1 and "crashed: Aborted" in result.out and "cannot be loaded" in result.out

@@ -124,10 +124,10 @@ def test_without_a_sidecar_only_a_run_loads(scene, tmp_path):
 def test_the_sidecar_tells_all(built):
     told = json.loads((built / "probe.fulmar.json").read_text())
     assert told["name"] == "probing" and told["version"] == "1.2.3" and told["license"] == "Apache-2.0"
-    assert told["abi"] == [1, 3] and [o["name"] for o in told["operators"]] == ["probe"]
+    assert told["abi"] == [1, 4] and [o["name"] for o in told["operators"]] == ["probe"]
     listed = json.loads(call("plugin", "list", "--json", env={"FULMAR_PLUGIN_PATH": str(built)}).out)
     mine = [p for p in listed if p["name"] == "probing"]
-    assert mine == [{"name": "probing", "version": "1.2.3", "license": "Apache-2.0", "origin": "tests", "abi": "1.3",
+    assert mine == [{"name": "probing", "version": "1.2.3", "license": "Apache-2.0", "origin": "tests", "abi": "1.4",
                      "cuda": "", "library": str(built / "probe.so"), "operators": ["probe"]}]
     said = call("inspect", "probe", "--plugin", built / "probe.so").out
     assert "plugin probing" in said and "version 1.2.3, Apache-2.0" in said and "--plus NUMBER" in said
@@ -163,23 +163,23 @@ def test_no_library_at_all(scene, tmp_path):
 
 
 def test_another_contract(scene, tmp_path):
-    loading(probe(tmp_path / "1", major=7), tmp_path, 2, "version 7.3", "has 1.3")
-    loading(probe(tmp_path / "2", entry="fulmar_plugin_2"), tmp_path, 2, "version 2", "fulmar_plugin_2", "has 1.3")
+    loading(probe(tmp_path / "1", major=7), tmp_path, 2, "version 7.4", "has 1.4")
+    loading(probe(tmp_path / "2", entry="fulmar_plugin_2"), tmp_path, 2, "version 2", "fulmar_plugin_2", "has 1.4")
     # Told by the sidecar, so without loading it.
     library = probe(tmp_path / "3", aborts=True)
     (tmp_path / "3/probe.fulmar.json").write_text(json.dumps(
         {"name": "old", "version": "0", "license": "", "abi": [7, 4], "operators": []}))
-    loading(library, tmp_path, 2, "'old'", "version 7.4", "has 1.3")
+    loading(library, tmp_path, 2, "'old'", "version 7.4", "has 1.4")
 
 
 def test_a_later_version_of_the_contract(scene, tmp_path):
     # Its structs may be longer than this engine's: it is not run at all.
-    words = ("version 1.4", "has 1.3", "build it again with this engine's SDK, or update Fulmar")
-    library = probe(tmp_path / "1", minor=4)
+    words = ("version 1.5", "has 1.4", "build it again with this engine's SDK, or update Fulmar")
+    library = probe(tmp_path / "1", minor=5)
     loading(library, tmp_path, 2, str(library), *words)
     library = probe(tmp_path / "2", aborts=True)
     (tmp_path / "2/probe.fulmar.json").write_text(json.dumps(
-        {"name": "new", "version": "0", "license": "", "abi": [1, 4], "operators": []}))
+        {"name": "new", "version": "0", "license": "", "abi": [1, 5], "operators": []}))
     loading(library, tmp_path, 2, "'new'", *words)
     run("a.tif ! probe ! b.tif", "--plugin", probe(tmp_path / "3", minor=0), cwd=tmp_path)
 
@@ -231,7 +231,7 @@ def test_a_schema_that_cannot_be(built, scene, tmp_path):
             ('"kind":"cellwise"', '"kind":"magic"', ["'magic'", "operator 'probe'"]),
             ('"input_types":"f"', '"input_types":"ff"', ["takes 2 inputs", "names 1"]),
             ('"version":', '"revision":', ["key 'version' not found"]),
-            ('"abi": [1, 3]', '"abi": "1.3"', ["sidecar cannot be read"]),
+            ('"abi": [1, 4]', '"abi": "1.4"', ["sidecar cannot be read"]),
             (whole[-40:], "", ["parse error"])):
         assert whole.count(old) == 1
         sidecar.write_text(whole.replace(old, new))
