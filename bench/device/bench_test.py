@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The benchmark of a card runs, on the interpreter of PTX, and times no wrong answer. Its figures there mean nothing."""
 import os
+import pathlib
 import re
 import subprocess
+import sys
+
+import pytest
 
 
 def run(program, *arguments, **more):
@@ -48,3 +52,42 @@ def test_without_a_card_it_says_so():
 
 def test_what_it_does_not_know_it_refuses():
     assert run(os.environ["FULMAR_BENCH_DEVICE"], "--sides", "40").returncode == 2
+
+
+FILES = str(pathlib.Path(__file__).with_name("files.py"))
+needs_program = pytest.mark.skipif("FULMAR_INTERPRETED" not in os.environ, reason="the program is not built (no GDAL)")
+
+
+def file_to_file(*arguments, **more):
+    return run(sys.executable, FILES, os.environ["FULMAR_INTERPRETED"], "--size", "64", "--runs", "1", *arguments,
+               LD_PRELOAD=os.environ["FULMAR_PTX_RUNTIME"], **more)
+
+
+@needs_program
+def test_files_are_compared_and_timed():
+    done = file_to_file()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "THE CARD IS AN INTERPRETER" in done.stdout and "WRONG" not in done.stdout
+    timed = {m[1]: m[2].split() for m in re.finditer(r"^(\w+) +((?:[\d.]+ *){5})$", done.stdout, re.MULTILINE)}
+    assert list(timed) == ["linear", "cfar", "median", "warp", "align", "stats"]
+
+
+@needs_program
+def test_files_with_a_wrong_answer_are_not_timed():
+    done = file_to_file("--only", "warp,stats", FULMAR_PTX_MUTATE=r"10ResamplingE2|add\.rn\.f64|sub.rn.f64|200")
+    assert "ptx: mutated" in done.stderr, "the kernel has no such place any more: choose another"
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "WRONG, not timed" in done.stdout and re.search(r"^stats +[\d.]+", done.stdout, re.MULTILINE)
+
+
+@needs_program
+def test_files_without_a_card_say_so():
+    done = run(sys.executable, FILES, os.environ["FULMAR_BIN"], CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 5
+    assert "there is no card to measure" in done.stderr
+
+
+@needs_program
+def test_a_pipeline_that_is_none_is_refused():
+    done = run(sys.executable, FILES, os.environ["FULMAR_BIN"], "--only", "warps")
+    assert done.returncode == 2 and "there are linear" in done.stderr

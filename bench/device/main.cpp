@@ -101,6 +101,13 @@ Registry timed_registry() {
         return timed(stream,
                      [&] { return watched.table->step_cuda(params, round, call, states, bytes, stream, error); });
       };
+    if (t.merge_cuda != nullptr)
+      t.merge_cuda = [](const void* params, const fulmar_round* round, const std::uint32_t* pairs, std::uint64_t count,
+                        void* states, std::uint64_t bytes, void* stream, fulmar_error* error) {
+        return timed(stream, [&] {
+          return watched.table->merge_cuda(params, round, pairs, count, states, bytes, stream, error);
+        });
+      };
     places.push_back(&t);
   }
   static const fulmar_plugin plugin{sizeof(fulmar_plugin),

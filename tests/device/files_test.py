@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rasters on other grids, from file to file: where PROJ knows the way, a card makes the cells that the processor makes, to
+the bit. Poles, the antimeridian, control points, several files; masks, scales and types as files have them."""
+import os
+import subprocess
+
+import numpy as np
+import pytest
+from osgeo import gdal, osr
+
+gdal.UseExceptions()
+PROGRAM = os.environ["FULMAR_INTERPRETED"]
+METHODS = ["nearest", "bilinear", "cubic", "lanczos", "average"]
+
+
+def crs(code):
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(code)
+    return reference.ExportToWkt()
+
+
+def made(path, shape, kind, code, transform, nodata=None, scale=None, seed=1):
+    random = np.random.default_rng(seed)
+    raster = gdal.GetDriverByName("GTiff").Create(str(path), shape[1], shape[0], 1, kind, ["TILED=YES", "BLOCKXSIZE=64", "BLOCKYSIZE=64"])
+    raster.SetProjection(crs(code))
+    if transform:
+        raster.SetGeoTransform(transform)
+    band = raster.GetRasterBand(1)
+    cells = random.integers(1, 900, shape).astype(np.float64)
+    cells[random.random(shape) < 0.01] = 0
+    if nodata is not None:
+        band.SetNoDataValue(nodata)
+    if scale is not None:
+        band.SetScale(scale), band.SetOffset(-3)
+    band.WriteArray(cells)
+    return raster
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("warps")
+    made(folder / "zone.tif", (170, 190), gdal.GDT_UInt16, 32631, (500000, 30, 0, 5300000, 0, -30), nodata=0, scale=0.25)
+    made(folder / "beside.tif", (150, 140), gdal.GDT_Float32, 32632, (52500, 31, 0, 5317000, 0, -31), seed=2)
+    made(folder / "world.tif", (90, 180), gdal.GDT_Int16, 4326, (-180, 2, 0, 90, 0, -2), nodata=0, seed=3)
+    points = made(folder / "swath.tif", (80, 100), gdal.GDT_Byte, 4326, None, seed=4)
+    points.SetGCPs([gdal.GCP(7 + 0.012 * c + 0.003 * r + 1e-5 * c * r, 44 - 0.01 * r + 0.002 * c, 0, c, r)
+                    for c in (0, 50, 100) for r in (0, 40, 80)], crs(4326))
+    points.FlushCache()
+    return folder
+
+
+def run(backend, text, folder):
+    environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+    if backend == "cuda":
+        environment["LD_PRELOAD"] = os.environ["FULMAR_PTX_RUNTIME"]
+    done = subprocess.run([PROGRAM, "run", "-q", "--overwrite", "--backend", backend, text.format(out=f"{backend}.tif")],
+                          env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    raster = gdal.Open(str(folder / f"{backend}.tif"))
+    return raster.ReadAsArray()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("text", [
+    "zone.tif ! warp --crs EPSG:3035 --resample {method} ! {{out}}",
+    "zone.tif ! warp --crs EPSG:4326 --resolution 0.001 --resample {method} ! {{out}}",
+    "world.tif ! warp --crs EPSG:3995 --extent -4500000,-4500000,4500000,4500000 --resolution 120000 --resample {method} ! {{out}}",  # the pole, and all around it
+    "world.tif ! warp --crs EPSG:4326 --extent 150,-60,-140,60 --resolution 1.3 --resample {method} ! {{out}}",
+    "swath.tif ! warp --crs EPSG:32632 --resample {method} ! {{out}}",
+    "zone.tif ! mosaic --with [ beside.tif ] --resample {method} ! {{out}}",
+], ids=["surfaces", "degrees", "pole", "antimeridian", "points", "mosaic"])
+def test_the_bits_are_the_processors(folder, text, method):
+    text = text.format(method=method)
+    card, processor = run("cuda", text, folder), run("cpu", text, folder)
+    assert np.isfinite(processor).mean() > 0.05
+    assert card.shape == processor.shape
+    there = ~(np.isnan(card) & np.isnan(processor))
+    assert np.array_equal(card.view("u4")[there], processor.view("u4")[there])
