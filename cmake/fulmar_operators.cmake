@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # fulmar_operators(GROUP NAME...): makes operators of the headers plugins/GROUP/NAME.hpp. Each header holds the class
 # fulmar::ops::Name, CamelCase of its file name. One small generated file compiles it and gives it its C table.
+include(${CMAKE_CURRENT_LIST_DIR}/fulmar_names.cmake)
 function(fulmar_operators group)
   foreach(name IN LISTS ARGN)
-    string(REPLACE "_" ";" words "${name}")
-    set(class "")
-    foreach(word IN LISTS words)
-      string(SUBSTRING "${word}" 0 1 first)
-      string(SUBSTRING "${word}" 1 -1 rest)
-      string(TOUPPER "${first}" first)
-      string(APPEND class "${first}${rest}")
-    endforeach()
+    _fulmar_class_of(${name} class)
     set(FULMAR_GROUP "${group}")
     set(FULMAR_NAME "${name}")
     set(FULMAR_CLASS "${class}")

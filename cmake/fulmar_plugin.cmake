@@ -13,6 +13,7 @@
 #   FULMAR_ARCH           processor to compile for (-march); that of the engine by default
 #
 # It works where Fulmar is installed (find_package(fulmar) includes it) and where it is a subfolder (add_subdirectory does).
+include("${CMAKE_CURRENT_LIST_DIR}/fulmar_names.cmake")
 set(FULMAR_PLUGIN_CUDA AUTO CACHE STRING "Device twins of a plugin's operators: AUTO, ON, OFF")
 set(FULMAR_PLUGIN_CUDART static CACHE STRING "The CUDA runtime of plugins: static or shared")
 set_property(CACHE FULMAR_PLUGIN_CUDA PROPERTY STRINGS AUTO ON OFF)
@@ -45,14 +46,7 @@ function(_fulmar_operator_names header word class)
   if(NOT name MATCHES "^[a-z][a-z0-9_]*$")
     message(FATAL_ERROR "fulmar_plugin: '${header}' names no header: lower-case words joined by _, without .hpp")
   endif()
-  string(REPLACE "_" ";" words "${name}")
-  set(camel "")
-  foreach(each IN LISTS words)
-    string(SUBSTRING "${each}" 0 1 first)
-    string(SUBSTRING "${each}" 1 -1 rest)
-    string(TOUPPER "${first}" first)
-    string(APPEND camel "${first}${rest}")
-  endforeach()
+  _fulmar_class_of("${name}" camel)
   set(${word} "${name}" PARENT_SCOPE)
   set(${class} "${camel}" PARENT_SCOPE)
 endfunction()

@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <cstdint>
 #include <exception>
+#include <fulmar/card.hpp>
 #include <fulmar/files.hpp>
 #include <fulmar/fulmar.hpp>
 #include <limits>
@@ -203,6 +205,53 @@ struct KeptTable {
   std::shared_ptr<const FeatureTable> table;
 };
 
+/// What DLPack hands over (its ABI before version 1, which all speak that are not asked for more).
+struct DLTensor {
+  void* data;
+  std::int32_t device_type, device_id, dimensions;
+  std::uint8_t code, bits;
+  std::uint16_t lanes;
+  std::int64_t *shape, *strides;
+  std::uint64_t offset;
+};
+struct DLManagedTensor {
+  DLTensor tensor;
+  void* manager;
+  void (*deleter)(DLManagedTensor*);
+};
+
+/// Shape, strides in bytes, numpy's word for the type, address, and what keeps it there. The maker orders its work
+/// before that of `reader`.
+py::tuple open_dlpack(const CardReader& reader, const py::object& array) {
+  const py::object capsule =
+      array.attr("__dlpack__")(py::arg("stream") = reinterpret_cast<std::uintptr_t>(reader.stream()));
+  auto* const managed = static_cast<DLManagedTensor*>(PyCapsule_GetPointer(capsule.ptr(), "dltensor"));
+  if (managed == nullptr) throw py::error_already_set{};
+  // From here on the tensor is ours to give back.
+  PyCapsule_SetName(capsule.ptr(), "used_dltensor");
+  const py::capsule keep{managed, [](void* held) {
+                           auto* const tensor = static_cast<DLManagedTensor*>(held);
+                           if (tensor->deleter != nullptr) tensor->deleter(tensor);
+                         }};
+  const DLTensor& t = managed->tensor;
+  const char* const kinds = "iuf???b";
+  const char kind = t.code < 7 ? kinds[t.code] : '?';
+  if (kind == '?' || t.lanes != 1 || t.bits % 8 != 0)
+    throw py::type_error("cells of DLPack's type " + std::to_string(t.code) + " of " + std::to_string(t.bits) +
+                         " bits are not read: integers, floating numbers and flags are");
+  const std::int64_t size = t.bits / 8;
+  py::list shape, strides;
+  std::int64_t step = size;
+  std::vector<std::int64_t> contiguous(static_cast<std::size_t>(t.dimensions));
+  for (std::int32_t d = t.dimensions; d-- > 0;) contiguous[static_cast<std::size_t>(d)] = step, step *= t.shape[d];
+  for (std::int32_t d = 0; d < t.dimensions; ++d) {
+    shape.append(t.shape[d]);
+    strides.append(t.strides == nullptr ? contiguous[static_cast<std::size_t>(d)] : t.strides[d] * size);
+  }
+  return py::make_tuple(shape, strides, std::string{kind} + std::to_string(size),
+                        reinterpret_cast<std::uintptr_t>(t.data) + t.offset, keep);
+}
+
 /// Does some work in a thread of its own, while this one, which alone hears of Ctrl-C, looks for it. What the work
 /// throws comes out here; a signal stops it first.
 template <class Work>
@@ -264,6 +313,19 @@ PYBIND11_MODULE(_fulmar, m) {
       PyErr_SetObject(error.ptr(), one.ptr());
     }
   });
+
+  py::class_<CardReader>(m, "CardReader")
+      .def(py::init<int>())
+      .def_static("device_of",
+                  [](std::uintptr_t address) { return CardReader::device_of(reinterpret_cast<const void*>(address)); })
+      .def("wait_for", [](CardReader& r, std::uintptr_t stream) { r.wait_for(reinterpret_cast<void*>(stream)); })
+      .def("open_dlpack", &open_dlpack)
+      .def("read", [](CardReader& r, std::uintptr_t first, std::int64_t bytes, std::int64_t rows, std::int64_t pitch,
+                      std::int64_t planes, std::int64_t plane_pitch, std::uintptr_t to) {
+        const py::gil_scoped_release free;
+        r.read({reinterpret_cast<const void*>(first), bytes, rows, pitch, planes, plane_pitch},
+               reinterpret_cast<void*>(to));
+      });
 
   py::class_<KeptTable>(m, "KeptTable")
       .def("to_dict", [](const KeptTable& t) { return dict_of(*t.table); })

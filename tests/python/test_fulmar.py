@@ -110,14 +110,16 @@ def test_xarray_goes_in_and_out():
         fulmar.op.median(data.isel(lon=[0, 1, 5]))
 
 
-def test_dlpack_goes_both_ways_and_a_gpu_is_refused_by_name():
+def test_dlpack_goes_both_ways_and_a_card_that_is_not_there_is_told():
     out = fulmar.op.decibel(fulmar.Raster(random(4, 4), unit="1"))
     np.testing.assert_array_equal(np.from_dlpack(out), out.array)
 
     class OnGpu:
-        __cuda_array_interface__ = {}
-    with pytest.raises(TypeError, match="GPU"):
+        __cuda_array_interface__ = {"shape": (2, 2), "typestr": "<f4", "data": (4096, False), "version": 3}
+    # Read where there is a card (tests/device/arrays_test.py), refused with the reason and the cure where there is none.
+    with pytest.raises(fulmar.Error, match="lies on a card: cupy.asnumpy|not on a card") as refused:
         fulmar.op.decibel(OnGpu())
+    assert refused.value.code in (2, 5) and "OnGpu" in str(refused.value)
 
 
 def test_detections_become_objects_with_places_and_outlines():

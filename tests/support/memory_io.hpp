@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/memory_temporary.hpp"
 #include "core/missing.hpp"
 #include "core/source.hpp"
 
@@ -124,46 +125,6 @@ class MemoryRaster : public RasterSource {
   mutable std::atomic<std::int64_t> bytes_read_{0};
 };
 
-/// What a pass leaves for the next.
-class MemoryTemporary : public TemporaryRaster {
- public:
-  MemoryTemporary(std::string name, Grid grid, std::vector<StoredBand> bands)
-      : name_{std::move(name)}, grid_{std::move(grid)}, bands_{std::move(bands)} {}
-  [[nodiscard]] const std::string& name() const override { return name_; }
-  [[nodiscard]] const Grid& grid() const override { return grid_; }
-  [[nodiscard]] const std::vector<StoredBand>& bands() const override { return bands_; }
-  [[nodiscard]] Window block() const override { return {0, 0, grid_.width, 16}; }
-  [[nodiscard]] bool looks_negative(int) const override { return false; }
-  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<Reader>(*this); }
-  void write(int band, const Window& w, const float* cells, std::int64_t stride) override {
-    cells_.resize(bands_.size());
-    auto& to = cells_[static_cast<std::size_t>(band)];
-    to.resize(static_cast<std::size_t>(grid_.width * grid_.height), -12345.0f);
-    for (std::int64_t y = 0; y < w.height; ++y)
-      std::memcpy(to.data() + (w.y + y) * grid_.width + w.x, cells + y * stride, static_cast<std::size_t>(w.width) * 4);
-  }
-  void clear() override { cells_.clear(); }
-
- private:
-  struct Reader : RasterReader {
-    explicit Reader(const MemoryTemporary& r) : raster{r} {}
-    void read(int band, const Window& w, void* cells, std::int64_t stride) override {
-      const auto& from = raster.cells_.at(static_cast<std::size_t>(band));
-      for (std::int64_t y = 0; y < w.height; ++y)
-        std::memcpy(static_cast<float*>(cells) + y * stride, from.data() + (w.y + y) * raster.grid_.width + w.x,
-                    static_cast<std::size_t>(w.width) * 4);
-    }
-    void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
-      fail(Errc::runtime, "a temporary raster has no mask");
-    }
-    const MemoryTemporary& raster;
-  };
-  std::string name_;
-  Grid grid_;
-  std::vector<StoredBand> bands_;
-  std::vector<std::vector<float>> cells_;
-};
-
 /// A raster of one f32 band.
 inline std::shared_ptr<MemoryRaster> one_band(std::string name, Grid grid, std::vector<float> cells, Unit unit = {}) {
   return std::make_shared<MemoryRaster>(std::move(name), std::move(grid),
@@ -217,7 +178,7 @@ class MemoryIo : public Io {
   }
   [[nodiscard]] std::shared_ptr<TemporaryRaster> temporary(const std::string& name, const Grid& grid,
                                                            const std::vector<StoredBand>& bands) const override {
-    return std::make_shared<MemoryTemporary>(name, grid, bands);
+    return std::make_shared<MemoryTemporary>(name, grid, bands, -12345.0f);  // none of them is to be read
   }
   /// A world of one coordinate system, by whatever code it is called.
   [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest& request) const override {

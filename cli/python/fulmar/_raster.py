@@ -8,6 +8,8 @@ import os
 
 import numpy as np
 
+from . import _card
+
 _TYPES = {"u1": "u8", "i1": "i8", "u2": "u16", "i2": "i16", "u4": "u32", "i4": "i32", "u8": "u64", "i8": "i64",
           "f4": "f32", "f8": "f64"}
 _NUMPY = {"f32": np.float32, "u8": np.uint8}
@@ -16,7 +18,8 @@ _NUMPY = {"f32": np.float32, "u8": np.uint8}
 class Raster:
     """Cells and where they lie.
 
-    array      numpy array of rows x columns, or bands x rows x columns; missing is NaN (f32) or 255 (flags, u8)
+    array      numpy array of rows x columns, or bands x rows x columns; missing is NaN (f32) or 255 (flags, u8). One that
+               lies on a card (cupy, torch, numba...) is copied to the host, once
     transform  six numbers in GDAL's order: x = t[0] + column t[1] + row t[2], y = t[3] + column t[4] + row t[5]; or None
     crs        WKT, or a code such as "EPSG:32651"; "" where unknown
     units      of each band, "" where unknown
@@ -31,9 +34,9 @@ class Raster:
 
     def __init__(self, array, transform=None, crs="", unit="", nodata=None, scale=1.0, offset=0.0, names=None,
                  times=None, bands_of_date=1):
-        if hasattr(array, "__cuda_array_interface__"):
-            raise TypeError("the array lies on a GPU: bring it to the host first (cupy.asnumpy, tensor.cpu())")
-        if hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray):
+        if _card.lies_there(array):
+            array = _card.to_host(array)
+        elif hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray):
             array = np.from_dlpack(array)
         self.array = np.ma.asanyarray(array) if isinstance(array, np.ma.MaskedArray) else np.asarray(array)
         if self.array.ndim not in (2, 3):
@@ -182,7 +185,8 @@ def from_xarray(data):
     if names is None:
         names = [str(data.name or "")] * (1 if data.ndim == 2 else data.shape[0])
     nodata = data.attrs.get("_FillValue", data.encoding.get("_FillValue") if data.dtype.kind in "iu" else None)
-    raster = Raster(data.values, transform, str(crs), str(data.attrs.get("units", "")), nodata, names=names, times=times)
+    cells = data.data if _card.lies_there(data.data) else data.values
+    raster = Raster(cells, transform, str(crs), str(data.attrs.get("units", "")), nodata, names=names, times=times)
     raster.axes = [(name, data.coords[name] if name in data.coords else None) for name in (y, x)]
     return raster
 
@@ -245,7 +249,7 @@ def describe(raster):
         bits = int(nodata) if whole and np.iinfo(array.dtype).min <= nodata <= np.iinfo(array.dtype).max else None
         bits = bits - 2**64 if bits is not None and bits >= 2**63 else bits
         bands.append({"address": band.__array_interface__["data"][0], "type": _TYPES[kind],
-                      "row": band.strides[0] // size, "column": band.strides[1] // size, "mask": where,
+                      "row": band.strides[0] // size, "column": band.strides[1] // size or 1, "mask": where,
                       "nodata": None if nodata is None or bits is not None else float(nodata), "bits": bits, "scale": raster.scale, "offset": raster.offset, "name": raster.names[b],
                       "unit": raster.units[b], "time": _seconds(raster.times[b])})
     height, width = stack.shape[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _fulmar
+from . import _card, _fulmar
 
 
 class Table:
@@ -208,7 +208,7 @@ def _columns(columns):
     """What the module needs of a mapping of columns; lon and lat tell where the rows are."""
     out = {}
     for name, values in columns.items():
-        given, values = values, np.asarray(values)
+        given, values = values, _card.to_host(values) if _card.lies_there(values) else np.asarray(values)
         if values.dtype.kind in "US" and not isinstance(given, np.ndarray):
             values = np.array(list(given), object)  # numpy makes texts of numbers that stand beside one
         if values.ndim != 1:
