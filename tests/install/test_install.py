@@ -67,12 +67,13 @@ def check_examples(where):
     assert ships.endswith("3 ships\n")
     first = dict(zip(ships.splitlines()[0].split(), ships.splitlines()[1].split()))
     assert float(first["length"]) == pytest.approx(200, abs=15) and float(first["width"]) == pytest.approx(40, abs=15)
+    assert run(where / "inputs").stdout.split("\n")[:4] == ["zone 3", "zone 8", "mean 2", "mean 6"]
     assert [float(v) for v in run(where / "own_operator").stdout.split()] == pytest.approx([0.67, -0.54, 0.45, -0.52])
 
 
 def test_the_engine_alone_is_found_by_cmake(prefix, tmp_path):
     build(tmp_path, ROOT / "tests/install/consumer", f"-DCMAKE_PREFIX_PATH={prefix}",
-          f"-DEXAMPLES={EXAMPLES / 'ships.cpp'};{EXAMPLES / 'own_operator.cpp'}")
+          f"-DEXAMPLES={EXAMPLES / 'ships.cpp'};{EXAMPLES / 'own_operator.cpp'};{EXAMPLES / 'inputs.cpp'}")
     check_examples(tmp_path)
     assert not [n for n in needed(tmp_path / "ships") if "gdal" in n or "fulmar_io" in n]
 
@@ -118,5 +119,5 @@ def test_pkg_config_finds_it_wherever_the_prefix_lies(prefix, tmp_path):
 def test_as_a_subfolder_without_gdal(tmp_path):
     """The engine of the sources, built by the program's own build; without optimisation, which is what takes time."""
     where = build(tmp_path, ROOT / "tests/install/consumer", f"-DFULMAR_SOURCE={ROOT}",
-                  f"-DEXAMPLES={EXAMPLES / 'ships.cpp'};{EXAMPLES / 'own_operator.cpp'}", kind="Debug")
+                  f"-DEXAMPLES={EXAMPLES / 'ships.cpp'};{EXAMPLES / 'own_operator.cpp'};{EXAMPLES / 'inputs.cpp'}", kind="Debug")
     check_examples(where)

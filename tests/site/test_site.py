@@ -68,7 +68,7 @@ def test_every_operator_and_every_example_of_embedding_is_there(made):
     for name in re.findall(r'"name": "(\w+)"', names):
         assert f"\n## {name}\n" in page
     embedding = (made / "pages/embedding.md").read_text()
-    for example in ("ships", "recipe", "own_operator"):
+    for example in ("ships", "recipe", "own_operator", "inputs"):
         assert (ROOT / f"engine/api/examples/{example}.cpp").read_text().strip() in embedding
     assert "not run on a real card" in (made / "pages/limits.md").read_text()
 
