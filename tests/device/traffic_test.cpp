@@ -93,5 +93,38 @@ TEST(Traffic, IsNearTheLeast) {
   fulmar_ptx_set("BLOCKS", "4");
 }
 
+/// Of rasters on other grids: every cell of the source that the target covers once, widened, and every target cell
+/// once.
+TEST(Traffic, OfWarpsIsNearTheLeast) {
+  if (fulmar_ptx_get_traffic == nullptr || cuda::devices().devices.empty())
+    GTEST_SKIP() << "bytes are counted by the interpreter of PTX";
+  const auto card = cuda::open(0);
+  fulmar_ptx_set("BLOCKS", "1");
+  const Registry registry = builtin_registry();
+  std::printf("bytes a target cell: at least; loaded once a thread block; stored; over the least\n");
+  for (const char* method : {"nearest", "bilinear", "cubic", "lanczos", "average"})
+    for (const char* resolution : {"87", "240"}) {
+      Scene s = make_scene(registry, {"warp", {{"resample", method}}, Place::metric}, across, 128, 20260101u);
+      s.text.replace(s.text.find("--resolution 87"), 15, std::string{"--resolution "} + resolution);
+      const Bound bound(registry, s);
+      fulmar_ptx_reset_counts();
+      Budget budget = budget_of(0, 0, 1, Backend::cuda);
+      budget.device_memory = std::int64_t{1} << 30;
+      static_cast<void>(bound.run(budget, card.get()));
+      fulmar_ptx_traffic t{};
+      ASSERT_GT(fulmar_ptx_get_traffic("warp_cells", &t), 0u);
+      const double cells = static_cast<double>(bound.grid().window().cells()),
+                   least = 4 * (cells + static_cast<double>(across * 128));
+      const double ratio = static_cast<double>(t.block_sector_bytes + t.store_bytes) / least;
+      std::printf("%9.2f%9.2f%9.2f%8.2f  %s to %s m\n", least / cells,
+                  static_cast<double>(t.block_sector_bytes) / cells, static_cast<double>(t.store_bytes) / cells, ratio,
+                  method, resolution);
+      // Of coarser cells the nearest of a few is read.
+      EXPECT_GE(ratio, std::string{method} == "nearest" ? 0.5 : 0.99);
+      EXPECT_LE(ratio, 1.2);
+    }
+  fulmar_ptx_set("BLOCKS", "4");
+}
+
 }  // namespace
 }  // namespace fulmar::test
