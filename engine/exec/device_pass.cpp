@@ -249,13 +249,12 @@ void DevicePass::load_warped(Lane& lane, const Node& node, const Window& inside,
     memory.cells = lane.arena.take<float>(room.cells);
     memory.host_squares = tile.memory.take<std::byte>(room.square_bytes());
     memory.host_needs = reinterpret_cast<SquareNeed*>(tile.memory.take<std::byte>(room.need_bytes()));
+    memory.staging = tile.memory.take<std::byte>(room.staged_bytes());
   }
-  CardWarp::Staging staging{tile.memory.take<std::byte>(room.staged_bytes()), room.staged_bytes(), 0};
   each_run(inside.x, inside.right(), 0, graph_.grid.width, graph_.grid.turn(),
            [&](std::int64_t x, std::int64_t at, std::int64_t count) {
              const Window target{at, inside.y, count, inside.height};
-             warp.make(*lane.device, memory, staging, node.band, target,
-                       {address(to, x, inside.y), to.stride, target, to.type});
+             warp.make(*lane.device, memory, node.band, target, {address(to, x, inside.y), to.stride, target, to.type});
            });
 }
 

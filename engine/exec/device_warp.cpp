@@ -69,8 +69,7 @@ void CardWarp::with_way(int input, Use&& use) {
   in.ways.push_back(std::move(way));
 }
 
-void CardWarp::make(DeviceLane& lane, Tile& tile, Staging& staging, int band, const Window& target,
-                    const PlaneRef& to) {
+void CardWarp::make(DeviceLane& lane, Tile& tile, int band, const Window& target, const PlaneRef& to) {
   // A single raster under all of the window makes every cell of it; otherwise cells are given as they are missing.
   const bool alone = warped_.inputs.size() == 1 && intersect(target, warped_.inputs.front().reach) == target;
   if (!alone) lane.clear(plane_of(to, target));
@@ -78,7 +77,7 @@ void CardWarp::make(DeviceLane& lane, Tile& tile, Staging& staging, int band, co
     const WarpInput& input = warped_.inputs[i];
     const Window part = intersect(target, input.reach);
     if (!part.empty())
-      make_part({lane, tile, staging, to, static_cast<int>(i), input.band < 0 ? band : input.band, alone}, part);
+      make_part({lane, tile, to, static_cast<int>(i), input.band < 0 ? band : input.band, alone}, part);
   }
 }
 
@@ -216,13 +215,14 @@ void CardWarp::make_piece(const Job& job, const Window& part, const Window& squa
 
 std::byte* CardWarp::stage(const Job& job, std::int64_t bytes) {
   bytes = (bytes + 63) / 64 * 64;
-  if (bytes > job.staging.size) fail(Errc::runtime, "the plan set too little room aside for the cells of a warp");
-  if (job.staging.used + bytes > job.staging.size) {
+  const std::int64_t size = room_.staged_bytes();
+  if (bytes > size) fail(Errc::runtime, "the plan set too little room aside for the cells of a warp");
+  if (job.tile.staged + bytes > size) {
     job.lane.wait();
-    job.staging.used = 0;
+    job.tile.staged = 0;
   }
-  std::byte* memory = job.staging.memory + job.staging.used;
-  job.staging.used += bytes;
+  std::byte* memory = job.tile.staging + job.tile.staged;
+  job.tile.staged += bytes;
   return memory;
 }
 

@@ -28,21 +28,18 @@ class CardWarp {
     float* cells = nullptr;
     std::byte* host_squares = nullptr;  ///< the host's
     SquareNeed* host_needs = nullptr;
+    std::byte* staging = nullptr;  ///< of cells on their way up
+    std::int64_t staged = 0;       ///< bytes of it that copies may still read
     // What the card has of squares at the moment.
     int input = -1;
     Window part;
     bool looked = false;  ///< host_needs are those of the part, whatever its cells have already
   };
-  /// Stored cells of one band on their way up.
-  struct Staging {
-    std::byte* memory = nullptr;
-    std::int64_t size = 0, used = 0;
-  };
 
   CardWarp(const RasterSource& source, const WarpRoom& room, int threads);
 
   /// Puts into the lane what makes a window of a band. Nothing is in `to` yet.
-  void make(DeviceLane& lane, Tile& tile, Staging& staging, int band, const Window& target, const PlaneRef& to);
+  void make(DeviceLane& lane, Tile& tile, int band, const Window& target, const PlaneRef& to);
   [[nodiscard]] const WarpRoom& room() const { return room_; }
 
  private:
@@ -55,7 +52,6 @@ class CardWarp {
   struct Job {
     DeviceLane& lane;
     Tile& tile;
-    Staging& staging;
     const PlaneRef& to;
     int input, band;
     bool fresh;

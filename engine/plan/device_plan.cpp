@@ -104,7 +104,9 @@ std::int64_t WarpRoom::bytes() const {
 }
 std::int64_t WarpRoom::staged_bytes() const {
   // A square that the host makes goes the same way.
-  return std::max(padded(cells * cell_size) + (masks ? padded(cells) : 0), 4 * square_side * square_side);
+  const std::int64_t each =
+      std::max(padded(cells * cell_size) + (masks ? padded(cells) : 0), 4 * square_side * square_side);
+  return std::min<std::int64_t>(bands, 4) * each;
 }
 
 WarpRoom warp_room(const Graph& graph, const Plan& plan, int source, std::int64_t width, std::int64_t height) {
@@ -113,9 +115,11 @@ WarpRoom warp_room(const Graph& graph, const Plan& plan, int source, std::int64_
   Window w;
   for (const Stage& stage : plan.stages)
     for (std::size_t k = 0; k < stage.nodes.size(); ++k)
-      if (stage.device && graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == source)
+      if (stage.device && graph.nodes[static_cast<std::size_t>(stage.nodes[k])].source == source) {
         w = hull(w, largest_window(graph, stage, stage.margins[k], width, height));
-  if (w.empty() || !warps_on_card(raster)) return room;
+        ++room.bands;
+      }
+  if (w.empty() || !warps_on_card(raster)) return {};
   // A window and the cells around it, wherever they begin.
   const auto along = [](std::int64_t cells) { return (cells + 2 + 2 * (square_side - 1)) / square_side; };
   room.squares = along(w.width) * along(w.height);
@@ -297,20 +301,19 @@ std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width
 
 std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
   std::int64_t bytes = 0;
-  std::vector<std::int64_t> staged;  // by source
+  std::vector<bool> warped;  // by source: what the card makes
   for (std::size_t s = 0; s < graph.sources.size(); ++s) {
     const WarpRoom room = warp_room(graph, plan, static_cast<int>(s), width, height);
-    bytes += padded(room.square_bytes()) + padded(room.need_bytes());
-    staged.push_back(room.cells > 0 ? padded(room.staged_bytes()) : -1);
+    warped.push_back(room.cells > 0);
+    if (warped.back()) bytes += padded(room.square_bytes()) + padded(room.need_bytes()) + padded(room.staged_bytes());
   }
   for (const Stage& stage : plan.stages) {
     if (!stage.device) continue;
     for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
       const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
       const Window own = grow(largest_window(graph, stage, {}, width, height), stage.margins[k]);
-      if (node.source >= 0 && staged[static_cast<std::size_t>(node.source)] >= 0)
-        bytes += staged[static_cast<std::size_t>(node.source)];
-      else if (node.source >= 0 && graph.sources[static_cast<std::size_t>(node.source)]->computed())
+      if (node.source >= 0 && !warped[static_cast<std::size_t>(node.source)] &&
+          graph.sources[static_cast<std::size_t>(node.source)]->computed())
         bytes += bytes_of(own, node.outputs[0].type);
       if (node.round >= 0) bytes += padded(state_room(graph, node, own).bytes());
       if (!node.labels()) continue;

@@ -34,13 +34,15 @@ struct WarpRoom {
   std::int64_t dense = 0;      ///< of these, those that may have a place for every cell
   std::int64_t cells = 0;      ///< of the source at once; a tile that needs more of them is made in pieces
   std::int64_t cell_size = 0;  ///< of the widest stored type
+  std::int64_t bands = 0;      ///< that are made of it
   bool surfaces = false, masks = false;
 
   [[nodiscard]] std::int64_t square_bytes() const;
   [[nodiscard]] std::int64_t need_bytes() const;
   /// Bytes of the card's memory.
   [[nodiscard]] std::int64_t bytes() const;
-  /// Bytes on the host, for one band on its way up.
+  /// Bytes on the host for cells on their way up: a few bands at a time, so that one is decoded while another is
+  /// copied.
   [[nodiscard]] std::int64_t staged_bytes() const;
 };
 /// For the tiles of a pass, of some size. Nothing where no stage on the card reads the source.

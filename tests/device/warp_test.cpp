@@ -286,6 +286,30 @@ TEST_F(CardWarps, WaysGoUpOnceForAllBandsOfATile) {
       << explain(world.graph, got.plan);
 }
 
+/// Memory for cells on their way up is shared by bands beyond a few.
+TEST_F(CardWarps, ManyBandsShareWhatTheyGoUpThrough) {
+  World world;
+  world.io.scale = 0.8;
+  const Grid grid = plain_grid(80, 60);
+  auto raster = std::make_shared<MemoryRaster>("in.tif", grid, Window{0, 0, 64, 48});
+  std::mt19937 random{24};
+  for (int b = 0; b < 9; ++b) {
+    std::vector<double> cells(static_cast<std::size_t>(grid.width * grid.height));
+    for (double& v : cells) v = static_cast<double>(random() % 1000) / 3;
+    raster->add_band({DType::f64, {}, {}, 1, 0, false, Unit{}, "band"}, cells);
+  }
+  world.io.rasters["in.tif"] = raster;
+  world.add("to.tif", plain_grid(90, 70), 25);
+  world.bind("in.tif ! align --to to.tif --resample bilinear ! out.tif");
+  expect_the_same(world, {{0, 0}, {50, 70}}, card(), budget);
+  const Plan plan = make_plan(world.graph, budget(0, 0));
+  ASSERT_EQ(plan.passes.size(), 1u);
+  const Graph& graph = plan.passes.front().graph;
+  const WarpRoom room = warp_room(graph, plan.passes.front().plan, graph.nodes.front().source, 90, 70);
+  EXPECT_EQ(room.bands, 9);
+  EXPECT_LE(room.staged_bytes(), 4 * (room.cells * 8 + 64));
+}
+
 /// A way that is gentle where samples look and steep elsewhere: more of the source is needed than is held.
 class Steep final : public GridTransformer {
  public:
