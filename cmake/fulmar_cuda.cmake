@@ -29,4 +29,12 @@ foreach(kind STANDARD EXTENSION)
     set(CMAKE_CUDA20_${kind}_COMPILE_OPTION -std=c++20)
   endif()
 endforeach()
+# CUB and Thrust of the toolkit; what a system has of them elsewhere may be older, and must not be found first.
+find_package(CCCL CONFIG REQUIRED COMPONENTS CUB HINTS ${CUDAToolkit_LIBRARY_ROOT}/lib ${CUDAToolkit_LIBRARY_DIR}
+             PATH_SUFFIXES cmake cmake/cccl)
+# For one file of the calling folder's targets.
+function(fulmar_use_cccl file)
+  set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS
+    "-isystem;$<JOIN:$<REMOVE_DUPLICATES:$<TARGET_PROPERTY:CCCL::CUB,INTERFACE_INCLUDE_DIRECTORIES>>,;-isystem;>")
+endfunction()
 set(FULMAR_HAS_CUDA ON)

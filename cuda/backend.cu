@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "cuda/backend.hpp"
+#include "cuda/label.hpp"
 #include "cuda/planes.cuh"
 #include "cuda/status.hpp"
 #include "cuda/warp.hpp"
@@ -137,6 +138,10 @@ class Lane final : public DeviceLane {
       pack_pieces<<<blocks, threads, 0, stream_>>>(static_cast<const std::uint64_t*>(from), bytes / 8, places, count,
                                                    static_cast<std::uint64_t*>(to));
     });
+  }
+  void find(const FindWork& work) override {
+    choose(device_);
+    find_objects(work, stream_);
   }
 
   void wait() override {

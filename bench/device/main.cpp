@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/status.hpp"
+#include "device/forwarding_lane.hpp"
 #include "plan/device_plan.hpp"
 #include "ptx/runtime/fulmar_ptx.h"
 #include "support/scene.hpp"
@@ -83,6 +84,28 @@ int timed(void* stream, Call&& call) {
   check(cudaEventRecord(span.end, s), "recording an event");
   return failed;
 }
+
+/// A card on which finding objects is timed with the operator's kernels.
+class TimedLane final : public test::ForwardingLane {
+ public:
+  using ForwardingLane::ForwardingLane;
+  void find(const FindWork& work) override {
+    timed(stream(), [&] { return lane().find(work), 0; });
+  }
+};
+class TimedCard final : public Device {
+ public:
+  explicit TimedCard(std::unique_ptr<Device> card) : card_{std::move(card)} {}
+  const DeviceFacts& facts() const override { return card_->facts(); }
+  std::unique_ptr<DeviceLane> lane(std::int64_t bytes) override {
+    return std::make_unique<TimedLane>(card_->lane(bytes));
+  }
+  void pin(void* memory, std::int64_t bytes) override { card_->pin(memory, bytes); }
+  void unpin(void* memory) override { card_->unpin(memory); }
+
+ private:
+  std::unique_ptr<Device> card_;
+};
 
 /// The operators, their kernels between events.
 Registry timed_registry() {
@@ -257,7 +280,7 @@ bool measure(const Registry& registry, const Case& c, Device& card, double copy,
 int run(const Options& options) {
   const cuda::Found found = cuda::devices();
   if (!found.trouble.empty()) fail(Errc::device, "there is no card to measure: " + found.trouble);
-  const auto card = cuda::open(found.devices.front().number);
+  const auto card = std::make_unique<TimedCard>(cuda::open(found.devices.front().number));
   const DeviceFacts& facts = card->facts();
   const double copy = copy_bandwidth(facts.free);
   std::printf("%s, %s, driver %d.%d; copies %.0f GB/s (read plus written)\n", facts.name.c_str(),

@@ -13,6 +13,8 @@
 
 namespace fulmar {
 
+struct FindWork;
+
 /// Planes of one call that an operator's kernels take, at most; operators with more bands run on the host.
 inline constexpr std::size_t most_device_inputs = 24, most_device_outputs = 16;
 
@@ -34,6 +36,8 @@ struct DeviceFacts {
 struct DeviceTraffic {
   std::int64_t uploads = 0, uploaded = 0;      ///< copies to the card, and their bytes
   std::int64_t downloads = 0, downloaded = 0;  ///< copies from the card, and their bytes
+  /// Of those, second copies for a tile, where so much was found of objects that the first had no room for it.
+  std::int64_t rests = 0;
 };
 
 struct WarpCells;
@@ -73,6 +77,9 @@ class DeviceLane {
   /// As within() of exec/cells.hpp; `ground` and `scratch` are in the lane's memory.
   virtual void within(const fulmar_plane& cells, std::int64_t rx, std::int64_t ry, const double* ground, double reach,
                       std::uint16_t* scratch, const fulmar_plane& to) = 0;
+  /// The set cells of a window as runs in raster order, each with the first run that it is connected with
+  /// (core/found_runs.hpp).
+  virtual void find(const FindWork& work) = 0;
 
   /// What the cells of each square of a warp's target need of its source; `needs` is in the lane's memory.
   virtual void look(const WarpCells& warp, SquareNeed* needs) = 0;

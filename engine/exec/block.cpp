@@ -84,6 +84,13 @@ void move_down(fulmar_plane& plane, std::int64_t rows) {
 
 }  // namespace
 
+bool touches_by_corner(const Node& node) {
+  bool eight = true;
+  for (const ParamValue& v : node.values)
+    if (v.name == "connectivity") eight = v.number == 0;
+  return eight;
+}
+
 std::vector<int> labelling_nodes(const Graph& graph) {
   std::vector<int> nodes;
   for (std::size_t n = 0; n < graph.nodes.size(); ++n)

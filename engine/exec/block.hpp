@@ -43,11 +43,15 @@ struct TileContext {
   std::vector<std::vector<BlockRuns>> runs;    ///< by labelling node of the graph (in node order), then block
   std::vector<std::vector<Part>> parts;        ///< by labelling node
   std::atomic<std::int64_t> label_bytes{0};    ///< held by runs
-  /// What came down from a card for a labelling node: which cells are set, and its inputs but the first.
+  /// What comes down from a card for a labelling node, as core/found_runs.hpp says.
   struct Labelled {
     int node = -1;
-    PlaneRef set;
-    std::vector<PlaneRef> inputs;
+    Window window;
+    int values = 0;
+    bool intensity = false;      ///< is the first of the values
+    std::byte* found = nullptr;  ///< here
+    std::byte* there = nullptr;  ///< on the card
+    std::int64_t first = 0;      ///< bytes of it that come unasked
   };
   std::vector<Labelled> labelled;
   /// States that came down from a card for a reducing node: of blocks, or of what they were merged to there.
@@ -67,6 +71,8 @@ void gather(const Graph& graph, const Plan& plan, int node, const Window& own, s
 
 /// The labelling nodes of a graph, in order.
 std::vector<int> labelling_nodes(const Graph& graph);
+/// True if cells that touch by corner alone are one object of a labelling node.
+bool touches_by_corner(const Node& node);
 
 /// Of the reducing nodes of a pass, by node.
 using Reductions = std::map<int, Reduction>;

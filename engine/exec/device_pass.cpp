@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/found_runs.hpp"
 #include "exec/parallel.hpp"
 #include "plan/device_plan.hpp"
 
@@ -389,20 +390,58 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
   }
   if (node.round >= 0) fetch_states(lane, n, own, scratch, tile);
 
-  if (!node.labels()) return;
+  if (node.labels()) find(lane, n, own, inputs, tile);
+}
+
+void DevicePass::find(Lane& lane, int n, const Window& own, const std::vector<PlaneRef>& inputs, TileContext& tile) {
+  const Node& node = graph_.nodes[static_cast<std::size_t>(n)];
+  // A stage computes more than the tile's own cells, but each cell belongs to one tile.
   TileContext::Labelled labelled;
   labelled.node = n;
-  const auto down = [&](const PlaneRef& from, const Window& window) {
-    auto* memory = tile.memory.take<std::byte>(window.cells() * bytes_of(from.type));
-    const PlaneRef to{memory, window.width, window, from.type};
-    download(lane, from, to, window);
-    return to;
-  };
-  labelled.set = down(lane.planes[place][0], own);
-  labelled.inputs.resize(inputs.size());
-  for (std::size_t i = 1; i < inputs.size(); ++i)
-    if (inputs[i].cells != nullptr) labelled.inputs[i] = down(inputs[i], grow(own, node.halo(i, graph_.grid)));
-  tile.labelled.push_back(std::move(labelled));
+  labelled.window = intersect(own, tile.tile);
+  labelled.values = found_values(node);
+  const auto [x, y, width, height] = labelled.window;
+
+  FindWork work;
+  work.width = width, work.height = height;
+  work.set = part(lane.planes[static_cast<std::size_t>(n)][0], labelled.window);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (inputs[i].cells == nullptr) continue;
+    if (node.port(i).name == "intensity") {
+      work.intensity = part(inputs[i], labelled.window);
+      labelled.intensity = true;
+    } else if (node.port(i).name == "background") {
+      work.background = part(inputs[i], labelled.window);
+    }
+  }
+  work.near = graph_.grid.neighbourhood();
+  work.near.x -= x, work.near.y -= y;
+  work.eight = touches_by_corner(node);
+  const FindingRoom room = finding_room(width, height);
+  work.bits = lane.arena.take<std::uint32_t>(room.bits / 4);
+  work.counts = lane.arena.take<std::uint64_t>(room.counts / 8);
+  work.adding = lane.arena.take<std::byte>(room.adding);
+  const std::int64_t most = most_found_bytes(width, height, labelled.values);
+  work.found = labelled.there = lane.arena.take<std::byte>(most);
+  work.first = labelled.first = first_found_bytes(width, height, labelled.values);
+  lane.device->find(work);
+  labelled.found = tile.memory.take<std::byte>(most);
+  lane.device->download(labelled.found, work.first, work.found, work.first, work.first, 1);
+  tile.labelled.push_back(labelled);
+}
+
+void DevicePass::find_rest(std::size_t which, TileContext& tile) {
+  DeviceLane& lane = *lanes_[which].device;
+  bool more = false;
+  for (const auto& l : tile.labelled) {
+    FoundTotals totals;
+    std::memcpy(&totals, l.found, sizeof totals);
+    const std::int64_t rest = found_bytes(totals, l.values) - l.first;
+    if (rest <= 0) continue;
+    more = true, ++rests_;
+    lane.download(l.found + l.first, rest, l.there + l.first, rest, rest, 1);
+  }
+  if (more) lane.wait();
 }
 
 void DevicePass::call_kernels(Lane& lane, const Node& node, const Window& own, const fulmar_call& call,
@@ -504,6 +543,7 @@ void DevicePass::wait(std::size_t lane) { lanes_[lane].device->wait(); }
 
 DeviceTraffic DevicePass::traffic() const {
   DeviceTraffic all;
+  all.rests = rests_;
   for (const Lane& lane : lanes_) {
     const DeviceTraffic& t = lane.device->traffic();
     all.uploads += t.uploads - lane.constants.uploads, all.uploaded += t.uploaded - lane.constants.uploaded;

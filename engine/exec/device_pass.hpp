@@ -5,6 +5,7 @@
 /// and what the host needs of it crosses back once; everything between stays on the card.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -49,8 +50,10 @@ class DevicePass {
   /// A new tile enters the lane.
   void begin(std::size_t lane, TileContext& tile);
   /// Puts a stage's work into the lane: what was decoded or left by stages on the host goes up, what the host needs
-  /// comes down to tile.results and tile.labelled.
+  /// comes down to tile.results, and of what was found of objects a first part to tile.labelled.
   void run(std::size_t lane, std::size_t stage, TileContext& tile);
+  /// Brings the rest of what was found of objects, where there is more. The first part must be down.
+  void find_rest(std::size_t lane, TileContext& tile);
   /// Hands on the states of the blocks that are the tile's own, once they are down.
   void reduce(TileContext& tile);
   /// Returns when all of it is done.
@@ -83,6 +86,7 @@ class DevicePass {
   void apply(Lane& lane, std::size_t stage, int node, const Window& own, TileContext& tile);
   void call_kernels(Lane& lane, const Node& node, const Window& own, const fulmar_call& call,
                     std::size_t stacked) const;
+  void find(Lane& lane, int node, const Window& own, const std::vector<PlaneRef>& inputs, TileContext& tile);
   void begin_states(Lane& lane, int node, const Window& own, std::byte* states, TileContext& tile);
   /// Merges the states of the tile's blocks as far as they are neighbours in the tree, and brings down what is left.
   void fetch_states(Lane& lane, int node, const Window& own, std::byte* states, TileContext& tile);
@@ -100,6 +104,7 @@ class DevicePass {
   std::vector<std::unique_ptr<ReaderPool>> computed_;  ///< by source
   std::vector<std::unique_ptr<CardWarp>> warps_;       ///< by source; null where the card makes none of its cells
   std::vector<std::byte*> pinned_;
+  std::atomic<std::int64_t> rests_{0};
 };
 
 }  // namespace fulmar

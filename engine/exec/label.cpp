@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "core/error.hpp"
+#include "core/found_runs.hpp"
 #include "core/missing.hpp"
 #include "exec/measure.hpp"
 
@@ -97,6 +98,33 @@ void Part::merge(Part&& other) {
   looked_around |= other.looked_around;
 }
 
+void Part::see(const Run& run, const Window& raster, bool looked, bool beside_mask, const float* intensities,
+               const float* backgrounds) {
+  if (!runs.empty() && runs.back().y == run.y && runs.back().x1 == run.x0)
+    runs.back().x1 = run.x1;
+  else
+    runs.push_back(run);
+  cells += run.x1 - run.x0;
+  at_mask |= beside_mask;
+  looked_around |= looked;
+  at_edge |= run.y == 0 || run.x0 == raster.x || run.y + 1 == raster.bottom() || run.x1 == raster.right();
+  for (std::int64_t x = run.x0; x < run.x1; ++x) {
+    const std::int64_t k = x - run.x0;
+    if (intensities != nullptr && std::isfinite(intensities[k])) {
+      const float v = intensities[k];
+      intensity.add(v);
+      weighted_x.add(v, 2 * x + 1);
+      weighted_y.add(v, 2 * run.y + 1);
+      maximum = std::max(maximum, v);
+      ++with_intensity;
+    }
+    if (backgrounds != nullptr && std::isfinite(backgrounds[k])) {
+      background.add(backgrounds[k]);
+      ++with_background;
+    }
+  }
+}
+
 std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
                              std::int64_t most_bytes) {
   struct Entry {
@@ -155,29 +183,43 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
     }
     Part& part = parts[static_cast<std::size_t>(place[r])];
     const auto& [run, block, piece] = entries[i];
-    if (!part.runs.empty() && part.runs.back().y == run.y && part.runs.back().x1 == run.x0)
-      part.runs.back().x1 = run.x1;
-    else
-      part.runs.push_back(run);
-    part.cells += run.x1 - run.x0;
-    part.at_mask |= piece->at_mask;
-    part.looked_around |= piece->looked_around;
-    part.at_edge |= run.y == 0 || run.x0 == raster.x || run.y + 1 == raster.bottom() || run.x1 == raster.right();
-    for (std::int64_t x = run.x0; x < run.x1; ++x) {
-      const std::size_t k = piece->first + static_cast<std::size_t>(x - run.x0);
-      if (!block->intensity.empty() && std::isfinite(block->intensity[k])) {
-        const float v = block->intensity[k];
-        part.intensity.add(v);
-        part.weighted_x.add(v, 2 * x + 1);
-        part.weighted_y.add(v, 2 * run.y + 1);
-        part.maximum = std::max(part.maximum, v);
-        ++part.with_intensity;
-      }
-      if (!block->background.empty() && std::isfinite(block->background[k])) {
-        part.background.add(block->background[k]);
-        ++part.with_background;
-      }
+    const auto of = [&](const std::vector<float>& values) {
+      return values.empty() ? nullptr : values.data() + piece->first;
+    };
+    part.see(run, raster, piece->looked_around, piece->at_mask, of(block->intensity), of(block->background));
+  }
+  return parts;
+}
+
+std::vector<Part> parts_of(const std::byte* found, const Window& window, bool intensity, int values,
+                           const Window& raster, std::int64_t most_bytes) {
+  FoundTotals totals;
+  std::memcpy(&totals, found, sizeof totals);
+  const auto* runs = reinterpret_cast<const FoundRun*>(found + sizeof totals);
+  const auto* first = reinterpret_cast<const float*>(runs + totals.runs);
+  const float* intensities = intensity ? first : nullptr;
+  const float* backgrounds = values > (intensity ? 1 : 0) ? first + (intensity ? totals.cells : 0) : nullptr;
+
+  std::size_t count = 0;
+  for (std::uint32_t k = 0; k < totals.runs; ++k) count += runs[k].root == k ? 1 : 0;
+  const std::size_t bytes = totals.runs * (sizeof(int) + sizeof(Run)) + count * sizeof(Part);
+  if (static_cast<std::int64_t>(bytes) > most_bytes) too_many_cells(most_bytes);
+  std::vector<Part> parts;
+  parts.reserve(count);
+  std::vector<int> place(totals.runs, -1);
+  for (std::uint32_t k = 0; k < totals.runs; ++k) {
+    const bool beside_gap = (runs[k].end & found_beside_gap) != 0;
+    const std::int64_t begin = runs[k].begin, end = runs[k].end & ~found_beside_gap;
+    const std::int64_t y = begin / window.width, x = begin - y * window.width;
+    int& part = place[runs[k].root];  // the root comes before whatever hangs from it
+    if (part < 0) {
+      part = static_cast<int>(parts.size());
+      parts.emplace_back();
     }
+    const Run run{window.y + y, window.x + x, window.x + x + (end - begin)};
+    parts[static_cast<std::size_t>(part)].see(run, raster, intensity, beside_gap, intensities, backgrounds);
+    if (intensities != nullptr) intensities += end - begin;
+    if (backgrounds != nullptr) backgrounds += end - begin;
   }
   return parts;
 }

@@ -4,6 +4,7 @@
 /// sums are exact, objects are numbered by their first cell, outlines are made from whole objects.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -63,12 +64,21 @@ struct Part {
   bool looked_around = false;  ///< an intensity told what is missing around
 
   void merge(Part&& other);
+  /// A run more, in raster order. Its cells' values may be null; `looked`: an intensity told whether it is beside a
+  /// gap.
+  void see(const Run& run, const Window& raster, bool looked, bool beside_mask, const float* intensities,
+           const float* backgrounds);
 };
 
 /// Objects within one tile, as if there were nothing beyond it. `raster` is Grid::neighbourhood().
 /// Errors: as too_many_cells() where they need more than `most_bytes`.
 std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
                              std::int64_t most_bytes);
+
+/// The same of what a card found in one window (core/found_runs.hpp), where runs know already what they are part of.
+/// `values` of each set cell are there; `intensity`: the first of them is. Errors: as label_tile().
+std::vector<Part> parts_of(const std::byte* found, const Window& window, bool intensity, int values,
+                           const Window& raster, std::int64_t most_bytes);
 
 /// Joins the parts of all tiles, on a grid that wraps also those that meet over the seam. Tiles come column of tiles by
 /// column of tiles, each from the top. One thread.

@@ -125,11 +125,8 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
   for (const Pass& pass : plan.passes) share(pass.graph, pass.plan);
   for (const auto& [n, bytes] : room) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
-    bool eight = true;
-    for (const ParamValue& v : node.values)
-      if (v.name == "connectivity") eight = v.number == 0;
     labellers_.try_emplace(
-        n, graph.grid_of(node.grid), eight,
+        n, graph.grid_of(node.grid), touches_by_corner(node),
         [&node](const fulmar_object& o) {
           return node.op->guard([&] { return node.op->table().keep(node.params.data(), &o); }) != 0;
         },

@@ -60,6 +60,7 @@ class Executor {
         cancel_{options.cancel},
         progress_{std::move(progress)},
         labels_{labelling_nodes(graph)},
+        on_card_(labels_.size()),
         ground_rows_{ground_of_rows(graph.grid)},
         products_{products},
         strips_{graph, plan},
@@ -67,6 +68,10 @@ class Executor {
     for (std::size_t n = 0; n < graph.nodes.size(); ++n)
       if (const Node& node = graph.nodes[n]; node.round >= 0)
         reductions_.try_emplace(static_cast<int>(n), node, graph.grid, products.found(node.origin).numbers);
+    for (std::size_t l = 0; l < labels_.size(); ++l)
+      on_card_[l] = std::any_of(plan.stages.begin(), plan.stages.end(), [&](const Stage& stage) {
+        return stage.device && std::find(stage.nodes.begin(), stage.nodes.end(), labels_[l]) != stage.nodes.end();
+      });
     if (plan.lane_bytes > 0) {
       if (options.device == nullptr) fail(Errc::device, "the plan has stages for a card, and none was given");
       device_ = std::make_unique<DevicePass>(graph, plan, *options.device, ground_rows_, reductions_);
@@ -104,6 +109,7 @@ class Executor {
     const DeviceTraffic t = device_->traffic();
     report.traffic.uploads += t.uploads, report.traffic.uploaded += t.uploaded;
     report.traffic.downloads += t.downloads, report.traffic.downloaded += t.downloaded;
+    report.traffic.rests += t.rests;
   }
 
  private:
@@ -148,7 +154,7 @@ class Executor {
         // Stages on the host, and labels, need what comes down. Products wait in write(), while the next tile goes up.
         const bool host_next = s + 1 < plan_.stages.size() && !plan_.stages[s + 1].device;
         if (host_next || !tile.labelled.empty()) device_->wait(tile.lane);
-        gather_labelled(blocks, tile);
+        take_up_found(tile);
         continue;
       }
       parallel::each(blocks.size(), [&](std::size_t b) {
@@ -157,17 +163,23 @@ class Executor {
       });
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
-      tile.parts[l] = label_tile(tile.runs[l], graph_.grid.neighbourhood(), labeller(l).eight(),
-                                 plan_.feature_bytes / 4 / plan_.tokens);
+      if (!on_card_[l])
+        tile.parts[l] = label_tile(tile.runs[l], graph_.grid.neighbourhood(), labeller(l).eight(), label_bytes());
   }
 
-  /// Collects the objects' cells of what came down from the card.
-  void gather_labelled(const std::vector<Window>& blocks, TileContext& tile) {
-    for (const auto& l : tile.labelled)
-      parallel::each(blocks.size(),
-                     [&](std::size_t b) { gather(graph_, plan_, l.node, blocks[b], b, tile, l.set, l.inputs); });
+  /// Makes objects of the runs that came down from the card.
+  void take_up_found(TileContext& tile) {
+    if (tile.labelled.empty()) return;
+    device_->find_rest(tile.lane, tile);
+    for (const auto& found : tile.labelled) {
+      const auto l = static_cast<std::size_t>(std::find(labels_.begin(), labels_.end(), found.node) - labels_.begin());
+      tile.parts[l] = parts_of(found.found, found.window, found.intensity, found.values, graph_.grid.neighbourhood(),
+                               label_bytes());
+    }
     tile.labelled.clear();
   }
+  /// What a tile may take for its objects: a quarter of what is left for features is shared by those in flight.
+  [[nodiscard]] std::int64_t label_bytes() const { return plan_.feature_bytes / 4 / plan_.tokens; }
 
   void write(TileContext& tile) {
     if (device_) {
@@ -205,6 +217,7 @@ class Executor {
   const std::atomic<bool>* cancel_;
   std::function<void(double)> progress_;
   std::vector<int> labels_;
+  std::vector<bool> on_card_;  ///< by labelling node
   std::vector<double> ground_rows_;
   Products& products_;
   Reductions reductions_;

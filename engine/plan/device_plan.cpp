@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/device_warp.hpp"
+#include "core/found_runs.hpp"
 #include "plan/warp.hpp"
 
 namespace fulmar {
@@ -47,6 +48,17 @@ double cells_under(const RasterSource& source, std::int64_t width, std::int64_t 
     tallest = std::max(tallest, static_cast<double>(grid.height));
   }
   return std::min(columns, widest) * std::min(rows, tallest);
+}
+
+/// What no card has, and what can be multiplied by a few tiles.
+constexpr std::int64_t beyond_any_card = std::int64_t{1} << 55;
+
+/// What finding the objects of a tile takes of a lane.
+std::int64_t bytes_to_find(const Node& node, std::int64_t width, std::int64_t height) {
+  if (!can_be_found(width, height)) return beyond_any_card;
+  const FindingRoom room = finding_room(width, height);
+  return room_on_card(room.bits) + room_on_card(room.counts) + room_on_card(room.adding) +
+         room_on_card(most_found_bytes(width, height, found_values(node)));
 }
 
 /// What one node takes of a lane for a window.
@@ -260,6 +272,14 @@ std::int64_t least_bytes(const Graph& graph, int node, const Window& own) {
   return each * own.cells() + fixed;
 }
 
+int found_values(const Node& node) {
+  int values = 0;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (const std::string& name = node.port(i).name; name == "intensity" || name == "background")
+      values += node.inputs[i].connected() ? 1 : 0;
+  return values;
+}
+
 std::int64_t constant_bytes(const Graph& graph, const Plan& plan) {
   std::int64_t bytes = room_on_card(2 * (graph.grid.height + 2 * rows_beyond(plan)) * 8);
   for (const Stage& stage : plan.stages)
@@ -274,6 +294,7 @@ std::int64_t constant_bytes(const Graph& graph, const Plan& plan) {
 }
 
 std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
+  const Window raster = graph.grid.window();
   std::int64_t bytes = constant_bytes(graph, plan);
   for (const SourceUse& use : plan.sources) {
     const auto& source = *graph.sources[static_cast<std::size_t>(use.source)];
@@ -292,14 +313,17 @@ std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width
   for (const Stage& stage : plan.stages) {
     if (!stage.device) continue;
     const Window window = largest_window(graph, stage, {}, width, height);
-    for (std::size_t k = 0; k < stage.nodes.size(); ++k)
-      bytes += bytes_of_node(graph, stage, graph.nodes[static_cast<std::size_t>(stage.nodes[k])],
-                             grow(window, stage.margins[k]));
+    for (std::size_t k = 0; k < stage.nodes.size(); ++k) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(stage.nodes[k])];
+      bytes += bytes_of_node(graph, stage, node, grow(window, stage.margins[k]));
+      if (node.labels()) bytes += bytes_to_find(node, std::min(width, raster.width), std::min(height, raster.height));
+    }
   }
   return bytes;
 }
 
 std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height) {
+  const Window raster = graph.grid.window();
   std::int64_t bytes = 0;
   std::vector<bool> warped;  // by source: what the card makes
   for (std::size_t s = 0; s < graph.sources.size(); ++s) {
@@ -316,11 +340,9 @@ std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t wi
           graph.sources[static_cast<std::size_t>(node.source)]->computed())
         bytes += bytes_of(own, node.outputs[0].type);
       if (node.round >= 0) bytes += padded(state_room(graph, node, own).bytes());
-      if (!node.labels()) continue;
-      bytes += bytes_of(own, DType::u8);
-      for (std::size_t i = 0; i < node.inputs.size(); ++i)
-        if (i > 0 && node.inputs[i].connected())
-          bytes += bytes_of(grow(own, node.halo(i, graph.grid)), node.port(i).type);
+      if (node.labels())
+        bytes += padded(
+            most_found_bytes(std::min(width, raster.width), std::min(height, raster.height), found_values(node)));
     }
   }
   return bytes;

@@ -77,12 +77,14 @@ std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& 
 /// once, in the plane's type, however many of its arguments look; every cell that it makes once; its tables and dates
 /// once; and of a reduction the states of the blocks there and back. Halos are not counted.
 std::int64_t least_bytes(const Graph& graph, int node, const Window& own);
+/// Values that come down of every set cell of a labelling node: its intensity, its background.
+int found_values(const Node& node);
 /// Bytes of tables and ground sizes that a lane holds throughout a pass.
 std::int64_t constant_bytes(const Graph& graph, const Plan& plan);
 /// Bytes of a lane for tiles of some size, constants included.
 std::int64_t lane_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height);
 /// Bytes of host memory that a tile needs beside what the processor alone would: companions and warped bands on their
-/// way up, labelled bands on their way down.
+/// way up, what was found of objects on its way down.
 std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height);
 
 }  // namespace fulmar

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/found_runs.hpp"
 #include "core/iso_time.hpp"
 #include "plan/device_plan.hpp"
 #include "plan/plan.hpp"
@@ -30,6 +31,16 @@ std::string look(const Graph& graph, const Node& node) {
   const bool over = graph.grid.wraps && (halo.x > 0 || node.labels());
   return (halo == Halo{} ? "cell by cell" : fmt::format("halo {} cells", cells_text(halo))) +
          (over ? ", over the seam too" : "");
+}
+
+/// What comes down from a card of a tile's objects.
+std::string found_text(const Graph& graph, const Plan& plan, const Node& node) {
+  const std::int64_t width = std::min(plan.tile_width, graph.grid.width),
+                     height = std::min(plan.tile_height, graph.grid.height);
+  const int values = found_values(node);
+  return fmt::format(", runs come down: {:.3g} MiB a tile, {} at most",
+                     static_cast<double>(first_found_bytes(width, height, values)) / (1 << 20),
+                     mebibytes(most_found_bytes(width, height, values)));
 }
 
 std::string ground_text(const Grid& grid) {
@@ -87,6 +98,7 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
       out += node.op != nullptr ? fmt::format(", {}", look(graph, node)) : "";
       if (stage.device && source != nullptr && warped_of(*source) != nullptr)
         if (const std::string why = why_warped_on_host(*source); !why.empty()) out += ", by the host: " + why;
+      if (node.labels() && stage.device) out += found_text(graph, plan, node);
       if (node.round > 0) out += fmt::format(", round {}", node.round + 1);
       if (stage.margins[k] != Halo{})
         out += fmt::format(", computed {} cells beyond the block", cells_text(stage.margins[k]));

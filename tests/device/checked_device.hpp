@@ -8,58 +8,24 @@
 #include <string>
 
 #include "core/device.hpp"
+#include "cuda/backend.hpp"
+#include "device/forwarding_lane.hpp"
 #include "ptx/runtime/fulmar_ptx.h"
 
 namespace fulmar::test {
 
-class CheckedLane final : public DeviceLane {
+class CheckedLane final : public ForwardingLane {
  public:
-  explicit CheckedLane(std::unique_ptr<DeviceLane> lane) : lane_{std::move(lane)} {}
+  using ForwardingLane::ForwardingLane;
 
   void give_back(std::byte* from) override {
-    if (fulmar_ptx_divide_from != nullptr) fulmar_ptx_divide_from(lane_->memory(), from, lane_->stream());
+    if (fulmar_ptx_divide_from != nullptr) fulmar_ptx_divide_from(memory(), from, stream());
   }
   void use(void* piece, std::int64_t bytes) override {
     if (fulmar_ptx_part == nullptr) return;
-    const auto at = static_cast<std::byte*>(piece) - lane_->memory();
-    fulmar_ptx_part(piece, static_cast<std::uint64_t>(bytes), ("a piece at " + std::to_string(at)).c_str(),
-                    lane_->stream());
+    const auto at = static_cast<std::byte*>(piece) - memory();
+    fulmar_ptx_part(piece, static_cast<std::uint64_t>(bytes), ("a piece at " + std::to_string(at)).c_str(), stream());
   }
-
-  std::byte* memory() override { return lane_->memory(); }
-  void* stream() override { return lane_->stream(); }
-  const DeviceTraffic& traffic() const override { return lane_->traffic(); }
-  void upload(void* to, std::int64_t to_pitch, const void* from, std::int64_t from_pitch, std::int64_t bytes,
-              std::int64_t rows) override {
-    lane_->upload(to, to_pitch, from, from_pitch, bytes, rows);
-  }
-  void download(void* to, std::int64_t to_pitch, const void* from, std::int64_t from_pitch, std::int64_t bytes,
-                std::int64_t rows) override {
-    lane_->download(to, to_pitch, from, from_pitch, bytes, rows);
-  }
-  void clear(const fulmar_plane& to) override { lane_->clear(to); }
-  void widen(const StoredBand& band, const void* cells, std::int64_t stride, const std::uint8_t* mask,
-             std::int64_t mask_stride, const fulmar_plane& to) override {
-    lane_->widen(band, cells, stride, mask, mask_stride, to);
-  }
-  void copy(const fulmar_plane& from, const fulmar_plane& to) override { lane_->copy(from, to); }
-  void stack(const fulmar_plane* bands, std::int64_t count, std::int64_t first, const fulmar_plane& to) override {
-    lane_->stack(bands, count, first, to);
-  }
-  void within(const fulmar_plane& cells, std::int64_t rx, std::int64_t ry, const double* ground, double reach,
-              std::uint16_t* scratch, const fulmar_plane& to) override {
-    lane_->within(cells, rx, ry, ground, reach, scratch, to);
-  }
-  void look(const WarpCells& warp, SquareNeed* needs) override { lane_->look(warp, needs); }
-  void warp(const WarpCells& warp) override { lane_->warp(warp); }
-  void complete(const fulmar_plane& from, const fulmar_plane& to) override { lane_->complete(from, to); }
-  void pack(const void* from, std::int64_t bytes, const std::uint32_t* places, std::int64_t count, void* to) override {
-    lane_->pack(from, bytes, places, count, to);
-  }
-  void wait() override { lane_->wait(); }
-
- private:
-  std::unique_ptr<DeviceLane> lane_;
 };
 
 class CheckedDevice final : public Device {
@@ -75,5 +41,30 @@ class CheckedDevice final : public Device {
  private:
   std::unique_ptr<Device> device_;
 };
+
+/// The card, or null where there is none.
+inline Device* card() {
+  static const std::unique_ptr<Device> opened =
+      cuda::devices().devices.empty()
+          ? nullptr
+          : std::make_unique<CheckedDevice>(cuda::open(cuda::devices().devices.front().number));
+  return opened.get();
+}
+
+/// How the interpreter runs threads: which one is next, how many blocks are there at a time, how long each runs.
+struct Schedule {
+  std::uint32_t seed, blocks, quantum;
+  bool shuffle;
+};
+inline void choose(const Schedule& s) {
+  fulmar_ptx_set("SEED", std::to_string(s.seed).c_str());
+  fulmar_ptx_set("BLOCKS", std::to_string(s.blocks).c_str());
+  fulmar_ptx_set("QUANTUM", std::to_string(s.quantum).c_str());
+  fulmar_ptx_set("SHUFFLE", s.shuffle ? "1" : "0");
+}
+inline constexpr Schedule usual_schedule{0, 4, 0, false};
+/// Kernels with atomics are run under this many seeds more, with 16 blocks at a time and few instructions in a row.
+inline constexpr std::uint32_t seeds_for_atomics = 20;
+inline Schedule for_atomics(std::uint32_t seed) { return {4 + seed, 16, 1 + seed % 7, false}; }
 
 }  // namespace fulmar::test

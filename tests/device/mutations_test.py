@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+FOUND, SCHEDULES = "FoundRuns.AreTheFloodFills", "FoundRuns.AreTheSameUnderTwentySchedules"
 MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator that meet it, or a test
     "an index of a cell": ("each_cellI", r"shl\.b64 (\s*)(%rd\d+), (%rd\d+), 2;", r"shl.b64 $1$2, $3, 3;", 0,
                            "AgreesInEveryTiling/linear"),
@@ -27,6 +28,17 @@ MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator 
     "a place of a state that is merged": ("each_pair", r"mul\.lo\.s64", "add.s64", 1, "AgreesAcrossBlocks/stats"),
     "a step of the search for ranks": ("6MedianE", r"shr\.u32 (\s*)(%r\d+), (%r\d+), 1;", r"shr.u32 $1$2, $3, 2;", 0,
                                        "AgreesInEveryTiling/median"),
+    "a bound of what is set": ("find_bits", r"setp\.ge\.s64", "setp.gt.s64", 0, FOUND),
+    "a place of a run": ("write_runs", r"mul\.wide\.u32 (\s*)(%rd\d+), (%r\d+), 12;", r"mul.wide.u32 $1$2, $3, 8;", 0, FOUND),
+    "a run that ends too late": ("write_runs", r"shfl\.sync\.down", "shfl.sync.up", 0, FOUND),
+    "a row above that is one further": ("join_runs", r"setp\.gt\.u32", "setp.ge.u32", 0, FOUND),
+    "a root that is hung without looking": ("join_runs", r"atom\.cas\.relaxed\.gpu\.b32 (%r\d+),(\[%rd\d+\]),(%r\d+),(%r\d+);",
+                                            r"atom.exch.relaxed.gpu.b32 $1,$2,$4;", 0, SCHEDULES),
+    "a root that is read as if nobody wrote it": ("join_runs", r"ld\.relaxed\.gpu\.b32", "ld.b32", 0, SCHEDULES),
+    "a loop that does not try again": ("join_runs", r"(atom\.cas[^;]*;\s*)setp\.ne\.s32 (\s*)(%p\d+), (%r\d+), (%r\d+);",
+                                       r"$1setp.ne.s32 $2$3, $4, $4;", 0, SCHEDULES),
+    "roots that are hung while they are told": ("name_roots", r"st\.relaxed\.gpu\.b32", "st.b32", 0, FOUND),
+    "a barrier where runs are added up": ("DeviceScanKernel", r"bar\.sync \s*0;", "", 0, FOUND),
 }
 
 

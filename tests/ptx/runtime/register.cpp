@@ -44,7 +44,7 @@ void make_mistake(std::string& text) {
     std::fprintf(stderr, "ptx: FULMAR_PTX_MUTATE takes KERNEL|PATTERN|REPLACEMENT|WHICH, not '%s'\n", asked.c_str());
     std::exit(2);
   }
-  constexpr std::string_view entry = ".visible .entry ";
+  constexpr std::string_view entry = ".entry ";
   for (std::size_t begin = text.find(entry); begin != text.npos; begin = text.find(entry, begin + 1)) {
     const std::size_t name_end = text.find('(', begin), end = std::min(text.find(entry, begin + 1), text.size());
     if (text.substr(begin, name_end - begin).find(words[0]) == text.npos) continue;
