@@ -99,12 +99,12 @@ __global__ void __launch_bounds__(find_threads)
                const __grid_constant__ fulmar_plane background) {
   const Segment s = segment_of(cut);
   if (s.number >= cut.segments) return;
-  const std::uint32_t word = cut.bits[s.number * segment_words + s.lane];
   const std::uint64_t before = cut.counts[s.number], all = cut.counts[cut.segments];
   const FoundTotals totals{static_cast<std::uint32_t>(all >> 32), static_cast<std::uint32_t>(all)};
   if (s.number == 0 && s.lane == 0) *cut.totals = totals;
   if (static_cast<std::uint32_t>(cut.counts[s.number + 1]) == static_cast<std::uint32_t>(before))
     return;  // none is set
+  const std::uint32_t word = cut.bits[s.number * segment_words + s.lane];
 
   const std::uint32_t left = __shfl_up_sync(all_lanes, word, 1), right = __shfl_down_sync(all_lanes, word, 1);
   const bool set_before = s.lane > 0 ? left >> 31 != 0 : s.x > 0 && cut.bits[s.number * segment_words - 1] >> 31 != 0;

@@ -12,7 +12,7 @@ namespace fulmar::ptx {
 Program::Program(Device& device, std::string text) : device_{device}, module_{parse_module(std::move(text))} {
   for (const auto& [name, v] : module_.variables) {
     if ((v.space != Space::global && v.space != Space::constant) || v.external) continue;
-    const std::uint64_t at = device_.memory.allocate(std::max<std::uint64_t>(v.bytes, 1), std::string(name));
+    const std::uint64_t at = device_.memory.allocate(std::max<std::uint64_t>(v.bytes, 1), std::string(name), false);
     if (!at) throw Fault(FaultKind::misuse, "no device memory for variable '" + std::string(name) + "'");
     std::memset(device_.memory.bytes(at), 0, v.bytes);
     std::memset(device_.memory.initialised(at), 1, std::max<std::uint64_t>(v.bytes, 1));

@@ -48,7 +48,7 @@ DeviceMemory::~DeviceMemory() {
   munmap(uses_, span / granule * sizeof(Use));
 }
 
-std::uint64_t DeviceMemory::allocate(std::uint64_t bytes, const std::string& what) {
+std::uint64_t DeviceMemory::allocate(std::uint64_t bytes, const std::string& what, bool counted) {
   const std::uint64_t taken = (bytes + granule - 1) / granule * granule;
   if (bytes == 0 || in_use_ + taken > capacity_) return 0;
   // A gap of at least one granule behind each allocation: what runs past the end meets nobody.
@@ -76,7 +76,7 @@ std::uint64_t DeviceMemory::allocate(std::uint64_t bytes, const std::string& wha
   std::fill_n(uses_ + begin / granule, taken / granule, Use{});
   // NaN, where no check catches it; large ones stay untouched, so that a pool costs what is used of it.
   if (taken <= std::uint64_t{16} << 20) std::fill_n(backing_ + begin, taken, std::byte{0xFF});
-  in_use_ += taken;
+  if (counted) in_use_ += taken;
   highest_ = std::max(highest_, in_use_);
   return base_ + begin;
 }

@@ -41,8 +41,9 @@ class DeviceMemory {
   DeviceMemory(const DeviceMemory&) = delete;
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 
-  /// 0 if the device has not that much left.
-  std::uint64_t allocate(std::uint64_t bytes, const std::string& what);
+  /// 0 if the device has not that much left. Variables of modules are not counted: a card has them outside the pools
+  /// that a program takes from, for as long as the module is loaded.
+  std::uint64_t allocate(std::uint64_t bytes, const std::string& what, bool counted = true);
   void release(std::uint64_t address);
   /// The allocation that begins there, parts or no parts.
   Allocation* allocation_at(std::uint64_t begin);

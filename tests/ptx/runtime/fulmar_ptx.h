@@ -18,7 +18,7 @@ struct fulmar_ptx_counts {
   uint64_t memsets;
   uint64_t allocations, frees; /* of device memory */
   uint64_t pinned_allocations;
-  uint64_t bytes_in_use, bytes_highest; /* of device memory, in units of 256 bytes */
+  uint64_t bytes_in_use, bytes_highest; /* of allocations of device memory, in units of 256 bytes */
 };
 
 struct fulmar_ptx_traffic {
