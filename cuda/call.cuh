@@ -5,7 +5,7 @@
 
 #include <cuda_runtime.h>
 
-#include "core/device.hpp"
+#include "core/device_limits.hpp"
 #include "core/select.hpp"
 #include "op/apply.hpp"
 

@@ -211,6 +211,7 @@ __global__ void __launch_bounds__(find_threads)
     }
     if (intensity.cells == nullptr) continue;
     bool beside = false;
+#pragma unroll 1
     for (std::uint32_t i = 0; i < warp && from + i < end; ++i) {  // the whole warp looks around one run
       const std::int64_t x0 = __shfl_sync(all_lanes, run.begin, static_cast<int>(i)) - row;
       const std::uint32_t wide = __shfl_sync(all_lanes, run.end, static_cast<int>(i)) - row - x0 + 2;

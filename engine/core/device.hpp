@@ -8,15 +8,13 @@
 #include <memory>
 #include <string>
 
+#include "core/device_limits.hpp"
 #include "core/source.hpp"
 #include "fulmar_abi.h"
 
 namespace fulmar {
 
 struct FindWork;
-
-/// Planes of one call that an operator's kernels take, at most; operators with more bands run on the host.
-inline constexpr std::size_t most_device_inputs = 24, most_device_outputs = 16;
 
 /// What a piece of so many bytes takes of a lane's memory. Pieces begin at multiples of 256 bytes, with as much between
 /// them, so that rows lie well and a checker of memory sees what runs past the end of one.

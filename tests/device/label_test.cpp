@@ -206,6 +206,8 @@ TEST_F(FoundRuns, AreTheFloodFills) {
     expect_flood_fill(noise(w, h, 1, 1), true, 2, {-1, -1, w + 2, h + 2});
     expect_flood_fill(noise(w, h, 0, 1), true, 2, {0, 0, w, h});
   }
+  expect_flood_fill(noise(2, 3000, 0.5, 9), false, 0,
+                    {0, 0, 2, 3000});  // more segments than one block of CUB's adds up
   for (const bool eight : {true, false}) {
     expect_flood_fill(comb(45, 23), eight, 0, {0, 0, 45, 23});
     expect_flood_fill(frames(41, 37), eight, 1, {-1, 0, 43, 37});
