@@ -33,7 +33,7 @@ MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator 
     "a run that ends too late": ("write_runs", r"shfl\.sync\.down", "shfl.sync.up", 0, FOUND),
     "a row above that is one further": ("join_runs", r"setp\.gt\.u32", "setp.ge.u32", 1, FOUND),
     "a root that is hung without looking": ("join_runs", r"atom\.cas\.relaxed\.gpu\.b32 (%r\d+),(\[%rd\d+\]),(%r\d+),(%r\d+);",
-                                            r"atom.exch.relaxed.gpu.b32 $1,$2,$4;", 0, SCHEDULES),
+                                            r"st.relaxed.gpu.b32 $2, $4; mov.u32 $1, $3;", 0, SCHEDULES),
     "a root that is read as if nobody wrote it": ("join_runs", r"ld\.relaxed\.gpu\.b32", "ld.b32", 0, SCHEDULES),
     "a loop that does not try again": ("join_runs", r"(atom\.cas[^;]*;\s*)setp\.ne\.s32 (\s*)(%p\d+), (%r\d+), (%r\d+);",
                                        r"$1setp.ne.s32 $2$3, $4, $4;", 0, SCHEDULES),
