@@ -390,7 +390,10 @@ Result Job::run(const RunControl& control) {
           options.device = card;
           options.provenance = provenance(part.pipeline, graph, plan.backend, door);
           RunReport report = fulmar::run(graph, plan, door, options);
-          for (const std::string& note : report.notes) state_->engine->tell(note);
+          for (std::string& note : report.notes) {
+            note = state_->engine->words.in(note);
+            state_->engine->tell(note);
+          }
           merge(result, std::move(report), door.kept());
           done += each;
         },

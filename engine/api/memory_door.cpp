@@ -111,6 +111,9 @@ std::shared_ptr<const RasterSource> MemoryDoor::companion(const CompanionRequest
   CompanionRequest here = request;
   if (bindings_.rasters.contains(request.path)) here.raster = open(request.path, request.options);
   here.table = features_at_hand(request.path);
+  if (here.raster && here.raster->bands().size() != 1)
+    fail(Errc::usage, "'" + request.path + "' has " + std::to_string(here.raster->bands().size()) +
+                          " bands, and one is needed: give the one that is meant");
   // A calibration counts lines and samples of the file itself; an array of it is there for each cell.
   if (here.raster && (!files_ || request.kind == "calibration")) return memory_companion(here, grid);
   if (here.table && request.kind == "calibration")

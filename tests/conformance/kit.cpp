@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstddef>
@@ -84,6 +85,21 @@ struct Verdict {
   std::string text;
 };
 
+/// Takes the lines that tell what was begun out of a text, and returns the last of them.
+std::string take_begun(std::string& text) {
+  std::string last, rest;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size() - 1) + 1;
+    if (text[at] == begun)
+      last = text.substr(at + 1, end - at - 2);
+    else
+      rest += text.substr(at, end - at);
+    at = end;
+  }
+  text = rest;
+  return last;
+}
+
 /// Runs `work` in a process of its own, which writes into a file whose last line is how many cases there were.
 template <class Work>
 Verdict apart(Work&& work) {
@@ -110,7 +126,12 @@ Verdict apart(Work&& work) {
   std::array<char, 4096> piece{};
   while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), file)) v.text.append(piece.data(), n);
   std::fclose(file);
+  const std::string last_begun = take_begun(v.text);
   if (WIFSIGNALED(status)) {
+    const auto slash = last_begun.find('/');
+    if (!last_begun.empty())
+      v.text += "    operator " + last_begun.substr(slash == std::string::npos ? 0 : slash + 1) + ": " +
+                words_of_name(last_begun) + "\n  ";
     v.text += WTERMSIG(status) == SIGALRM ? std::string{"    it did not come to an end within ten minutes\n"}
                                           : std::string{"    it crashed: "} + strsignal(WTERMSIG(status)) + "\n";
     return v;

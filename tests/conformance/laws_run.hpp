@@ -24,6 +24,9 @@ inline std::string words_of_name(const std::string& name) {
   return words;
 }
 
+/// Begins a line that tells which law on which operator is looked at now.
+inline constexpr char begun = '\1';
+
 /// What a failed check saw, without the code that looked: the words that a law gives, or the text or the numbers that
 /// it compared.
 inline std::string seen_in(const std::string& check) {
@@ -84,6 +87,9 @@ class Reporter : public testing::EmptyTestEventListener {
   void OnTestStart(const testing::TestInfo& test) override {
     name_ = test.name();
     of_this_ = 0;
+    // Whoever reads knows by it what ran when the process ended.
+    std::fprintf(to_, "%c%s\n", begun, test.name());
+    std::fflush(to_);
   }
   void OnTestEnd(const testing::TestInfo&) override { ++ran_; }
   [[nodiscard]] int ran() const { return ran_; }

@@ -410,7 +410,9 @@ class Words : public testing::TestWithParam<std::string> {};
 
 TEST_P(Words, Lint) {
   const auto wrong = registry().find(GetParam())->lint();
-  for (const std::string& complaint : wrong) ADD_FAILURE() << complaint;
+  std::string all;
+  for (const std::string& complaint : wrong) all += (all.empty() ? "" : "\n") + complaint;
+  if (!all.empty()) ADD_FAILURE() << all;
 }
 
 TEST_P(Words, ExampleParsesPrintsBackAndRuns) {

@@ -134,7 +134,8 @@ def test_a_table_of_the_first_version_is_read_no_further(tmp_path):
 def test_a_crash_is_a_verdict(broken):
     result, verdicts = checked(broken / "crashing.so")
     assert result.code == 1 and verdicts["words"][0] == "ok"
-    assert verdicts["agree"][0] == "FAILED" and verdicts["agree"][1].startswith("    it crashed: Segmentation fault\n")
+    assert verdicts["agree"][0] == "FAILED" and verdicts["agree"][1].startswith(
+        "    operator crashing: agree\n      it crashed: Segmentation fault\n")
     assert list(verdicts) == [*LAWS, "device"]
 
 

@@ -158,6 +158,20 @@ def test_rasters_beside_the_scene_are_arrays_or_files(tmp_path):
     np.testing.assert_array_equal(drawn.array, expected)
 
 
+def test_a_panchromatic_band_and_positions_of_ships_are_arrays_and_tables():
+    bands, pan = random(3, 30, 40), random(30, 40, seed=2)
+    sharp = fulmar.op.pansharpen(bands, pan=pan)  # Brovey: x pan / mean of x
+    np.testing.assert_allclose(sharp.array, bands.astype("f8") * pan / bands.mean(0, dtype="f8"), rtol=1e-6)
+    moment = np.array(["2021-01-05T01:58:00"] * 2, "M8[s]")
+    around = np.array(["2021-01-05T01:57:00", "2021-01-05T01:59:00"] * 2, "M8[s]")
+    told = fulmar.op.associate({"lon": [10.0, 10.5], "lat": [50.0, 50.0], "length": [100.0, 120.0], "time": moment},
+                               ais={"mmsi": [1, 1, 2, 2], "time": around, "lon": [10.001, 10.001, 12, 12], "lat": [50.0] * 4})
+    assert told["state"].tolist() == ["matched", "dark"] and told["mmsi"][0] == 1
+    pyproj = pytest.importorskip("pyproj")
+    apart = pyproj.Geod(ellps="WGS84").inv(10, 50, 10.001, 50)[2]
+    assert told["offset"][0] == pytest.approx(apart, rel=1e-6)
+
+
 def test_a_calibration_may_be_the_amplitude_of_each_cell():
     dn, amplitude = np.arange(1, 13, dtype="u2").reshape(3, 4), random(3, 4) + 1
     out = fulmar.op.calibrate(fulmar.Raster(dn, unit="DN"), with_=amplitude)
@@ -173,6 +187,7 @@ def test_a_calibration_may_be_the_amplitude_of_each_cell():
     (lambda a: fulmar.op.calibrate(fulmar.Raster(a, unit="DN"), with_=a[:5]), "must lie on the scene's own cells"),
     (lambda a: fulmar.op.align(a, to=a), "lies nowhere: give it a transform"),
     (lambda a: fulmar.op.mask(a), "mask needs with_"),
+    (lambda a: fulmar.op.mask(a, with_=np.stack([a, a])), "'with_' has 2 bands, and one is needed"),
     (lambda a: fulmar.op.qnr(a, pan=[a, a]), "pan is given twice")])
 def test_what_does_not_fit_is_refused_in_words_of_python(call, words):
     with pytest.raises(fulmar.Error) as refused:
