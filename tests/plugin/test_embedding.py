@@ -57,7 +57,7 @@ def test_in_cpp(library, tmp_path):
     said = must(program, library, env={**os.environ, "PROBE_TRACE": str(trace)})
     assert said == "probe of probing\n4 5\n" and trace.exists()
     assert must(program, tmp_path / "none.so").startswith("3 there is no plugin")
-    assert "version 7.3" in must(program, probe(tmp_path / "p", major=7))
+    assert "version 7." in must(program, probe(tmp_path / "p", major=7))
 
 
 def test_in_python(library):
