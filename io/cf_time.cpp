@@ -388,6 +388,21 @@ std::optional<double> CfTime::instant(double value) const {
   return static_cast<double>(real_day(d.year, d.month, d.day, true)) * day_seconds + d.second;
 }
 
+bool is_model_calendar(std::string_view calendar) {
+  return calendar == "noleap" || calendar == "all_leap" || calendar == "360_day";
+}
+
+double seconds_in_calendar(double instant, std::string_view calendar) {
+  const Calendar days = calendar == "noleap"     ? Calendar::noleap
+                        : calendar == "all_leap" ? Calendar::all_leap
+                                                 : Calendar::day360;
+  const auto day = static_cast<std::int64_t>(std::floor(instant / day_seconds));
+  const auto [year, month_and_day] = real_date(day, true);
+  const std::int64_t n = day_number(year, month_and_day.first, month_and_day.second, days);
+  return static_cast<double>(n - day_number(1970, 1, 1, days)) * day_seconds +
+         (instant - static_cast<double>(day) * day_seconds);
+}
+
 std::vector<std::optional<double>> instants(const CfTime& time, const std::vector<double>& values) {
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!time.reaches(values[i]))

@@ -53,6 +53,12 @@ class CfTime {
   double epoch_second_ = 0;
 };
 
+/// True for the calendars of climate models, by the names that CF gives them: noleap, all_leap, 360_day.
+bool is_model_calendar(std::string_view calendar);
+
+/// The way back from an instant: seconds since 1970-01-01T00:00:00, counted in the days of a model's calendar.
+double seconds_in_calendar(double instant, std::string_view calendar);
+
 /// The instants of a whole axis. Errors: Errc::input where a value is missing or not finite, where the values neither
 /// rise nor fall throughout, and where the standard calendar's axis crosses the change of 1582, so that its dates are
 /// of two calendars.

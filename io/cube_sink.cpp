@@ -14,7 +14,9 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "io/cf_time.hpp"
 #include "io/crs.hpp"
+#include "io/gdal_support.hpp"
 #include "io/product_file.hpp"
 
 namespace fulmar {
@@ -144,7 +146,8 @@ struct Axis {
   const char *name, *type, *direction, *units, *standard_name, *letter;
 };
 
-bool add_axis(const Group& root, const Axis& axis, const std::vector<double>& values, std::vector<Dimension>& all) {
+bool add_axis(const Group& root, const Axis& axis, const std::vector<double>& values, std::vector<Dimension>& all,
+              const std::string& calendar = "proleptic_gregorian") {
   const auto dimension = root->CreateDimension(axis.name, axis.type, axis.direction, values.size());
   if (!dimension) return false;
   const auto array = root->CreateMDArray(axis.name, {dimension}, GDALExtendedDataType::Create(GDT_Float64));
@@ -155,7 +158,7 @@ bool add_axis(const Group& root, const Axis& axis, const std::vector<double>& va
   if (*axis.units != '\0') ok = array->SetUnit(axis.units) && ok;
   if (*axis.standard_name != '\0') ok = put_text(*array, "standard_name", axis.standard_name) && ok;
   if (*axis.letter != '\0') ok = put_text(*array, "axis", axis.letter) && ok;
-  if (axis.letter[0] == 'T') ok = put_text(*array, "calendar", "proleptic_gregorian") && ok;
+  if (axis.letter[0] == 'T') ok = put_text(*array, "calendar", calendar) && ok;
   index_by(dimension, array);
   all.push_back(dimension);
   return ok;
@@ -276,10 +279,14 @@ class Writer {
     const auto variables = variables_of(plan_, axes);
     std::vector<Dimension> times, dimensions;
     if (!add_attributes_of_file(root, plan_)) return false;
+    const auto told = plan_.metadata.find(calendar_of_bands);
+    const bool model = told != plan_.metadata.end() && is_model_calendar(told->second);
     for (std::size_t a = 0; a < axes.size(); ++a) {
       const auto name = time_name(a);
+      if (model)
+        for (double& time : axes[a]) time = seconds_in_calendar(time, told->second);
       if (!add_axis(root, {name.c_str(), GDAL_DIM_TYPE_TEMPORAL, "", "seconds since 1970-01-01 00:00:00", "time", "T"},
-                    axes[a], times))
+                    axes[a], times, model ? told->second : "proleptic_gregorian"))
         return false;
     }
     if (!add_place(root, plan_.grid, dimensions)) return false;

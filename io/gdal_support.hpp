@@ -18,6 +18,8 @@ namespace fulmar {
 
 /// The metadata item of a band that tells when it was measured, in ISO 8601.
 inline constexpr const char* time_of_band = "TIME";
+/// The item of a raster that tells by which calendar of climate models those are dates.
+inline constexpr const char* calendar_of_bands = "TIME_CALENDAR";
 
 /// While it lives, what GDAL reports on this thread is collected here and printed nowhere.
 class ErrorTrap {

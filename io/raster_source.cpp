@@ -16,6 +16,7 @@
 #include "core/error.hpp"
 #include "core/iso_time.hpp"
 #include "core/signs.hpp"
+#include "io/cf_time.hpp"
 #include "io/crs.hpp"
 #include "io/cube_layers.hpp"
 #include "io/cube_source.hpp"
@@ -45,6 +46,7 @@ struct Opened {
   int parallel_readers = 1 << 16;
   bool south_up = false;  ///< rows are stored from the south on; they are read from the north on, as the grid says
   bool bands_apart = false;
+  std::string calendar;      // of a climate model whose dates the bands have
   std::int64_t of_date = 1;  // bands of one date, where their items tell dates
   Metadata metadata;
 };
@@ -161,6 +163,7 @@ class GdalSource : public RasterSource {
     return raster_->bands_apart ? 1 : static_cast<std::int64_t>(raster_->bands.size());
   }
   [[nodiscard]] std::int64_t bands_of_date() const override { return raster_->of_date; }
+  [[nodiscard]] std::string calendar() const override { return raster_->calendar; }
   [[nodiscard]] Metadata metadata() const override { return raster_->metadata; }
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override { return std::make_unique<GdalReader>(raster_); }
   [[nodiscard]] bool looks_negative(int band) const override { return mostly_negative(*this, band); }
@@ -576,6 +579,8 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   // The libraries behind one lock bound what they hold of chunks that span bands.
   raster->bands_apart = raster->parallel_readers == 1 || (interleave != nullptr && EQUAL(interleave, "BAND"));
   raster->metadata = metadata_of(*dataset);
+  if (const auto calendar = item(*dataset, calendar_of_bands); dated > 0 && is_model_calendar(calendar))
+    raster->calendar = calendar;
   return std::make_shared<GdalSource>(std::move(raster));
 }
 

@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 
+#include "core/iso_time.hpp"
 #include "core/missing.hpp"
 #include "core/table_view.hpp"
 #include "exec/cells.hpp"
@@ -21,6 +22,19 @@ void stop_if_asked(const std::atomic<bool>* cancel) {
 }
 
 namespace {
+
+/// The calendar of a climate model by which all that is read is dated, where there is one.
+std::string calendar_of(const Graph& graph) {
+  std::optional<std::string> calendar;
+  for (const Node& node : graph.nodes) {
+    if (node.source < 0) continue;
+    const RasterSource& source = *graph.sources[static_cast<std::size_t>(node.source)];
+    if (!source.bands()[static_cast<std::size_t>(node.band)].time) continue;
+    if (calendar && *calendar != source.calendar()) return {};
+    calendar = source.calendar();
+  }
+  return calendar.value_or("");
+}
 
 /// When what is read was measured, from its first band to its last.
 void say_when(const Graph& graph, Metadata& metadata) {
@@ -46,6 +60,8 @@ void say_when(const Graph& graph, Metadata& metadata) {
     if (clock.subseconds().count() != 0) words += fmt::format(".{:03}", clock.subseconds().count());
     return words + "Z";
   };
+  metadata.erase("TIME_CALENDAR");
+  if (const std::string calendar = calendar_of(graph); !calendar.empty()) metadata["TIME_CALENDAR"] = calendar;
   metadata["TIME_START"] = text(*first);
   metadata["TIME_END"] = text(*last);
 }
@@ -308,7 +324,14 @@ void Products::finish(RunReport& report) {
     else if (node == stack->stacked.nodes.front())
       report.summaries.push_back({name, named ? without_shapes(table(static_cast<int>(stack - graph_.tables.begin())))
                                               : stacked_table(stack->stacked, nullptr, 0)});
-    if (!found.remark.empty()) report.notes.push_back(name + ": " + found.remark);
+    std::string which = name;
+    if (stack != graph_.tables.end()) {
+      const auto k = static_cast<std::size_t>(is_there(stack->stacked) - stack->stacked.nodes.begin());
+      if (!stack->stacked.times.empty() && !is_missing(stack->stacked.times[k]))
+        which += " of " + iso_time(stack->stacked.times[k]);
+      if (!stack->stacked.bands.empty()) which += " of " + stack->stacked.bands[k];
+    }
+    if (!found.remark.empty()) report.notes.push_back(which + ": " + found.remark);
   }
   for (std::size_t t = 0; t < graph_.tables.size(); ++t) static_cast<void>(table(static_cast<int>(t)));
   for (const Node& node : graph_.nodes)

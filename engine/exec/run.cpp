@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/run.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
 #include <functional>
@@ -298,7 +300,14 @@ RunReport run(const Graph& graph, const Plan& plan, const Io& io, const RunOptio
     Graph its_graph = each.graph;
     std::optional<Plan> counted;
     if (const std::int64_t tables = draw_tables(graph, its_graph, products, drawn); tables >= 0) {
-      counted = plan_again(graph, its_graph, each, tables);
+      try {
+        counted = plan_again(graph, its_graph, each, tables);
+      } catch (Error& e) {
+        throw e.within(
+            fmt::format("the shapes were made by this run: {} MiB of rows; objects --min-area and `filter` "
+                        "leave rows out",
+                        tables >> 20));
+      }
       io.limit_cache(counted->cache_bytes);
     }
     hand_summaries(its_graph, products);

@@ -84,6 +84,7 @@ Port read_port(const json& p, DType type) {
   port.each = p.value("each", std::string{});
   port.type = type;
   port.unit_by = p.value("unit_by", std::string{});
+  port.named_by = p.value("named_by", std::string{});
   for (const auto& unit : p.value("units", std::vector<std::string>{})) port.units.push_back({unit});
   return port;
 }
@@ -406,6 +407,9 @@ void Operator::read(std::string_view text) {
   if (kind_ == kind_names[FULMAR_KIND_REDUCING] && summary_columns_.empty())
     broken("a reducing operator names no column of its summary");
   for (const Port& p : outputs_) {
+    if (const Param* choice = p.named_by.empty() ? nullptr : param(p.named_by);
+        !p.named_by.empty() && (choice == nullptr || choice->choices.empty()))
+      broken("the name of output " + shown(p.name) + " follows a choice that is none");
     if (p.unit_by.empty()) continue;
     const Param* choice = param(p.unit_by);
     if (choice == nullptr || choice->choices.size() != p.units.size())

@@ -30,6 +30,7 @@ struct Port {
   std::string unit_by;      ///< not empty: the choice that the unit follows
   std::vector<Unit> units;  ///< one for each word of that choice
   bool table = false;       ///< a table flows here, no raster
+  std::string named_by;     ///< not empty: the choice whose word is its name in products
   std::string each;         ///< of a summary's column: the parameter that tells how often it is there
 };
 

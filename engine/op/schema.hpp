@@ -110,6 +110,12 @@ class Schema {
     return *this;
   }
 
+  /// The output declared last is called in products by the word of a choice.
+  Schema& named_by(std::string_view param) {
+    outputs_.back().named_by = param;
+    return *this;
+  }
+
   /// A column of the numbers that a reducing operator finds.
   Schema& summary(std::string_view name, std::string_view unit, std::string_view words) {
     columns_.push_back({std::string{name}, std::string{unit}, std::string{words}, {}, false});
@@ -274,6 +280,7 @@ class Schema {
     std::vector<std::string> units{};
     bool table = false;
     std::string each{};
+    std::string named_by{};
   };
   struct Param {
     std::string name, type, unit, words, fallback;
@@ -323,6 +330,7 @@ class Schema {
         j += "]";
       }
       if (p.table) j += ",\"table\":true";
+      if (!p.named_by.empty()) j += ",\"named_by\":" + quoted(p.named_by);
       if (!p.each.empty()) j += ",\"each\":" + quoted(p.each);
       j += "}";
     }

@@ -33,7 +33,8 @@ struct Flow {
   int features = -1;                                ///< the labelling or reducing node, once there are features
   int table = -1;                                   ///< the table, by place in Graph::tables
   std::vector<double> times;                        ///< of the dates, each with the same number of bands; NaN: unknown
-  std::string last;                                 ///< the step before, for messages
+  std::vector<std::pair<std::string, Edge>> of_bands;  ///< outputs of the last step, of every band in turn
+  std::string last;                                    ///< the step before, for messages
 
   [[nodiscard]] Edge find(std::string_view name) const {
     for (auto it = named.rbegin(); it != named.rend(); ++it)
@@ -531,6 +532,7 @@ class Binder {
     const bool flag = s.computed() && stored.dtype == DType::u8;
     node.outputs.push_back({stored.description, flag ? DType::u8 : DType::f32, stored.unit});
     graph_.nodes.push_back(std::move(node));
+    note_digits(s, band);
     return {static_cast<int>(graph_.nodes.size()) - 1, 0};
   }
 
@@ -690,8 +692,22 @@ class Binder {
             "outside [0, 1]: no probabilities, they are taken for missing",
             op.name(), band + 1, source.name(), seen.least, seen.most,
             100 * static_cast<double>(seen.negative + seen.above_one) / static_cast<double>(seen.valid));
-    if (!words.empty() && std::find(graph_.notes.begin(), graph_.notes.end(), words) == graph_.notes.end())
-      graph_.notes.push_back(words);
+    if (!words.empty()) note(words);
+  }
+
+  /// Notes numbers that are read, and that f32 does not hold to the last digit.
+  void note_digits(const RasterSource& source, int band) {
+    if (source.computed() || source.temporary()) return;
+    const StoredBand& stored = source.bands()[static_cast<std::size_t>(band)];
+    if (size_of(stored.dtype) < 4 || stored.dtype == DType::f32) return;
+    constexpr double most = 1 << 24;
+    const Sight seen = look_at(source, band);
+    if (seen.valid == 0 || (seen.least >= -most && seen.most <= most)) return;
+    note(
+        fmt::format("{}: the values of band {} run from {:.10g} to {:.10g} where a look finds them. Cells are computed "
+                    "in 32-bit floating point, which rounds what is beyond 16777216: here by up to {:g}",
+                    source.name(), band + 1, seen.least, seen.most,
+                    std::exp2(std::floor(std::log2(std::max(-seen.least, seen.most))) - 24)));
   }
 
   /// What flows into an input that is given by name: a pipeline of its own, one that goes on with what flows, or a
@@ -782,6 +798,7 @@ class Binder {
     const Port& main = op.inputs().front();
     std::vector<Edge> results;
     Flow next = flow;
+    next.of_bands.clear();
     if (op.variadic()) {
       for (const Edge& in : flow.bands) check_unit(step, op, main, in, flow.last);
       std::vector<Edge> inputs = flow.bands;
@@ -803,16 +820,17 @@ class Binder {
       for (std::size_t k = 0; k < results.size(); ++k) next.named.emplace_back(op.outputs()[k].name, results[k]);
       results.resize(1);
     } else {
-      const bool maps =
-          op.kind() == "cellwise" ||
-          (op.outputs().size() == 1 && (op.kind() == "focal" || op.kind() == "windowed" || op.kind() == "ranked"));
-      if (flow.bands.size() > 1 && !maps && !tells_of_each(op)) one_band(step, op, flow);
+      const bool maps = op.kind() == "cellwise" || op.kind() == "focal" || op.kind() == "windowed" ||
+                        op.kind() == "ranked" || op.table().kind == FULMAR_KIND_REDUCING;
+      if (flow.bands.size() > 1 && !maps) one_band(step, op, flow);
       for (const Edge& in : flow.bands) {
         check_unit(step, op, main, in, flow.last);
         std::vector<Edge> inputs = extra;
         inputs[0] = in;
         const int node = add_node(step, op, arguments, inputs, flow);
         results.push_back({node, 0});
+        for (std::size_t k = 0; k < op.outputs().size(); ++k)
+          next.of_bands.emplace_back(op.outputs()[k].name, Edge{node, static_cast<int>(k)});
         if (flow.bands.size() == 1) {
           for (std::size_t i = 0; i < inputs.size(); ++i)
             if (inputs[i].connected() && op.inputs()[i].companion.empty())
@@ -825,19 +843,51 @@ class Binder {
     if (op.table().kind == FULMAR_KIND_REDUCING && shapes_of(op) != nullptr)
       for (const Edge& e : results) graph_.nodes[static_cast<std::size_t>(e.node)].about = shapes;
     next.table = -1, next.features = -1;
-    if (tells_of_each(op) && results.size() > 1)
-      next.table = stack(results, flow, shapes_of(op) != nullptr);
+    const bool numbers = op.table().kind == FULMAR_KIND_REDUCING && results.size() > 1 && !op.variadic();
+    // Where bands go on, the table is that of the report.
+    const int table = numbers ? stack(results, flow, shapes_of(op) != nullptr) : -1;
+    if (numbers && op.outputs().empty())
+      next.table = table;
     else if (op.table().kind == FULMAR_KIND_LABELLING || op.outputs().empty())
       next.features = results.front().node;
     else
       next.bands = results;
+    if (results.size() > 1 && op.outputs().size() > 1) name_by_band(flow, results);
     next.last = op.name();
     flow = std::move(next);
   }
 
-  /// True for an operator that makes nothing but numbers of one band, which it can do of many.
-  static bool tells_of_each(const Operator& op) {
-    return op.table().kind == FULMAR_KIND_REDUCING && op.outputs().empty() && !op.variadic();
+  /// Of several bands of a date, results that are called alike have the band's name before their own.
+  void name_by_band(const Flow& flow, const std::vector<Edge>& results) {
+    const std::size_t of_date = dating_of(flow).second;
+    if (of_date < 2) return;
+    const std::vector<std::string> names = names_of_bands(flow, of_date);
+    for (std::size_t b = 0; b < results.size(); ++b)
+      for (Band& made : graph_.nodes[static_cast<std::size_t>(results[b].node)].outputs)
+        if (const std::string& own = names[b % of_date]; made.name != own && !made.name.starts_with(own + " "))
+          made.name = own + " " + made.name;
+  }
+
+  /// What the bands of a date are called: their own names where these tell them apart, otherwise numbers.
+  [[nodiscard]] std::vector<std::string> names_of_bands(const Flow& flow, std::size_t of_date) const {
+    std::vector<std::string> names;
+    for (std::size_t b = 0; b < of_date; ++b) names.push_back(band(flow.bands[b]).name);
+    const std::set<std::string> known(names.begin(), names.end());
+    for (std::size_t b = 0; b < of_date && (known.size() < of_date || known.contains("")); ++b)
+      names[b] = fmt::format("b{}", b + 1);
+    return names;
+  }
+
+  /// Whether the bands of a flow are told by dates, and how many have one date. Bands of one file are dates of their
+  /// own, unless it was measured at once. Some may be of no known time.
+  static std::pair<bool, std::size_t> dating_of(const Flow& flow) {
+    const std::size_t dates = flow.times.size(), bands = flow.bands.size();
+    std::set<double> moments;
+    bool all_known = true;
+    for (const double t : flow.times) is_missing(t) ? void(all_known = false) : void(moments.insert(t));
+    const bool dated =
+        bands % std::max<std::size_t>(1, dates) == 0 && (moments.size() > 1 || (!moments.empty() && !all_known));
+    return {dated, dated && all_known && moments.size() == dates ? bands / dates : bands};
   }
 
   /// The table of what is found of each band of a flow.
@@ -847,21 +897,10 @@ class Binder {
     all.by_row = by_row;
     for (const Edge& e : results) all.nodes.push_back(e.node);
     const std::size_t dates = flow.times.size(), bands = flow.bands.size();
-    // Bands of one file are dates of their own, unless it was measured at once. Some may be of no known time.
-    std::set<double> moments;
-    bool all_known = true;
-    for (const double t : flow.times) is_missing(t) ? void(all_known = false) : void(moments.insert(t));
-    const bool dated =
-        bands % std::max<std::size_t>(1, dates) == 0 && (moments.size() > 1 || (!moments.empty() && !all_known));
-    const std::size_t of_date = dated && all_known && moments.size() == dates ? bands / dates : bands;
+    const auto [dated, of_date] = dating_of(flow);
     for (std::size_t b = 0; b < bands && dated; ++b) all.times.push_back(flow.times[b / (bands / dates)]);
     if (of_date > 1) {
-      std::vector<std::string> names;
-      for (std::size_t b = 0; b < of_date; ++b) names.push_back(band(flow.bands[b]).name);
-      // Names that do not tell all bands apart tell none.
-      const std::set<std::string> known(names.begin(), names.end());
-      for (std::size_t b = 0; b < of_date && (known.size() < of_date || known.contains("")); ++b)
-        names[b] = fmt::format("b{}", b + 1);
+      const std::vector<std::string> names = names_of_bands(flow, of_date);
       for (std::size_t b = 0; b < bands; ++b) all.bands.push_back(names[b % of_date]);
     }
     graph_.tables.push_back(std::move(made));
@@ -994,6 +1033,7 @@ class Binder {
     flow.bands = std::move(results);
     // What came before lies on another grid.
     flow.named.clear();
+    flow.of_bands.clear();
     if (flow.times.size() != flow.bands.size() && op.name() == "mosaic") flow.times = {missing<double>};
     flow.last = op.name();
   }
@@ -1186,9 +1226,26 @@ class Binder {
     return add_source_node(static_cast<int>(graph_.sources.size()) - 1, 0, step.span);
   }
 
+  void note(const std::string& words) {
+    if (std::find(graph_.notes.begin(), graph_.notes.end(), words) == graph_.notes.end()) graph_.notes.push_back(words);
+  }
+
+  /// Notes lengths in metres that are less than a cell.
+  void note_lengths(const Operator& op, const Node& node) {
+    const Ground cell = graph_.grid_of(node.grid).ground();
+    for (const ParamValue& v : node.values)
+      if (op.param(v.name)->type == ParamType::length && !v.cells && v.number > 0 &&
+          v.number < std::min(cell.dx, cell.dy))
+        note(
+            fmt::format("{}: --{} {:g} is less than a cell, which has {:.4g} x {:.4g} m: of the cells around one it "
+                        "holds none. Lengths are metres; cells are written with px, such as --{} {:.0f}px",
+                        op.name(), v.name, v.number, cell.dx, cell.dy, v.name, std::max(3.0, std::ceil(v.number))));
+  }
+
   int add_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
                const Flow& flow) {
     Node node = make_node(step, op, arguments, inputs, flow);
+    note_lengths(op, node);
     // The same operator on the same inputs is computed once. What is told of objects and numbers stays as often as
     // asked.
     if (!node.labels() && !node.reduces())
@@ -1321,9 +1378,16 @@ class Binder {
       const Port& port = op.outputs()[k];
       const Band& in = band(inputs.front());
       const bool keeps = port.unit.symbol == units::any;
-      node.outputs.push_back({keeps ? in.name : port.name, port.type, output_unit(port, node, in.unit)});
+      node.outputs.push_back({keeps ? in.name : output_name(port, node), port.type, output_unit(port, node, in.unit)});
     }
     return node;
+  }
+
+  /// The name of an output in products: as declared, or the word of a choice.
+  [[nodiscard]] static std::string output_name(const Port& port, const Node& node) {
+    for (const ParamValue& v : node.values)
+      if (v.name == port.named_by) return node.op->param(v.name)->choices.at(static_cast<std::size_t>(v.number));
+    return port.name;
   }
 
   /// The unit of an output: as declared, as a choice tells, or after that of the input ("*", "*/km").
@@ -1459,10 +1523,14 @@ class Binder {
     for (std::size_t begin = 0; begin <= a.value.size();) {
       const auto end = std::min(a.value.find(',', begin), a.value.size());
       const std::string name = a.value.substr(begin, end - begin);
-      bands.push_back(flow.find(name));
+      const std::size_t before = bands.size();
+      for (const auto& [known, edge] : flow.of_bands)
+        if (known == name && flow.bands.size() > 1) bands.push_back(edge);
+      if (bands.size() == before) bands.push_back(flow.find(name));
       if (!bands.back().connected()) {
         std::set<std::string> names;
         for (const auto& [known, edge] : flow.named) names.insert(known);
+        for (const auto& [known, edge] : flow.of_bands) names.insert(known);
         wrong(a.span, names.empty() ? fmt::format("{} has no value of a name: leave --values out", flow.last)
                                     : fmt::format("there is no value '{}' here, but {}", name, fmt::join(names, ", ")));
       }

@@ -115,6 +115,30 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
   return out;
 }
 
+/// How many rows of a table that is made first there is room for, where something is counted for each.
+std::string room_for_rows(const Graph& graph, const Plan& plan, const Drawing& drawing) {
+  constexpr std::int64_t row_bytes = 1024;  // of the table itself, with an outline of some corners
+  const RasterSource* drawn = graph.sources[static_cast<std::size_t>(drawing.source)].get();
+  for (const Pass& pass : plan.passes)
+    for (const Node& node : pass.graph.nodes) {
+      if (node.round < 0) continue;
+      const bool counts_its_rows = std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Edge& e) {
+        return e.connected() && pass.graph.node_of(e).source >= 0 &&
+               pass.graph.sources[static_cast<std::size_t>(pass.graph.node_of(e).source)].get() == drawn;
+      });
+      const auto count = std::find_if(node.values.begin(), node.values.end(),
+                                      [](const ParamValue& v) { return v.name == "zones-count"; });
+      if (!counts_its_rows || count == node.values.end() || !(count->number > 0)) continue;
+      const std::int64_t each = pass.plan.reduce_bytes / static_cast<std::int64_t>(count->number) + row_bytes;
+      const std::int64_t room = pass.budget.memory - (pass.plan.peak_bytes - pass.plan.reduce_bytes);
+      return fmt::format(
+          ": room for about {} rows, {:.1f} KiB each while {} counts; more than fit are refused when they are "
+          "known: --memory makes room, --threads 1 needs less, --min-area or `filter` leave rows out",
+          std::max<std::int64_t>(0, room) / each, static_cast<double>(each) / 1024, node.op->name());
+    }
+  return {};
+}
+
 }  // namespace
 
 std::string explain(const Graph& graph, const Plan& plan) {
@@ -131,7 +155,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
   for (const TableNode& t : graph.tables)
     if (!t.path.empty()) out += fmt::format("read      {}, a table\n", t.path);
   for (const Drawing& d : graph.drawings)
-    out += fmt::format("draw      {}\n", graph.sources[static_cast<std::size_t>(d.source)]->name());
+    out += fmt::format("draw      {}{}\n", graph.sources[static_cast<std::size_t>(d.source)]->name(),
+                       room_for_rows(graph, plan, d));
   if (plan.passes.empty() && !graph.nodes.empty()) out += explain_pass(graph, plan, 1);
   std::size_t number = 0;
   for (const Pass& pass : plan.passes) {

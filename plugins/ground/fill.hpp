@@ -7,10 +7,12 @@
 namespace fulmar::ops {
 
 /// A terrain without depressions: every cell is raised to the lowest height from which water can run, over neighbours
-/// in eight directions, to the raster's edge or to a missing cell. Nothing is lowered, no gradient is added; missing
+/// in eight directions, to the raster's edge or to a missing cell; a raster that goes round the earth has no edge where
+/// its columns meet. Nothing is lowered, no gradient is added; missing
 /// cells stay missing. The whole raster is held in memory: 16 bytes a cell. At most 4294967294 cells.
 struct Fill {
   struct Params {
+    bool round = false;  ///< derived: the raster goes round the earth
   } params;
   static Schema schema() {
     return Schema{"fill", "Fill the depressions of a terrain."}
@@ -20,9 +22,10 @@ struct Fill {
         .cites("Barnes, Lehman & Mulla 2014, Computers & Geosciences 62, 117-127")
         .agrees(exactly);
   }
+  static void check(Params& p, const fulmar_ground& ground) { p.round = ground.width == 0 && ground.height > 0; }
   [[nodiscard]] std::uint64_t bytes(std::uint64_t cells) const { return hydrology::fill_bytes(cells); }
   void whole(const Rows&, Plane<const float> heights, Plane<float> filled) const {
-    hydrology::fill(heights.cells, filled.cells, heights.width, heights.height);
+    hydrology::fill(heights.cells, filled.cells, {heights.width, heights.height, params.round});
   }
 };
 

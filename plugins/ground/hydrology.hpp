@@ -29,8 +29,10 @@ inline std::uint64_t accumulate_bytes(std::uint64_t cells) { return 9 * cells + 
 /// A raster's shape, checked.
 struct Shape {
   std::int64_t width, height;
+  bool round;  ///< the first column lies beside the last
 
-  Shape(std::int64_t w, std::int64_t h) : width{w}, height{h} {
+  /// `goes_round`: the raster does, round the earth; of fewer than three columns none is neighbour on both sides.
+  Shape(std::int64_t w, std::int64_t h, bool goes_round) : width{w}, height{h}, round{goes_round && w > 2} {
     if (static_cast<std::uint64_t>(w) * static_cast<std::uint64_t>(h) > most_cells)
       fail(Errc::usage, "a raster of more than 4294967294 cells cannot be drained as a whole: cut it at a divide");
   }
@@ -43,13 +45,19 @@ struct Step {
 };
 inline constexpr std::array<Step, 8> steps{{{1, 0}, {1, 1}, {0, 1}, {-1, 1}, {-1, 0}, {-1, -1}, {0, -1}, {1, -1}}};
 
-/// Calls use(direction, cell number) for the neighbours of (x, y) inside the raster. Returns how many there are.
+/// Calls use(direction, cell number) for the neighbours of (x, y) inside the raster, over its seam where it goes round.
+/// Returns how many there are.
 template <class Use>
 int each_neighbour(const Shape& shape, std::int64_t x, std::int64_t y, Use&& use) {
   int inside = 0;
   for (std::size_t d = 0; d < steps.size(); ++d) {
-    const std::int64_t nx = x + steps[d].dx, ny = y + steps[d].dy;
-    if (nx < 0 || ny < 0 || nx >= shape.width || ny >= shape.height) continue;
+    std::int64_t nx = x + steps[d].dx;
+    const std::int64_t ny = y + steps[d].dy;
+    if (ny < 0 || ny >= shape.height) continue;
+    if (nx < 0 || nx >= shape.width) {
+      if (!shape.round) continue;
+      nx += nx < 0 ? shape.width : -shape.width;
+    }
     ++inside;
     use(d, static_cast<Cell>(ny * shape.width + nx));
   }
@@ -68,8 +76,8 @@ inline bool is_outlet(const float* heights, const Shape& shape, std::int64_t x, 
 /// cell. out(c) = min over paths from c to an outlet of the highest cell on the path. 8-connected, no gradient added,
 /// so the result is unique: the morphological reconstruction by erosion. Source: Barnes, Lehman & Mulla 2014, Computers
 /// & Geosciences 62, 117-127, algorithm 2: cells of a depression wait in a stack, not in the priority queue.
-inline void fill(const float* heights, float* filled, std::int64_t width, std::int64_t height) {
-  const Shape shape{width, height};
+inline void fill(const float* heights, float* filled, const Shape& shape) {
+  const std::int64_t width = shape.width, height = shape.height;
   // A number that orders as the height does (-0 is 0), then the cell.
   const auto entry = [](float z, Cell c) {
     const auto bits = std::bit_cast<std::uint32_t>(z + 0.0F);
@@ -224,8 +232,8 @@ inline void drain_flats(const float* heights, const Shape& shape, std::vector<st
 /// Counts, too, the cells that drain through each cell, itself included; NaN where missing. The counts are whole
 /// numbers until they are stored as f32, which holds them exactly up to 2^24.
 inline void accumulate(const float* heights, const double* ground, float* counts, std::uint8_t* codes,
-                       std::int64_t width, std::int64_t height) {
-  const Shape shape{width, height};
+                       const Shape& shape) {
+  const std::int64_t width = shape.width, height = shape.height;
   const std::size_t cells = shape.cells();
   std::vector<std::uint8_t> directions(cells);
   for (std::int64_t y = 0; y < height; ++y)
@@ -242,7 +250,12 @@ inline void accumulate(const float* heights, const double* ground, float* counts
 
   const auto below = [&](Cell c) {
     const Step s = steps[directions[c]];
-    return static_cast<Cell>(static_cast<std::int64_t>(c) + s.dy * width + s.dx);
+    std::int64_t to = static_cast<std::int64_t>(c) + s.dy * width + s.dx;
+    if (shape.round && s.dx != 0) {
+      const std::int64_t x = static_cast<std::int64_t>(c) % width + s.dx;
+      to += x < 0 ? width : x == width ? -width : 0;
+    }
+    return static_cast<Cell>(to);
   };
   // From the divides down: a cell is ready once all that drain into it are; until then its code counts them.
   std::vector<std::uint32_t> total(cells, 1);

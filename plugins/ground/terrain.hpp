@@ -42,6 +42,7 @@ struct Terrain {
         .input("elevation", units::metre, "Height of the ground.")
         .output("terrain", units::degree, "What measure names.")
         .unit_by("measure", {"degree", "%", "degree", "1", "m", "m", "m", "m"})
+        .named_by("measure")
         .param("measure", &Params::measure, "What to measure.",
                {"slope", "slope_percent", "aspect", "hillshade", "tpi", "tri", "tri_wilson", "roughness"})
         .param("gradient", &Params::gradient, "How slope, aspect and hillshade take the gradient.",

@@ -19,7 +19,7 @@ std::vector<Case> cases() {
     if (!is_tested(op)) continue;
     const auto kind = op.table().kind;
     if (kind != FULMAR_KIND_FOCAL && kind != FULMAR_KIND_WINDOWED && kind != FULMAR_KIND_RANKED &&
-        kind != FULMAR_KIND_LABELLING && kind != FULMAR_KIND_REDUCING)
+        kind != FULMAR_KIND_LABELLING && kind != FULMAR_KIND_REDUCING && kind != FULMAR_KIND_WHOLE)
       continue;
     for (Case c : variants_of(op)) {
       c.place = Place::global;
@@ -94,7 +94,7 @@ TEST_P(Round, TheSeamMatters) {
     for (std::int64_t y = 40; y < 50; ++y) c.values[static_cast<std::size_t>(y * s.grid.width)] = 1;
   const Bound bound(registry(), s);
   const Node& node = bound.graph.nodes.back();
-  std::int64_t looks = node.labels() ? 1 : 0;
+  std::int64_t looks = node.labels() || !bound.graph.wholes.empty() ? 1 : 0;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) looks += node.halo(i, s.grid).x;
   if (looks == 0) return;
   const Results round = bound.run(budget_of(0, 0));

@@ -217,15 +217,18 @@ def test_packed_cells(dtype, attributes, tmp_path):
     assert np.array_equal(got, want[0].astype("f4"), equal_nan=True), (got, want)
 
 
-def times_of(path):
+def times_of(path, calendar="proleptic_gregorian"):
     with netCDF4.Dataset(path) as dataset:
-        assert dataset["time"].calendar == "proleptic_gregorian"
-        return [t.isoformat() for t in netCDF4.num2date(dataset["time"][:], dataset["time"].units, "proleptic_gregorian")]
+        assert dataset["time"].calendar == calendar
+        return [t.isoformat() for t in netCDF4.num2date(dataset["time"][:], dataset["time"].units, calendar)]
+
+
+MODELS = ("noleap", "all_leap", "360_day")
 
 
 @pytest.mark.parametrize("units", ["days since 2001-02-26", "hours since 1900-01-01 00:00:0.0",
                                    "seconds since 1981-01-01 00:00:00 UTC", "minutes since 1999-12-31T23:59:00Z"])
-@pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian", "noleap", "360_day", "julian"])
+@pytest.mark.parametrize("calendar", ["standard", "proleptic_gregorian", "noleap", "all_leap", "360_day", "julian"])
 def test_times_arrive_in_netcdf(units, calendar, tmp_path):
     if calendar == "360_day" and "12-31" in units:
         pytest.skip("no such date there")
@@ -236,7 +239,32 @@ def test_times_arrive_in_netcdf(units, calendar, tmp_path):
     if calendar == "julian":  # counts real days: the same Julian day numbers in the Gregorian calendar
         whole = datetime.datetime(1970, 1, 1)
         want = [whole + datetime.timedelta(days=w.toordinal() - 2440588, hours=w.hour, minutes=w.minute) for w in want]
-    assert times_of(tmp_path / "o.nc") == [w.isoformat() for w in want]
+    of_model = calendar if calendar in MODELS else "proleptic_gregorian"
+    assert times_of(tmp_path / "o.nc", of_model) == [w.isoformat() for w in want]
+    # By way of a GeoTIFF, too, which has no calendar of its own.
+    run(f"{path} ! o.tif", cwd=tmp_path)
+    told = gdal.Open(str(tmp_path / "o.tif"))
+    assert told.GetMetadataItem("TIME_CALENDAR") == (calendar if calendar in MODELS else None)
+    run("o.tif ! again.nc", cwd=tmp_path)
+    assert times_of(tmp_path / "again.nc", of_model) == [w.isoformat() for w in want]
+
+
+def test_a_calendar_is_not_forgotten_in_a_geotiff(tmp_path):
+    """Dates of a model do not mix with real ones, whatever file they come from; what is computed keeps them."""
+    time = np.arange(5.0) * 30
+    cube_of(tmp_path, np.ones((5, 3, 3)), time=time, calendar="360_day")
+    (tmp_path / "c.nc").rename(tmp_path / "m.nc")
+    run("m.nc ! median --window 3px ! m.tif", cwd=tmp_path)
+    cube_of(tmp_path, np.ones((5, 3, 3)), time=time)
+    result = call("run", "c.nc --with m.tif ! o.tif", cwd=tmp_path)
+    assert result.code == 3 and "the calendar 360_day" in result.err and "m.tif" in result.err
+    run("m.tif ! [ o.nc ] ! composite --method mean ! mean.tif", cwd=tmp_path)
+    assert times_of(tmp_path / "o.nc", "360_day")[1] == "2001-03-26T00:00:00"
+    # Of a file that is no product of ours the word is not taken on trust.
+    dataset = gdal.Open(str(tmp_path / "m.tif"), gdal.GA_Update)
+    dataset.SetMetadataItem("TIME_CALENDAR", "lunar")
+    dataset = None
+    run("c.nc --with m.tif ! o.tif", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("change,words", [

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from osgeo import gdal
 from pyproj import Geod
 from scipy import ndimage
 
@@ -236,3 +237,25 @@ def test_units_and_refusals(tmp_path):
     nowhere = write(tmp_path / "nowhere.tif", np.zeros((9, 9), np.float32), crs=None)
     refused(2, f"{nowhere} ! front ! {tmp_path}/b.tif", names=["size of its cells", "CRS"])
     refused(2, f"{path} ! front --method belkin_oreilly --iterations 4 ! {tmp_path}/b.tif", names="iterations")
+
+
+def test_every_band(tmp_path):
+    """Each band has the fronts that it has alone; the azimuths of all follow where they are asked for."""
+    rng = np.random.default_rng(5)
+    cells = ndimage.gaussian_filter(rng.normal(0, 9, (3, 70, 90)), (0, 4, 4)).astype(np.float32)
+    cells[1, 20:30, 40:50] = np.nan
+    write(tmp_path / "in.tif", cells)
+    run("in.tif ! front ! all.tif", cwd=tmp_path)
+    run("in.tif ! front ! both.tif --values front,direction", cwd=tmp_path)
+    for band in (1, 2, 3):
+        run(f"in.tif --band {band} ! front ! one.tif --values front,direction", cwd=tmp_path)
+        front, azimuth = read(tmp_path / "one.tif"), read(tmp_path / "one.tif", 2)
+        np.testing.assert_array_equal(read(tmp_path / "all.tif", band), front)
+        np.testing.assert_array_equal(read(tmp_path / "both.tif", band), front)
+        np.testing.assert_array_equal(read(tmp_path / "both.tif", band + 3), azimuth)
+    assert gdal.Open(str(tmp_path / "all.tif")).RasterCount == 3
+    both = gdal.Open(str(tmp_path / "both.tif"))
+    names = [both.GetRasterBand(k + 1).GetDescription() for k in range(6)]
+    assert names == ["b1 front", "b2 front", "b3 front", "b1 direction", "b2 direction", "b3 direction"]
+    refused(2, f"{tmp_path}/in.tif ! front ! {tmp_path}/o.tif --values azimuth", names=["front", "direction"])
+    refused(2, f"{tmp_path}/in.tif ! front ! objects ! {tmp_path}/o.gpkg", names="one band")

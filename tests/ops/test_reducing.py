@@ -199,3 +199,42 @@ def test_one_gaussian_has_no_threshold(tmp_path):
     row = found(f"{tmp_path}/one.tif ! kittler --bins 64 ! {tmp_path}/o.tif")[0][0]
     expected = kittler(cells, 64)
     assert (row["threshold"] is None) == (expected is None)
+
+
+@pytest.mark.parametrize("op", ["otsu", "kittler", "bimodal --block 64"])
+def test_thresholds_of_every_band(tmp_path, op):
+    """Each band has the threshold, and the cells above it, that it has alone; the report has a row for each."""
+    rng = np.random.default_rng(8)
+    water = rng.random((3, 200, 170)) < 0.4
+    cells = np.where(water, rng.normal(-19, 1.5, water.shape), rng.normal(-8, 1.5, water.shape)).astype(np.float32)
+    cells[1] -= 3
+    cells[2] = -11  # nothing to separate
+    cells[0, 5:9, 7:30] = np.nan
+    write(tmp_path / "in.tif", cells, unit="dB")
+    report = json.loads(run(f"in.tif ! {op} ! all.tif", "--json", cwd=tmp_path).out)
+    (summary,) = report["summaries"]
+    assert [row.pop("band") for row in summary["rows"]] == ["b1", "b2", "b3"]
+    notes = []
+    for band in (1, 2, 3):
+        alone = json.loads(run(f"in.tif --band {band} ! {op} ! one.tif", "--json", cwd=tmp_path).out)
+        assert summary["rows"][band - 1] == alone["summaries"][0]["rows"][0]
+        np.testing.assert_array_equal(read(tmp_path / "all.tif", band), read(tmp_path / "one.tif"))
+        notes += [n.replace(":", f" of b{band}:", 1) for n in alone["notes"]]
+    assert report["notes"] == notes and any(" of b3: " in n for n in notes)
+    assert summary["rows"][0] != summary["rows"][1]
+    told = run(f"in.tif ! {op} ! all.tif", cwd=tmp_path).out.splitlines()
+    assert sum(line.split()[0] in ("b1", "b2", "b3") for line in told if line.strip()) == 3
+    for tile in ("--tile 64x32", "--backend reference"):
+        again = json.loads(run(f"in.tif ! {op} ! again.tif", "--json", *tile.split(), cwd=tmp_path).out)
+        assert [dict(r, band=None) for r in again["summaries"][0]["rows"]] == [dict(r, band=None) for r in summary["rows"]]
+
+
+def test_thresholds_of_dates(tmp_path):
+    rng = np.random.default_rng(9)
+    for k, level in enumerate((5, 9)):
+        cells = np.where(rng.random((60, 80)) < 0.5, rng.normal(level, 1, (60, 80)), rng.normal(level + 20, 1, (60, 80)))
+        write(tmp_path / f"d2021010{k + 1}.tif", cells.astype(np.float32))
+    (rows,) = found("'d*.tif' ! otsu ! all.tif", cwd=tmp_path)
+    assert [r["time"] for r in rows] == ["2021-01-01T00:00:00Z", "2021-01-02T00:00:00Z"]
+    for k, row in enumerate(rows):
+        assert row["threshold"] == pytest.approx(threshold_otsu(read(tmp_path / f"d2021010{k + 1}.tif")), abs=0.2)

@@ -246,3 +246,58 @@ def test_sea_surface_temperature_of_the_whole_earth(tmp_path):
     assert np.isfinite(got[:, seam]).sum() > 700
     np.testing.assert_allclose(got[:, seam], expected[:, seam], rtol=1e-5)
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-9)
+
+
+def neighbours(cells):
+    """The eight neighbours of every cell: over the seam, missing beyond the poles. E, SE, S, SW, W, NW, N, NE."""
+    tall = np.pad(cells, ((1, 1), (0, 0)), constant_values=np.nan)
+    for dx, dy in ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1)):
+        yield np.roll(tall, (-dy, -dx), (0, 1))[1:-1]
+
+
+def test_fill_and_flow_go_over_the_seam(tmp_path):
+    """Raising to the least of the highest cells on any way out, by repeated sweeps; then D8 cell by cell."""
+    cells = field(gaps=0.001)[:40, :60]
+    cells[0], cells[-1] = 400, 400  # walls at the poles, so that water must go along the rows
+    cells[20, 55:] = cells[20, :9] = 100  # a trench over the seam
+    cells[20, 30] = 90
+    globe(tmp_path / "in.tif", cells, unit="m")
+    run("in.tif ! fill ! [ out.tif ] ! flow_accumulation ! flow.tif --values cells,direction", cwd=tmp_path)
+    missing = np.isnan(cells)
+    outlet = np.zeros(cells.shape, bool)
+    outlet[0] = outlet[-1] = True
+    for n in neighbours(np.where(missing, -1, cells)):
+        outlet |= n == -1
+    level = np.where(outlet, cells, np.inf).astype("float32")
+    while True:
+        lower = np.fmin.reduce(list(neighbours(level)))
+        new = np.where(outlet | missing, level, np.maximum(cells, np.minimum(level, lower)))
+        if np.array_equal(new, level, equal_nan=True):
+            break
+        level = new
+    level[missing] = np.nan
+    got = read(tmp_path / "out.tif")
+    np.testing.assert_array_equal(got, level)
+    assert got[20, 0] > 100 and got[20, 0] == got[20, -1]  # the trench is one, and full
+
+    # On a terrain of no flats the steepest way is all there is to it.
+    rough = np.float32(np.random.default_rng(3).permutation(40 * 60).reshape(40, 60))
+    globe(tmp_path / "in.tif", rough, unit="m")
+    run("in.tif ! flow_accumulation ! flow.tif --values cells,direction", cwd=tmp_path)
+    along, across = ground(40)
+    along, across = (np.broadcast_to(v[:, None], rough.shape) for v in (along * 2 * math.pi / 60, across))
+    distance = [along, np.hypot(along, across), across, np.hypot(along, across)] * 2
+    slopes = np.stack([(rough.astype(float) - n) / d for n, d in zip(neighbours(rough), distance)])
+    slopes = np.where(np.isnan(slopes), -1, slopes)
+    way = np.where(slopes.max(axis=0) > 0, slopes.argmax(axis=0), -1)
+    code = read(tmp_path / "flow.tif", 2)
+    np.testing.assert_array_equal(code, np.where(way < 0, 0, 2.0**way))
+    count = np.ones(rough.shape)
+    steps = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
+    for y, x in sorted(np.ndindex(rough.shape), key=lambda c: -rough[c]):
+        if way[y, x] >= 0:
+            dx, dy = steps[way[y, x]]
+            count[y + dy, (x + dx) % 60] += count[y, x]
+    np.testing.assert_array_equal(read(tmp_path / "flow.tif"), count)
+    east = (code[:, -1] == 1) | (code[:, -1] == 2) | (code[:, -1] == 128)
+    assert east.any()

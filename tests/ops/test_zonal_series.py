@@ -153,7 +153,7 @@ def test_many_dates_are_read_in_portions(tmp_path):
 def test_what_tells_no_dates_or_holds_no_table_is_said(stack, tmp_path):
     folder, _, zones, _ = stack
     one = f"{folder}/two_{DAY0:%Y%m%d}.tif"
-    refused(2, f"{one} ! otsu ! {tmp_path}/x.tif", names="otsu takes one band")
+    refused(2, f"{one} ! fill ! {tmp_path}/x.tif", names="fill takes one band")
     refused(2, f"{one} ! stats ! {tmp_path}/x.tif", names="x.tif cannot hold")
     refused(2, f"{one} ! stats ! {tmp_path}/x.png", names="x.png cannot hold")
     refused(2, f"{one} --band 1 ! zonal --zones {zones} ! filter 'n > 1' ! {tmp_path}/x.png", names="x.png cannot hold")

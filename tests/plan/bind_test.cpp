@@ -177,9 +177,10 @@ TEST_F(Bind, Bands) {
                  {"has 1 band, but band 2 of it is asked for, by --band 2"}, Errc::input);
   expect_refused("bands.tif --band 0 ! cfar ! out.tif", "--band 0", {"numbers from 1"});
   expect_refused("bands.tif --band 1,x ! cfar ! out.tif", "--band 1,x", {"numbers from 1"});
-  expect_refused("bands.tif ! cfar ! out.tif", "cfar", {"takes one band, but bands.tif has 3", "--band 1"});
+  expect_refused("bands.tif ! fill ! out.tif", "fill", {"takes one band, but bands.tif has 3", "--band 1"});
   expect_refused("linear.tif ! expression b1+b3 ! out.tif", "expression", {"names band b3, but linear.tif has 1"});
   EXPECT_EQ(bound("bands.tif ! decibel ! out.tif").products[0].bands.size(), 3u);
+  EXPECT_EQ(bound("bands.tif ! cfar ! out.tif").products[0].bands.size(), 3u);
   EXPECT_EQ(bound("bands.tif --band 3,1 ! decibel ! out.tif").products[0].bands.size(), 2u);
   EXPECT_EQ(bound("bands.tif --band 2 ! cfar ! out.tif").nodes[0].band, 1);
 }

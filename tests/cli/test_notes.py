@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run says that the user could not see: numbers that are rounded, lengths below a cell, and names of bands."""
+
+import json
+
+import numpy as np
+import pytest
+from osgeo import gdal
+
+from fulmar_cli import DATA, call, read, run, write
+
+RNG = np.random.default_rng(3)
+
+
+def notes(text, cwd):
+    found = json.loads(run(text, "--json", cwd=cwd).out)["notes"]
+    explained = call("explain", text, cwd=cwd).out
+    assert all(f"note      {note}" in explained for note in found), (found, explained)
+    return found
+
+
+@pytest.mark.parametrize("dtype, most, rounded", [
+    ("int32", 2**24, 0), ("int32", 2**24 + 1, 1), ("uint32", 4294967295, 128), ("int32", -(2**26) - 5, 4),
+    ("float64", 1.7e9, 64), ("float64", 1e7, 0), ("float32", 1e9, 0), ("uint16", 65535, 0),
+])
+def test_numbers_beyond_24_bits(tmp_path, dtype, most, rounded):
+    cells = RNG.integers(0, 100, (50, 40)).astype(dtype)
+    cells[7, 7] = most
+    write(tmp_path / "in.tif", np.stack([cells, cells % 7]))
+    found = notes("in.tif ! stats ! s.csv", tmp_path)
+    if rounded == 0:
+        assert found == []
+        return
+    (note,) = found
+    assert note.startswith("in.tif: the values of band 1 ") and "16777216" in note and f"by up to {rounded}" in note
+    assert f"{most:.10g}" in note
+    if not dtype.startswith("float"):  # and so it is
+        run("in.tif --band 1 ! expression b1 ! o.tif", cwd=tmp_path)
+        assert abs(int(read(tmp_path / "o.tif")[7, 7]) - most) <= rounded
+    # What is declared missing is no value.
+    write(tmp_path / "gaps.tif", cells, nodata=float(most))
+    assert notes("gaps.tif ! stats ! s.csv", tmp_path) == []
+    write(tmp_path / "silent.tif", cells)
+    assert notes(f"silent.tif --nodata {most!r} ! stats ! s.csv", tmp_path) == []
+
+
+def test_scaled_numbers(tmp_path):
+    cells = np.full((20, 20), 2**30, np.int32)
+    write(tmp_path / "in.tif", cells, scale=1e-6)
+    assert notes("in.tif ! stats ! s.csv", tmp_path) == []
+
+
+def test_lengths_below_a_cell(tmp_path):
+    write(tmp_path / "in.tif", RNG.random((60, 50)).astype(np.float32), (0, 30, 0, 0, 0, -30), unit="1")
+    (note,) = notes("in.tif ! cfar --guard 5 --background 31px ! o.tif", tmp_path)
+    assert note.startswith("cfar: --guard 5 is less than a cell, which has 30") and "--guard 5px" in note
+    (note,) = notes("in.tif ! median --window 3 ! o.tif", tmp_path)
+    assert "--window 3px" in note
+    for text in ("median --window 90", "median --window 3px", "median --window 30", "cfar --guard 5px --background 31px"):
+        assert notes(f"in.tif ! {text} ! o.tif", tmp_path) == [], text
+    # The note is true: nothing happens.
+    run("in.tif ! median --window 3 ! a.tif", cwd=tmp_path)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif"), read(tmp_path / "in.tif"))
+
+
+def test_a_measure_is_called_by_its_name(tmp_path):
+    dem = DATA / "bigtujunga_srtm30_128.tif"
+    run(f"@terrain", "--set", f"dem={dem}", "--set", f"out={tmp_path}")
+    for name in ("slope", "aspect", "hillshade", "tpi", "tri", "roughness"):
+        dataset = gdal.Open(str(tmp_path / f"{name}.tif"))
+        assert dataset.GetRasterBand(1).GetDescription() == name
+    run(f"{dem} --with [ {dem} ! terrain --measure tri ] --with [ {dem} ! terrain ] ! o.nc", cwd=tmp_path)
+    assert {"tri", "slope"} <= {s[0].split(":")[-1] for s in gdal.Open(str(tmp_path / "o.nc")).GetSubDatasets()}
