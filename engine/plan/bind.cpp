@@ -532,7 +532,8 @@ class Binder {
     const bool flag = s.computed() && stored.dtype == DType::u8;
     node.outputs.push_back({stored.description, flag ? DType::u8 : DType::f32, stored.unit});
     graph_.nodes.push_back(std::move(node));
-    note_digits(s, band);
+    // One band of each file, so that cubes are not read twice.
+    if (looked_at_.insert(source).second) note_digits(s, band);
     return {static_cast<int>(graph_.nodes.size()) - 1, 0};
   }
 
@@ -1548,6 +1549,7 @@ class Binder {
   std::map<std::string, std::shared_ptr<const RasterSource>> opened_;
   std::map<const RasterSource*, int> places_;  // in the graph
   std::map<std::string, int> warped_;
+  std::set<int> looked_at_;                          ///< sources whose numbers were looked at
   std::map<std::pair<int, int>, int> source_nodes_;  ///< by source and band
   std::map<std::pair<int, int>, Edge> kept_;         ///< computed bands that are kept for a later pass
 };

@@ -119,6 +119,8 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
 std::string room_for_rows(const Graph& graph, const Plan& plan, const Drawing& drawing) {
   constexpr std::int64_t row_bytes = 1024;  // of the table itself, with an outline of some corners
   const RasterSource* drawn = graph.sources[static_cast<std::size_t>(drawing.source)].get();
+  std::int64_t rows = -1, most = 0;
+  std::string who;
   for (const Pass& pass : plan.passes)
     for (const Node& node : pass.graph.nodes) {
       if (node.round < 0) continue;
@@ -131,12 +133,14 @@ std::string room_for_rows(const Graph& graph, const Plan& plan, const Drawing& d
       if (!counts_its_rows || count == node.values.end() || !(count->number > 0)) continue;
       const std::int64_t each = pass.plan.reduce_bytes / static_cast<std::int64_t>(count->number) + row_bytes;
       const std::int64_t room = pass.budget.memory - (pass.plan.peak_bytes - pass.plan.reduce_bytes);
-      return fmt::format(
-          ": room for about {} rows, {:.1f} KiB each while {} counts; more than fit are refused when they are "
-          "known: --memory makes room, --threads 1 needs less, --min-area or `filter` leave rows out",
-          std::max<std::int64_t>(0, room) / each, static_cast<double>(each) / 1024, node.op->name());
+      const std::int64_t fit = std::max<std::int64_t>(0, room) / each;
+      if (rows < 0 || fit < rows) rows = fit, most = each, who = node.op->name();
     }
-  return {};
+  if (rows < 0) return {};
+  return fmt::format(
+      ": at most about {} rows, {:.1f} KiB each while {} counts; more than fit are refused when they are known: "
+      "--memory makes room, --threads 1 needs less, --min-area or `filter` leave rows out",
+      rows, static_cast<double>(most) / 1024, who);
 }
 
 }  // namespace

@@ -71,3 +71,23 @@ def test_a_measure_is_called_by_its_name(tmp_path):
         assert dataset.GetRasterBand(1).GetDescription() == name
     run(f"{dem} --with [ {dem} ! terrain --measure tri ] --with [ {dem} ! terrain ] ! o.nc", cwd=tmp_path)
     assert {"tri", "slope"} <= {s[0].split(":")[-1] for s in gdal.Open(str(tmp_path / "o.nc")).GetSubDatasets()}
+
+
+def test_room_for_zones_that_flow(tmp_path):
+    """`explain` tells how many rows fit, and a run that finds more refuses with the numbers and the cure."""
+    flags = np.zeros((1200, 1200), np.uint8)
+    flags[::6, ::6] = 1
+    write(tmp_path / "flags.tif", flags, unit="flag")
+    write(tmp_path / "in.tif", RNG.random(flags.shape).astype(np.float32), unit="1")
+    text = "flags.tif ! objects --intensity [ in.tif ] ! zonal --value [ in.tif ] --percentile 1,2,3,4,5,6,7,8,9 ! z.csv"
+
+    def most(memory):
+        (line,) = [x for x in call("explain", "--memory", memory, text, cwd=tmp_path).out.splitlines() if x.startswith("draw")]
+        assert "--min-area" in line and "--memory" in line
+        return int(line.split("at most about ")[1].split()[0])
+
+    assert 1000 <= most("900M") < most("2G") < 40000 < most("64G")
+    done = call("run", "--memory", "2G", text, cwd=tmp_path)
+    assert done.code == 2 and not (tmp_path / "z.csv").exists()
+    for word in ("MiB", "counted by zonal", "raise --memory", "made by this run", "--min-area"):
+        assert word in done.err, done.err
