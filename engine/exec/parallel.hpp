@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The one door to threads. A program links one of two: parallel_tbb.cpp, or parallel_alone.cpp, which does everything
-/// in order on the thread that asks and needs no library (decision 0015).
+/// The one door to threads. A program links one of three: parallel_tbb.cpp; parallel_alone.cpp, which does everything in
+/// order on the thread that asks and needs no library (decision 0015); or, under the thread sanitizer, parallel_threads.cpp.
 #pragma once
 
 #include <cstddef>

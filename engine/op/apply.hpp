@@ -8,11 +8,11 @@
 /// its parameters has variant(use), which hands the functor to run to `use`.
 ///
 /// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
-/// numbers); its operator(), if it has one, then finds the numbers in its Table. Where a row of cells can be taken
-/// faster together, steps(state, round, width, rows...) does what step does for columns 0 to width - 1, to the bit;
-/// rows[x] is the cell of column x. A card takes cell by cell, and the reference backend hands rows of one cell. A
-/// class with whole(rows, planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a table of
-/// tables.
+/// numbers); its operator(), if it has one, then finds the numbers in its Table. Where cells can be taken faster
+/// together, a class Rows{op, state} takes rows of them: take(round, width, rows...), rows[x] being the cell of column x,
+/// does what step does for columns 0 to width - 1, to the bit, or returns false; end() leaves the state whole. A card
+/// takes cell by cell, and so does the reference backend, which hands windows of one. A class with whole(rows,
+/// planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a table of tables.
 #pragma once
 
 #include <cstddef>
@@ -671,12 +671,20 @@ void add_reduction(fulmar_operator& table) {
       const Op op = op_of(params);
       const Round round = round_of(r);
       auto& s = *static_cast<State*>(state);
-      StepOf<Op>::visit(*call, [&](std::int64_t width, const auto&... rows) {
-        if constexpr (requires { op.steps(s, round, width, rows...); })
-          op.steps(s, round, width, rows...);
-        else
-          for (std::int64_t x = 0; x < width; ++x) op.step(s, round, rows[x]...);
-      });
+      const auto cells = [&](std::int64_t width, const auto&... rows) {
+        for (std::int64_t x = 0; x < width; ++x) op.step(s, round, rows[x]...);
+      };
+      if constexpr (requires { typename Op::Rows; }) {
+        if (call->output->width > 1) {
+          typename Op::Rows together{op, s};
+          StepOf<Op>::visit(*call, [&](std::int64_t width, const auto&... rows) {
+            if (!together.take(round, width, rows...)) cells(width, rows...);
+          });
+          together.end();
+          return 0;
+        }
+      }
+      StepOf<Op>::visit(*call, cells);
       return 0;
     } catch (...) {
       return tell(error);

@@ -9,7 +9,8 @@
 namespace fulmar {
 namespace {
 
-/// More nodes than this, whose side is open, are not tried in every combination: they stay on the card.
+/// More nodes than this that hang together, and whose side is open, are not tried in every combination: they stay on
+/// the card.
 constexpr std::size_t most_tried = 12;
 
 /// Cheap enough that its side may be chosen by what crosses: one cell is made of one cell.
@@ -47,29 +48,29 @@ std::int64_t crossing(const Graph& graph, const std::vector<Side>& sides) {
 }
 
 /// Nodes whose side is open: cellwise ones that hang together with a node that must be on the host through such nodes
-/// alone.
-std::vector<std::size_t> open_nodes(const Graph& graph, const std::vector<Side>& sides) {
-  std::vector<char> open(graph.nodes.size(), 0);
-  const auto may = [&](std::size_t n) { return sides[n] == Side::card && is_cellwise(graph.nodes[n]); };
-  for (bool more = true; more;) {
-    more = false;
-    for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
-      if (graph.nodes[n].op == nullptr) continue;
-      for (const Edge& e : graph.nodes[n].inputs) {
-        if (!e.connected()) continue;
-        const auto m = static_cast<std::size_t>(e.node);
-        if (graph.nodes[m].op == nullptr) continue;
-        const auto touch = [&](std::size_t a, std::size_t b) {
-          if (open[a] == 0 && may(a) && (open[b] != 0 || sides[b] == Side::host)) open[a] = 1, more = true;
-        };
-        touch(n, m), touch(m, n);
+/// alone; in groups that hang together.
+std::vector<std::vector<std::size_t>> open_nodes(const Graph& graph, const std::vector<Side>& sides) {
+  std::vector<std::vector<std::size_t>> beside(graph.nodes.size());
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n)
+    for (const Edge& e : graph.nodes[n].inputs)
+      if (e.connected() && graph.node_of(e).op != nullptr)
+        beside[n].push_back(static_cast<std::size_t>(e.node)), beside[static_cast<std::size_t>(e.node)].push_back(n);
+  std::vector<char> seen(graph.nodes.size(), 0);
+  std::vector<std::vector<std::size_t>> groups;
+  for (std::size_t first = 0; first < seen.size(); ++first) {
+    const auto may = [&](std::size_t n) { return sides[n] == Side::card && is_cellwise(graph.nodes[n]); };
+    if (seen[first] != 0 || !may(first)) continue;
+    std::vector<std::size_t> group{first};
+    seen[first] = 1;
+    bool touches_host = false;
+    for (std::size_t i = 0; i < group.size(); ++i)
+      for (const std::size_t n : beside[group[i]]) {
+        touches_host |= sides[n] == Side::host;
+        if (seen[n] == 0 && may(n)) seen[n] = 1, group.push_back(n);
       }
-    }
+    if (touches_host) groups.push_back(std::move(group));
   }
-  std::vector<std::size_t> found;
-  for (std::size_t n = 0; n < open.size(); ++n)
-    if (open[n] != 0) found.push_back(n);
-  return found;
+  return groups;
 }
 
 }  // namespace
@@ -81,22 +82,23 @@ std::vector<Side> place_nodes(const Graph& graph) {
                                      : warps_on_card(*graph.sources[static_cast<std::size_t>(graph.nodes[n].source)]))
       sides[n] = Side::card;
 
-  const auto open = open_nodes(graph, sides);
-  if (open.empty() || open.size() > most_tried) return sides;
-  std::int64_t least = crossing(graph, sides);
-  std::vector<Side> best = sides;
-  // In the order of how few go to the host, so that of equals the one with most on the card stays.
-  std::vector<std::size_t> choices((std::size_t{1} << open.size()) - 1);
-  std::iota(choices.begin(), choices.end(), 1);
-  std::stable_sort(choices.begin(), choices.end(),
-                   [](std::size_t a, std::size_t b) { return std::popcount(a) < std::popcount(b); });
-  for (const std::size_t choice : choices) {
-    std::vector<Side> tried = sides;
-    for (std::size_t i = 0; i < open.size(); ++i)
-      if ((choice >> i & 1) != 0) tried[open[i]] = Side::host;
-    if (const std::int64_t bytes = crossing(graph, tried); bytes < least) least = bytes, best = std::move(tried);
+  for (const auto& open : open_nodes(graph, sides)) {
+    if (open.size() > most_tried) continue;
+    std::int64_t least = crossing(graph, sides);
+    const std::vector<Side> before = sides;
+    // In the order of how few go to the host, so that of equals the one with most on the card stays.
+    std::vector<std::size_t> choices((std::size_t{1} << open.size()) - 1);
+    std::iota(choices.begin(), choices.end(), 1);
+    std::stable_sort(choices.begin(), choices.end(),
+                     [](std::size_t a, std::size_t b) { return std::popcount(a) < std::popcount(b); });
+    for (const std::size_t choice : choices) {
+      std::vector<Side> tried = before;
+      for (std::size_t i = 0; i < open.size(); ++i)
+        if ((choice >> i & 1) != 0) tried[open[i]] = Side::host;
+      if (const std::int64_t bytes = crossing(graph, tried); bytes < least) least = bytes, sides = std::move(tried);
+    }
   }
-  return best;
+  return sides;
 }
 
 }  // namespace fulmar

@@ -8,9 +8,9 @@ namespace fulmar::ops {
 /// How many cells of a raster fall into each of equal bins.
 ///
 /// Bin i of `bins` over [low, high] holds low + i w <= x < low + (i + 1) w with w = (high - low) / bins, the last one
-/// high too. Without a range (high not above low) it is that of the raster, found in a round of its own. Missing cells
-/// are not counted. One row a bin; where a range is given, one before them for the values below it, without a lower
-/// edge, and one after them for the values above it, without an upper edge.
+/// high too. Without a range (high not above low) it is that of the raster, found in a round of its own. Missing and
+/// infinite cells are not counted. One row a bin; where a range is given, one before them for the values below it,
+/// without a lower edge, and one after them for the values above it, without an upper edge.
 struct Histogram : HistogramOf<Histogram> {
   struct Params {
     std::int32_t bins = 256;

@@ -11,9 +11,9 @@ namespace fulmar::ops {
 /// Every 512 cells of a block, missing or not, gather sum(d) and sum(d^2) in f64, d = x - k, in eight parts, each of
 /// every eighth cell; k is the mean of the block's cells before them, or its first valid cell. With their mean m = k +
 /// sum(d) / n and M2 = sum(d^2) - sum(d)^2 / n they are merged into those before by M2 = M2a + M2b + d^2 na nb / n, d =
-/// mb - ma (Chan), and so are blocks. std = sqrt(M2 / n) with ddof 0, or / (n - 1) with ddof 1. Missing cells are left
-/// out; a raster without a valid cell has n = 0 and no other number. Blocks lie on the raster's own lattice and are
-/// merged in a fixed tree, so tiles, threads and backends do not show.
+/// mb - ma (Chan), and so are blocks. std = sqrt(M2 / n) with ddof 0, or / (n - 1) with ddof 1. Missing and infinite
+/// cells are left out; a raster without a valid cell has n = 0 and no other number. Blocks lie on the raster's own
+/// lattice and are merged in a fixed tree, so tiles, threads and backends do not show.
 struct Stats {
   struct Params {
     std::int32_t ddof = 0;
@@ -22,7 +22,7 @@ struct Stats {
     return Schema{"stats", "Count the valid cells of a raster and describe their values."}
         .input("value", units::any, "Any measurement.")
         .summary("n", units::cell, "Valid cells.")
-        .summary("missing", units::cell, "Cells without a value.")
+        .summary("missing", units::cell, "Cells without a finite value.")
         .summary("min", units::any, "Least value.")
         .summary("max", units::any, "Largest value.")
         .summary("mean", units::any, "Mean of the valid cells.")
@@ -50,7 +50,7 @@ struct Stats {
   FULMAR_HD void step(State& s, const Round&, float value) const {
     const std::int64_t place = s.n + s.missing;
     if (place % together == 0) gather(s);
-    if (is_missing(value)) {
+    if (!is_finite(value)) {
       ++s.missing;
       return;
     }
@@ -62,32 +62,37 @@ struct Stats {
     s.low = value < s.low ? value : s.low;
     s.high = value > s.high ? value : s.high;
   }
-  template <class Row>
-  void steps(State& s, const Round& r, std::int64_t width, const Row& row) const {
-    double d[together];
-    for (std::int64_t x = 0, n = 0; x < width; x += n) {
-      const std::int64_t place = s.n + s.missing, left = together - place % together;
-      n = (width - x < left ? width - x : left) / parts * parts;
-      if (n == 0 || s.n == 0 || place % parts != 0) {
-        step(s, r, row[x]);
-        n = 1;
-        continue;
+  struct Rows {
+    const Stats& op;
+    State& s;
+    template <class Row>
+    bool take(const Round& r, std::int64_t width, const Row& row) {
+      double d[together];
+      for (std::int64_t x = 0, n = 0; x < width; x += n) {
+        const std::int64_t place = s.n + s.missing, left = together - place % together;
+        n = (width - x < left ? width - x : left) / parts * parts;
+        if (n == 0 || s.n == 0 || place % parts != 0) {
+          op.step(s, r, row[x]);
+          n = 1;
+          continue;
+        }
+        if (place % together == 0) gather(s);
+        const std::int64_t gaps = take_extremes(s.low, s.high, row, x, n);
+        s.missing += gaps, s.n += n - gaps;
+        // Short loops of one kind each, which become vectors.
+        const double pivot = s.pivot;
+        for (std::int64_t i = 0; i < n; ++i) {
+          const float value = row[x + i];
+          d[i] = is_finite(value) ? static_cast<double>(value) - pivot : 0.0;
+        }
+        add(d, n, s.sum);
+        for (std::int64_t i = 0; i < n; ++i) d[i] *= d[i];
+        add(d, n, s.squares);
       }
-      if (place % together == 0) gather(s);
-      const std::int64_t gaps = take_extremes(s.low, s.high, row, x, n);
-      s.missing += gaps, s.n += n - gaps;
-      // Short loops of one kind each, which become vectors.
-      const double pivot = s.pivot;
-      for (std::int64_t i = 0; i < n; ++i) {
-        const float value = row[x + i];
-        d[i] = is_missing(value) ? 0.0 : static_cast<double>(value) - pivot;
-      }
-      add(d, n, s.sum);
-      for (std::int64_t i = 0; i < n; ++i) d[i] *= d[i];
-      add(d, n, s.squares);
+      return true;
     }
-  }
-  static constexpr bool merges_on_card = true;
+    void end() {}
+  };
   FULMAR_HD void merge(State& a, const State& b, const Round&) const {
     State other = b;
     gather(a), gather(other);
@@ -104,8 +109,8 @@ struct Stats {
     const double none = missing<double>, n = static_cast<double>(s.n), divisor = n - params.ddof;
     numbers[0] = n;
     numbers[1] = static_cast<double>(s.missing);
-    numbers[2] = s.n > 0 ? static_cast<double>(s.low) : none;
-    numbers[3] = s.n > 0 ? static_cast<double>(s.high) : none;
+    numbers[2] = s.n > 0 ? static_cast<double>(s.low + 0.0f) : none;
+    numbers[3] = s.n > 0 ? static_cast<double>(s.high + 0.0f) : none;
     numbers[4] = s.n > 0 ? all.mean : none;
     numbers[5] = divisor > 0 ? std::sqrt(all.m2 / divisor) : none;
     return 6;
@@ -136,7 +141,7 @@ struct Stats {
       s.sum[k] = s.squares[k] = 0;
     }
     const double m2 = squares - sum * (sum / n);
-    join(s, static_cast<double>(s.merged), s.pivot + sum / n, m2 > 0 ? m2 : 0, n);
+    join(s, static_cast<double>(s.merged), s.pivot + sum / n, m2 < 0 ? 0 : m2, n);
     s.merged = s.n;
     s.pivot = s.mean;
   }

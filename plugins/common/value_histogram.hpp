@@ -3,11 +3,11 @@
 /// What operators that look at the histogram of a raster share: its bins, and counting into them in one round or two.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
-#include <vector>
 
 #include "common/row_extremes.hpp"
 #include "fulmar/op.hpp"
@@ -66,8 +66,7 @@ struct HistogramOf {
   FULMAR_HD [[nodiscard]] std::uint32_t rounds() const { return ranged() ? 1 : 2; }
   FULMAR_HD [[nodiscard]] bool counts_in(const Round& r) const { return r.index + 1 == rounds(); }
   [[nodiscard]] std::uint64_t state_bytes(const Round& r) const {
-    return sizeof(State) +
-           (counts_in(r) ? static_cast<std::uint64_t>(ways() * params().bins) * sizeof(std::int64_t) : 0);
+    return sizeof(State) + (counts_in(r) ? static_cast<std::uint64_t>(params().bins) * sizeof(std::int64_t) : 0);
   }
   FULMAR_HD [[nodiscard]] Bins bins(const Round& r) const {
     return ranged() ? Bins{params().low, params().high, params().bins}
@@ -77,10 +76,10 @@ struct HistogramOf {
     s = {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 0, 0, 0, {}};
     if (!counts_in(r)) return;
     s.bin = BinFinder::of(bins(r));
-    for (std::int64_t i = 0; i < ways() * params().bins; ++i) counts(s)[i] = 0;
+    for (std::int64_t i = 0; i < params().bins; ++i) counts(s)[i] = 0;
   }
   FULMAR_HD void step(State& s, const Round& r, float value) const {
-    if (is_missing(value)) return;
+    if (!is_finite(value)) return;
     if (!counts_in(r)) {
       s.least = value < s.least ? value : s.least;
       s.largest = value > s.largest ? value : s.largest;
@@ -95,61 +94,75 @@ struct HistogramOf {
     }
     ++counts(s)[i];
   }
-  template <class Row>
-  void steps(State& s, const Round& r, std::int64_t width, const Row& row) const {
-    if (!counts_in(r)) return widen_range(s, width, row);
-    if (!(s.bin.bins.high > s.bin.bins.low)) {
-      for (std::int64_t x = 0; x < width; ++x) step(s, r, row[x]);
-      return;
-    }
-    std::int32_t places[most_together];
-    for (std::int64_t x = 0; x < width; x += most_together) {
-      const std::int64_t n = width - x < most_together ? width - x : most_together;
-      if (all_inside(s, n, row, x)) {
-        find_places<true>(s, n, row, x, places);
-        count<true>(s, n, places);
-      } else {
-        find_places<false>(s, n, row, x, places);
-        count<false>(s, n, places);
-        count_outside(s, n, row, x);
+  /// Counts rows of cells in tables of its own. Neighbours often fall into one bin, and a count waits for the count
+  /// before it: cells take turns among four.
+  struct Rows {
+    static constexpr std::int64_t ways = 4, most_bins = 1024;
+    const HistogramOf& op;
+    State& s;
+    const std::int64_t bins;
+    bool used = false;
+    std::uint32_t tables[ways * most_bins];
+
+    Rows(const Op& o, State& state) : op{o}, s{state}, bins{o.params.bins} {}
+    template <class Row>
+    bool take(const Round& r, std::int64_t width, const Row& row) {
+      const bool counting = op.counts_in(r);
+      if (counting && (bins > most_bins || !(s.bin.bins.high > s.bin.bins.low))) return false;
+      if (counting && !used) std::fill_n(tables, ways * bins, 0u), used = true;
+      std::int32_t places[most_together];
+      for (std::int64_t x = 0; x < width; x += most_together) {
+        const std::int64_t n = width - x < most_together ? width - x : most_together;
+        if (!counting) {
+          s.n += n - take_extremes(s.least, s.largest, row, x, n);
+        } else if (all_inside(s, n, row, x)) {
+          find_places<true>(s, n, row, x, places);
+          count<true>(n, places);
+        } else {
+          find_places<false>(s, n, row, x, places);
+          count<false>(n, places);
+          count_outside(s, n, row, x);
+        }
       }
+      return true;
     }
-  }
-  static constexpr bool merges_on_card = true;
+    void end() {
+      if (!used) return;
+      for (std::int64_t i = 0; i < ways * bins; ++i) counts(s)[i % bins] += tables[i];
+    }
+
+   private:
+    template <bool all>
+    void count(std::int64_t n, const std::int32_t* places) {
+      const auto one = [&](std::int64_t way, std::int32_t place) {
+        if (all || place >= 0) ++tables[way * bins + place];
+      };
+      std::int64_t x = 0;
+      for (; x + ways <= n; x += ways)
+        for (int k = 0; k < ways; ++k) one(k, places[x + k]);
+      for (; x < n; ++x) one(0, places[x]);
+    }
+  };
   FULMAR_HD void merge(State& a, const State& b, const Round& r) const {
     a.least = b.least < a.least ? b.least : a.least;
     a.largest = b.largest > a.largest ? b.largest : a.largest;
     a.n += b.n, a.below += b.below, a.above += b.above;
     if (counts_in(r))
-      for (std::int64_t i = 0; i < ways() * params().bins; ++i) counts(a)[i] += counts(b)[i];
+      for (std::int64_t i = 0; i < params().bins; ++i) counts(a)[i] += counts(b)[i];
   }
   std::uint64_t finish(const State& s, const Round& r, double* numbers) const {
     if (!counts_in(r)) {
       // A raster without a valid cell has an empty range, in which nothing is counted.
-      if (numbers != nullptr) numbers[0] = s.n > 0 ? s.least : 0, numbers[1] = s.n > 0 ? s.largest : 0;
+      if (numbers != nullptr) numbers[0] = s.n > 0 ? s.least + 0.0f : 0, numbers[1] = s.n > 0 ? s.largest + 0.0f : 0;
       return 2;
     }
     State all = s;
-    const std::int64_t bins_count = params().bins;
-    std::vector<std::int64_t> sums(counts(s), counts(s) + bins_count);
-    for (std::int64_t i = bins_count; i < ways() * bins_count; ++i)
-      sums[static_cast<std::size_t>(i % bins_count)] += counts(s)[i];
-    for (const std::int64_t c : sums) all.n += c;
-    return static_cast<const Op&>(*this).found(bins(r), sums.data(), all, numbers);
+    for (std::int64_t i = 0; i < params().bins; ++i) all.n += counts(s)[i];
+    return static_cast<const Op&>(*this).found(bins(r), counts(s), all, numbers);
   }
 
  private:
   FULMAR_HD [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
-  /// Neighbours often fall into one bin, and a count waits for the count before it: cells take turns among tables.
-  FULMAR_HD [[nodiscard]] std::int64_t ways() const { return params().bins <= 1024 ? 4 : 1; }
-
-  template <class Row>
-  static void widen_range(State& s, std::int64_t width, const Row& row) {
-    for (std::int64_t x = 0; x < width; x += most_together) {
-      const std::int64_t n = width - x < most_together ? width - x : most_together;
-      s.n += n - take_extremes(s.least, s.largest, row, x, n);
-    }
-  }
   template <class Row>
   static bool all_inside(const State& s, std::int64_t n, const Row& row, std::int64_t from) {
     const double low = s.bin.bins.low, high = s.bin.bins.high;
@@ -181,22 +194,11 @@ struct HistogramOf {
     std::int32_t below = 0, above = 0;
     for (std::int64_t x = 0; x < n; ++x) {
       const auto value = static_cast<double>(row[from + x]);
-      below += value < low;
-      above += value > high;
+      const bool there = is_finite(row[from + x]);
+      below += there & (value < low);
+      above += there & (value > high);
     }
     s.below += below, s.above += above;
-  }
-  template <bool all>
-  void count(State& s, std::int64_t n, const std::int32_t* places) const {
-    const std::int64_t turn = ways() > 1 ? params().bins : 0;
-    std::int64_t* table[4] = {counts(s), counts(s) + turn, counts(s) + 2 * turn, counts(s) + 3 * turn};
-    const auto one = [&](std::int64_t* t, std::int32_t place) {
-      if (all || place >= 0) ++t[place];
-    };
-    std::int64_t x = 0;
-    for (; x + 4 <= n; x += 4)
-      for (int k = 0; k < 4; ++k) one(table[k], places[x + k]);
-    for (; x < n; ++x) one(table[0], places[x]);
   }
 };
 

@@ -89,6 +89,37 @@ def test_stats_do_not_hang_on_the_first_cell(tmp_path, first):
     assert row["std"] == pytest.approx(float(exact.std()), rel=1e-9)
 
 
+def test_what_overflows_counts_as_missing(tmp_path):
+    """A sharpened band may leave f32: the cell is infinite, and in no statistic."""
+    rng = np.random.default_rng(9)
+    bands = rng.uniform(1, 2, (2, 60, 70)).astype(np.float32)
+    bands[1, 20, 30] = 1e-36
+    write(tmp_path / "a.tif", bands[0])
+    write(tmp_path / "b.tif", bands[1])
+    write(tmp_path / "pan.tif", np.full((60, 70), 1e3, np.float32))
+    sharp = (f"{tmp_path}/a.tif --with {tmp_path}/b.tif ! pansharpen --pan [ {tmp_path}/pan.tif ] --weights 0,1"
+             f" ! [ {tmp_path}/sharp.tif ]")
+    row = found(f"{sharp} ! stats ! {tmp_path}/s.csv")[0][0]
+    first = read(tmp_path / "sharp.tif").astype(np.float64)
+    assert np.isinf(first).sum() == 1
+    first = first[np.isfinite(first)]
+    assert (row["n"], row["missing"]) == (4199, 1)
+    assert (row["min"], row["max"]) == (first.min(), first.max())
+    assert row["std"] == pytest.approx(first.std(), rel=1e-12)
+    rows = found(f"{tmp_path}/a.tif --with {tmp_path}/b.tif ! pansharpen --pan [ {tmp_path}/pan.tif ] --weights 0,1"
+                 f" ! histogram --bins 16 ! {tmp_path}/h.csv")[0][:16]
+    assert [r["n"] for r in rows] == np.histogram(first, 16)[0].tolist()
+
+
+def test_the_sign_of_zero_does_not_show(tmp_path):
+    cells = np.full((64, 64), 5, np.float32)
+    cells[1, 1], cells[1, 32] = -0.0, 0.0
+    write(tmp_path / "z.tif", cells)
+    for how in ("cpu", "reference"):
+        row = json.loads(run(f"{tmp_path}/z.tif ! stats ! {tmp_path}/s.csv", "--json", "--overwrite", "--backend", how).out)["summaries"][0]["rows"][0]
+        assert str(float(row["min"])) == "0.0"
+
+
 def test_nothing_is_told_of_nothing(tmp_path):
     write(tmp_path / "none.tif", np.full((20, 30), np.nan, np.float32))
     row = found(f"{tmp_path}/none.tif ! stats ! {tmp_path}/s.csv")[0][0]

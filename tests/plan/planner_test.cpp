@@ -266,6 +266,11 @@ TEST(Placement, TheCutLiesWhereFewestBytesCross) {
   EXPECT_EQ(placed("in.tif ! linear ! still_median ! median --window 3px ! out.tif"),
             "host: linear still_median | card: median");
   EXPECT_EQ(placed("in.tif ! linear ! median --window 3px ! out.tif"), "card: linear median");
+  // Band by band, however many bands there are.
+  std::string bands = "in.tif";
+  for (int b = 1; b < 8; ++b) bands += " --with in.tif";
+  const std::string many = placed(bands + " ! linear ! decibel ! still_median ! out.tif");
+  EXPECT_EQ(many.find("card"), std::string::npos) << many;
   // It crosses as f32 before decibel or after it: what can be on the card is.
   EXPECT_EQ(placed("in.tif ! still_median ! linear ! median --window 3px ! out.tif"),
             "host: still_median | card: linear median");
