@@ -29,9 +29,18 @@ foreach(kind STANDARD EXTENSION)
     set(CMAKE_CUDA20_${kind}_COMPILE_OPTION -std=c++20)
   endif()
 endforeach()
-# CUB and Thrust of the toolkit; what a system has of them elsewhere may be older, and must not be found first.
-find_package(CCCL CONFIG REQUIRED COMPONENTS CUB HINTS ${CUDAToolkit_LIBRARY_ROOT}/lib ${CUDAToolkit_LIBRARY_DIR}
+# CUB of the toolkit; what a system has of it elsewhere may be older, and must not be found first. Its version is asked
+# for afterwards, as the package takes a newer major one for unfit.
+find_package(CCCL CONFIG QUIET COMPONENTS CUB HINTS ${CUDAToolkit_LIBRARY_ROOT}/lib ${CUDAToolkit_LIBRARY_DIR}
              PATH_SUFFIXES cmake cmake/cccl)
+if(NOT CCCL_FOUND OR CCCL_VERSION VERSION_LESS 3)
+  set(found "CUDA ${CUDAToolkit_VERSION} at ${CUDAToolkit_BIN_DIR} has no CCCL of version 3 or newer")
+  if(FULMAR_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "FULMAR_CUDA=ON, but ${found}: CUDA 13 or newer has it")
+  endif()
+  message(STATUS "${found}, which CUDA 13 has: device code left out")
+  return()
+endif()
 # For one file of the calling folder's targets.
 function(fulmar_use_cccl file)
   set_property(SOURCE ${file} APPEND PROPERTY COMPILE_OPTIONS
