@@ -61,9 +61,12 @@ std::string text_of(const FeatureTable& table, const Feature& row, std::size_t c
 
 /// The numbers of one row, a line each.
 void print_numbers(std::FILE* to, const SummaryReport& s) {
-  for (std::size_t c = 0; c < s.table.columns.size(); ++c)
-    fmt::print(to, "{:<8}  {:<16} {} {}\n", c == 0 ? s.op : "", s.table.columns[c].name,
-               text_of(s.table, s.table.rows.front(), c), s.table.columns[c].unit.symbol);
+  for (std::size_t c = 0; c < s.table.columns.size(); ++c) {
+    const std::string value = text_of(s.table, s.table.rows.front(), c), &unit = s.table.columns[c].unit.symbol;
+    // A number without a unit stands alone, and so does one that is not there.
+    fmt::print(to, "{:<8}  {:<16} {}{}\n", c == 0 ? s.op : "", s.table.columns[c].name, value.empty() ? "none" : value,
+               value.empty() || unit == units::one || unit.empty() ? "" : " " + unit);
+  }
 }
 
 /// A few rows beneath the names of their columns.

@@ -414,9 +414,20 @@ FeatureTable read_features(const std::string& path, const FileOptions& options, 
           case ColumnType::flag:
             value = feature->GetFieldAsInteger(field) != 0 ? 1 : 0;
             break;
-          case ColumnType::integer:
-            value = static_cast<double>(feature->GetFieldAsInteger64(field));
+          case ColumnType::integer: {
+            const GIntBig whole = feature->GetFieldAsInteger64(field);
+            value = static_cast<double>(whole);
+            // Beyond what a double holds exactly the column becomes text, digit for digit.
+            constexpr GIntBig most = GIntBig{1} << 53;
+            if (whole > most || whole < -most) {
+              for (Feature& before : table.rows)
+                if (!std::isnan(before.values[i]))
+                  before.values[i] = words(fmt::format("{}", static_cast<std::int64_t>(before.values[i])).c_str());
+              table.columns[i].type = ColumnType::text;
+              value = words(feature->GetFieldAsString(field));
+            }
             break;
+          }
           case ColumnType::real:
             value = feature->GetFieldAsDouble(field);
             if (!std::isfinite(value)) value = none;

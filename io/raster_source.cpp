@@ -504,6 +504,25 @@ void finish_grid(Grid& grid) {
   if (!grid.affine && grid.locator) grid.centre_ground = measure_centre(grid, *grid.locator);
 }
 
+namespace {
+
+/// Metres that are said to be degrees would make every length and area nonsense.
+void check_degrees(const std::string& path, const Grid& grid) {
+  if (!grid.geographic || !grid.affine) return;
+  const auto& a = *grid.affine;
+  for (const auto width = static_cast<double>(grid.width); const double x : {0.0, width})
+    for (const double y : {0.0, static_cast<double>(grid.height)}) {
+      const double longitude = a[0] + x * a[1] + y * a[2], latitude = a[3] + x * a[4] + y * a[5];
+      if (std::abs(longitude) > 1000 || std::abs(latitude) > 100)
+        fail(Errc::input,
+             fmt::format("'{}' is said to be in degrees, but its coordinates run to {}, {}: give it the coordinate "
+                         "system that it is in, for example with gdal_edit.py -a_srs EPSG:32630",
+                         path, longitude, latitude));
+    }
+}
+
+}  // namespace
+
 std::shared_ptr<const RasterSource> open_raster(const std::string& path, const FileOptions& options) {
   if (path.empty()) fail(Errc::usage, "the name of the raster is empty");
   if (auto layers = open_layers(path, options)) return layers;
@@ -571,6 +590,7 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
     for (auto& band : raster->bands)
       if (!band.time) band.time = time;
   raster->grid = grid_of(*dataset, raster->south_up);
+  check_degrees(path, raster->grid);
   int across = 0, down = 0;
   dataset->GetRasterBand(raster->band_numbers.front())->GetBlockSize(&across, &down);
   raster->block = {0, 0, std::max(1, across), std::max(1, down)};

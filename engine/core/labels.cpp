@@ -3,6 +3,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <set>
 #include <string>
 
@@ -44,6 +45,10 @@ std::vector<double> labels_of(const RasterSource& source) {
         if (value != std::floor(value))
           fail(Errc::input, "'" + source.name() + "' holds " + shortest(value) +
                                 ", which is no whole number: a raster of zones holds the number of each cell's zone");
+        if (std::abs(value) > 9007199254740992.0)
+          fail(Errc::input, "'" + source.name() +
+                                "' holds numbers of zones beyond 2^53, which cannot be told apart: number the " +
+                                "zones anew, from 1");
         labels.insert(value);
         last = value;
         if (labels.size() > most)
