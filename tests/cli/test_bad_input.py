@@ -158,7 +158,7 @@ def test_decibels_where_linear_is_needed(folder):
 
 def test_one_band_operators_ask_which(folder):
     write("two.tif", np.ones((2, 40, 50), np.float32))
-    refused(2, f"two.tif ! {DETECT} ! o.tif", names="--band")
+    refused(2, "two.tif ! objects ! o.gpkg", names="--band")
     refused(3, f"two.tif --band 3 ! {DETECT} ! o.tif", names="two.tif")
 
 
