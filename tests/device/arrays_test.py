@@ -53,6 +53,7 @@ def must(status):
 
 class OnCard:
     """A view of an array of numpy's, whose base was copied to the card in a stream of its own."""
+    of_default_stream = False
 
     def __init__(self, view, **more):
         base = view if view.base is None else view.base
@@ -60,7 +61,8 @@ class OnCard:
             base = base.base
         self.view, self.base, self.more = view, base, more
         self.memory, self.stream = Address(), Address()
-        must(cuda.cudaStreamCreateWithFlags(ctypes.byref(self.stream), 1))
+        if not self.of_default_stream:
+            must(cuda.cudaStreamCreateWithFlags(ctypes.byref(self.stream), 1))
         must(cuda.cudaMalloc(ctypes.byref(self.memory), ctypes.c_size_t(base.nbytes)))
         # From pinned memory, so queued, and done as late as may be: whoever reads without waiting for this stream reads
         # what was never written.
@@ -77,6 +79,17 @@ class OfInterface(OnCard):
         v = self.view
         return {"shape": v.shape, "typestr": v.dtype.str, "data": (self.address, False), "version": 3,
                 "strides": None if v.flags["C_CONTIGUOUS"] else v.strides, "stream": self.stream.value, **self.more}
+
+
+class OfOldInterface(OfInterface):
+    """Of a version that knows nothing of streams, by a maker who works in the default one."""
+    of_default_stream = True
+
+    @property
+    def __cuda_array_interface__(self):
+        told = super().__cuda_array_interface__
+        del told["stream"]
+        return told
 
 
 class OfDlpack(OnCard):
@@ -122,6 +135,15 @@ def test_views_of_any_type_and_stride(view, kind):
     array = view(random(64, 91))
     out = fulmar.run("a ! expression 'b1 * 2 + 1' ! out", a=globals()[kind](array))["out"]
     np.testing.assert_array_equal(out.array, (np.asarray(array, "f8") * 2 + 1).astype("f4"))
+
+
+@inside
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_before_version_3_the_default_stream_is_waited_for(version):
+    """The interpreter ends a process that reads what no event orders."""
+    array = random(64, 91)
+    out = fulmar.op.expression(OfOldInterface(array, version=version), "b1")
+    np.testing.assert_array_equal(out.array, array)
 
 
 @inside

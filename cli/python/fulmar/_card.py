@@ -50,6 +50,8 @@ def _of_interface(told):
     shape = tuple(int(n) for n in told["shape"])
     kind = np.dtype(told["typestr"])
     address, stream, mask = int(told["data"][0] or 0), told.get("stream"), told.get("mask")
+    if int(told.get("version", 0)) < 3:
+        stream = 1  # no key tells of one: the work before it stands in the default stream
     strides = told.get("strides")
     if strides is None:
         strides, step = [], kind.itemsize
