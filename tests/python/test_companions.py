@@ -120,6 +120,16 @@ def test_shapes_without_a_stated_system_are_longitudes_and_latitudes():
     assert found.places[0] == pytest.approx((120.15, 35.85))
 
 
+def test_a_frame_without_a_coordinate_system_is_refused():
+    pandas = pytest.importorskip("pandas")
+    a, box = random(20, 20), Shapely(rectangle(2, 3, 8, 9))
+    frame = frame_of(pandas, [box], {"n": [1]}, None)
+    with pytest.raises(ValueError, match=r"no coordinate system.*set_crs.*fulmar.Table.of\(frame, crs=...\)"):
+        fulmar.op.zonal(placed(a), zones=frame)
+    found = fulmar.op.zonal(placed(a), zones=fulmar.Table.of(frame, crs="EPSG:32651"))
+    assert found["mean"][0] == pytest.approx(a[3:9, 2:8].mean(dtype="f8"), rel=1e-6)
+
+
 def test_places_of_shapes_are_those_of_their_middle():
     pyproj = pytest.importorskip("pyproj")
     to_lonlat = pyproj.Transformer.from_crs(32651, 4326, always_xy=True).transform

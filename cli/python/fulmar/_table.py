@@ -38,7 +38,8 @@ class Table:
     @classmethod
     def of(cls, columns, units=None, crs=None):
         """A table of a mapping of columns, a frame, or GeoJSON. A column "geometry" holds shapes: GeoJSON's, or what has a
-        __geo_interface__, such as shapely's. `units` by column; `crs` of the shapes, "EPSG:4326" where nothing tells."""
+        __geo_interface__, such as shapely's. `units` by column; `crs` of the shapes: a frame's own, or
+        "EPSG:4326", as GeoJSON has it; a frame with shapes and no coordinate system is refused (ValueError)."""
         return cls(kept_of(columns, units, crs))
 
     def __len__(self):
@@ -200,6 +201,9 @@ def kept_of(value, units=None, crs=None):
             raise TypeError(f"the rows hold {' and '.join(sorted(kinds))}s: a table holds one kind of geometry")
         kind, parts, places = (kinds.pop() if kinds else "none"), [p for _, p in found], []
         parts = [[[[(float(c[0]), float(c[1])) for c in path] for path in part] for part in row] for row in parts]
+        if frame and not stated and kind != "none":
+            raise ValueError("the frame's shapes have no coordinate system: give it one with frame.set_crs(...), or name it "
+                             "in fulmar.Table.of(frame, crs=...)")
         stated = stated or "EPSG:4326"  # as GeoJSON has it
     return _fulmar.make_table(described, dict(units or {}), places, kind, parts, stated)
 
