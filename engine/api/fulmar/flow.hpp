@@ -74,7 +74,8 @@ class FULMAR_API Flow {
   /// Writes a product: a file, or what Job::output() keeps in memory.
   Flow& to(const std::string& product, Arguments arguments = {});
 
-  /// Its text, in which memory_1, memory_2... stand for the program's rasters and tables.
+  /// Its text for a person to read: memory_1, memory_2... stand for the program's rasters and tables. Engine::job()
+  /// takes the flow itself, and may name these otherwise in plans and errors, as where a file is called memory_1.
   [[nodiscard]] std::string text() const;
 
  private:
