@@ -122,6 +122,13 @@ def test_dlpack_goes_both_ways_and_a_card_that_is_not_there_is_told():
     assert refused.value.code in (2, 5) and "OnGpu" in str(refused.value)
 
 
+def test_paths_in_errors_keep_their_dashes():
+    from fulmar.op import _without_dashes
+    assert _without_dashes("give --max-speed, or (--to)") == "give max_speed, or (to)"
+    for path in ("/data/run--memory.tif", "'/data/--memory x/a --to b.tif'", "/--to"):
+        assert _without_dashes(f"{path} is no raster: give --max-speed") == f"{path} is no raster: give max_speed"
+
+
 def test_detections_become_objects_with_places_and_outlines():
     sea = np.random.default_rng(3).exponential(0.01, (400, 400)).astype("f4")
     sea[100:104, 200:220] += 2
