@@ -125,6 +125,7 @@ def test_dlpack_goes_both_ways_and_a_card_that_is_not_there_is_told():
 def test_paths_in_errors_keep_their_dashes():
     from fulmar.op import _without_dashes
     assert _without_dashes("give --max-speed, or (--to)") == "give max_speed, or (to)"
+    assert _without_dashes("the scene's --time is the table's") == "the scene's time is the table's"
     for path in ("/data/run--memory.tif", "'/data/--memory x/a --to b.tif'", "/--to"):
         assert _without_dashes(f"{path} is no raster: give --max-speed") == f"{path} is no raster: give max_speed"
 

@@ -121,7 +121,7 @@ def _doc_of(schema):
 
 def _without_dashes(text):
     """An argument is --max-speed of a pipeline, and max_speed of a function; what is quoted, such as a path, stays."""
-    return re.sub(r"'[^'\n]*'|(?<![\w./-])--([a-z][a-z0-9-]*)", lambda m: _python_name(m[1]) if m[1] else m[0], text)
+    return re.sub(r"(?<!\w)'[^'\n]*'|(?<![\w./-])--([a-z][a-z0-9-]*)", lambda m: _python_name(m[1]) if m[1] else m[0], text)
 
 
 def _signature_of(schema):
