@@ -266,7 +266,7 @@ void CardWarp::decode(const Job& job, const Window& held, std::byte* cells, std:
     in.readers->give(std::move(reader));
   };
   if (source.parallel_readers() <= 1) {
-    const std::lock_guard lock{in.mutex};
+    const std::lock_guard lock{in.reading};
     for (std::size_t i = 0; i < strips; ++i) read(i);
   } else {
     parallel::each(strips, read);
@@ -284,7 +284,12 @@ void CardWarp::make_on_host(const Job& job, const Window& part) {
     reader = in.alone->reader();
   }
   auto* const cells = reinterpret_cast<float*>(stage(job, 4 * part.cells()));
-  reader->read(warped_.inputs[static_cast<std::size_t>(job.input)].band < 0 ? job.band : 0, part, cells, part.width);
+  {
+    const WarpInput& input = warped_.inputs[static_cast<std::size_t>(job.input)];
+    std::unique_lock lock{in.reading, std::defer_lock};
+    if (input.source->parallel_readers() <= 1) lock.lock();
+    reader->read(input.band < 0 ? job.band : 0, part, cells, part.width);
+  }
   job.lane.upload(job.tile.cells, 4 * part.cells(), cells, 4 * part.cells(), 4 * part.cells(), 1);
   const PlaneRef from{reinterpret_cast<std::byte*>(job.tile.cells), part.width, part, DType::f32};
   job.lane.complete(plane_of(from, part), plane_of(job.to, part));

@@ -45,7 +45,8 @@ class CardWarp {
  private:
   struct Input {
     std::unique_ptr<ReaderPool> readers;
-    std::mutex mutex;  ///< of a source that is read by one at a time, and of the ways
+    std::mutex reading;  ///< of a source that is read by one at a time; PROJ's work of other lanes goes on meanwhile
+    std::mutex mutex;    ///< of the ways and of `alone`
     std::vector<std::unique_ptr<GridTransformer>> ways;
     std::shared_ptr<const RasterSource> alone;  ///< the input by itself, made by the host
   };
