@@ -60,7 +60,8 @@ std::string why_on_host(const Graph& graph, const Stage& stage);
 /// Where a node works.
 enum class Side : char { host, card };
 /// The side of every node of a pass: what can work on a card does, but for cellwise operators next to one that cannot;
-/// of those as many go to the host as make the fewest bytes cross. Sources count as on the host.
+/// of those as many go to the host as make the fewest bytes cross. Sources are on the host, but for
+/// warped ones whose cells a card can make.
 std::vector<Side> place_nodes(const Graph& graph);
 /// True if what the node makes is used by a product, or by a stage on the host.
 bool needed_on_host(const Graph& graph, const Plan& plan, Edge edge);
