@@ -93,6 +93,7 @@ struct Stats {
     }
     void end() {}
   };
+  static constexpr bool merges_on_card = true;
   FULMAR_HD void merge(State& a, const State& b, const Round&) const {
     State other = b;
     gather(a), gather(other);

@@ -143,6 +143,7 @@ struct HistogramOf {
       for (; x < n; ++x) one(0, places[x]);
     }
   };
+  static constexpr bool merges_on_card = true;
   FULMAR_HD void merge(State& a, const State& b, const Round& r) const {
     a.least = b.least < a.least ? b.least : a.least;
     a.largest = b.largest > a.largest ? b.largest : a.largest;
