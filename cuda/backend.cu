@@ -31,7 +31,7 @@ class Lane final : public DeviceLane {
     void* memory = nullptr;
     const cudaError_t status = cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream_);
     if (status != cudaSuccess) {
-      cudaStreamDestroy(stream_);
+      succeeded(cudaStreamDestroy(stream_));
       check(status, "allocating the memory of a tile");
     }
     memory_ = static_cast<std::byte*>(memory);
@@ -40,10 +40,10 @@ class Lane final : public DeviceLane {
   Lane& operator=(const Lane&) = delete;
   ~Lane() override {
     // Nothing can be told from here; what failed before was told by wait().
-    cudaSetDevice(device_);
-    cudaFreeAsync(memory_, stream_);
-    cudaStreamSynchronize(stream_);
-    cudaStreamDestroy(stream_);
+    succeeded(cudaSetDevice(device_));
+    succeeded(cudaFreeAsync(memory_, stream_));
+    succeeded(cudaStreamSynchronize(stream_));
+    succeeded(cudaStreamDestroy(stream_));
   }
 
   std::byte* memory() override { return memory_; }
@@ -184,12 +184,9 @@ class Card final : public Device {
   }
   void pin(void* memory, std::int64_t bytes) override {
     choose(facts_.number);
-    if (cudaHostRegister(memory, static_cast<std::size_t>(bytes), cudaHostRegisterDefault) != cudaSuccess)
-      cudaGetLastError();  // a refusal is no error of a later launch
+    succeeded(cudaHostRegister(memory, static_cast<std::size_t>(bytes), cudaHostRegisterDefault));
   }
-  void unpin(void* memory) override {
-    if (cudaHostUnregister(memory) != cudaSuccess) cudaGetLastError();
-  }
+  void unpin(void* memory) override { succeeded(cudaHostUnregister(memory)); }
 
  private:
   DeviceFacts facts_;
@@ -201,11 +198,10 @@ Found devices() {
   Found found;
   int count = 0, driver = 0, runtime = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
+  succeeded(cudaDriverGetVersion(&driver));
+  succeeded(cudaRuntimeGetVersion(&runtime));
   const auto version = [](int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); };
-  if (status != cudaSuccess || count == 0) {
-    cudaGetLastError();
+  if (!succeeded(status) || count == 0) {
     if (driver == 0)
       found.trouble = "no CUDA driver is installed (libcuda.so.1 was not found)";
     else if (status == cudaErrorInsufficientDriver)
@@ -232,7 +228,7 @@ Found devices() {
 
 int runtime_version() {
   int runtime = 0;
-  cudaRuntimeGetVersion(&runtime);
+  succeeded(cudaRuntimeGetVersion(&runtime));
   return runtime;
 }
 

@@ -25,4 +25,12 @@ inline void check(cudaError_t status, const char* what) {
        std::string{"CUDA, "} + what + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")");
 }
 
+/// True where a call succeeded whose failure is no error of the run: one that a destructor makes, or a question that
+/// may be refused. What went wrong is forgotten, so that no later launch is blamed for it.
+inline bool succeeded(cudaError_t status) noexcept {
+  if (status == cudaSuccess) return true;
+  static_cast<void>(cudaGetLastError());
+  return false;
+}
+
 }  // namespace fulmar::cuda

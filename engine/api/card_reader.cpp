@@ -18,10 +18,9 @@ int CardReader::device_of(const void* address) { return cuda::device_of(address)
 void* CardReader::stream() const { return state_->stream(); }
 void CardReader::wait_for(void* stream) { state_->wait_for(stream); }
 void CardReader::read(const CardRows& from, void* to) {
-  for (std::int64_t plane = 0; plane < from.planes; ++plane)
-    state_->read(static_cast<const std::byte*>(from.first) + plane * from.plane_pitch, from.pitch,
-                 static_cast<std::byte*>(to) + plane * from.rows * from.bytes, from.bytes, from.rows);
-  state_->wait();
+  state_->read(
+      {static_cast<const std::byte*>(from.first), from.bytes, from.rows, from.pitch, from.planes, from.plane_pitch},
+      static_cast<std::byte*>(to));
 }
 
 #else

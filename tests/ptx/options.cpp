@@ -42,6 +42,9 @@ bool Options::set(std::string_view name, const std::string& value) {
     verbose = flag();
   else if (name == "MUTATE")
     mutate = value;
+  else if (name == "FAIL")
+    fail_call = value.substr(0, value.find(' ')),
+    fail_after = std::strtoull(value.c_str() + fail_call.size(), nullptr, 10);
   else if (name == "COUNTS")
     counts = value;
   else
@@ -51,10 +54,9 @@ bool Options::set(std::string_view name, const std::string& value) {
 
 Options Options::from_environment() {
   Options o;
-  for (const char* name :
-       {"SEED", "BLOCKS", "QUANTUM", "SHUFFLE", "SHARED_RACES", "GLOBAL_RACES", "INIT", "INIT_COPY",
-        "EXITED_AT_BARRIER", "ZERO_COPY", "ORDER", "DEFER", "LIMIT", "MEMORY", "STICKY", "VERBOSE", "MUTATE",
-        "COUNTS"})
+  for (const char* name : {"SEED", "BLOCKS", "QUANTUM", "SHUFFLE", "SHARED_RACES", "GLOBAL_RACES", "INIT", "INIT_COPY",
+                           "EXITED_AT_BARRIER", "ZERO_COPY", "ORDER", "DEFER", "LIMIT", "MEMORY", "STICKY", "VERBOSE",
+                           "MUTATE", "FAIL", "COUNTS"})
     if (const char* value = std::getenv((std::string("FULMAR_PTX_") + name).c_str())) o.set(name, value);
   return o;
 }

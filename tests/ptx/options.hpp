@@ -28,7 +28,11 @@ struct Options {
   /// MUTATE: a mistake to make in a kernel, so that a test can see it found: part of its mangled name, a regular
   /// expression, what takes the place of its match, and which match from 0; with | between.
   std::string mutate;
-  std::string counts;              ///< COUNTS: file that gets the counts as JSON at exit
+  /// FAIL: the call that is to fail, and nothing be done by it: its name and how many of them work before, as
+  /// "cudaMemcpyAsync 2", counted from when it is set.
+  std::string fail_call;
+  std::uint64_t fail_after = 0;
+  std::string counts;  ///< COUNTS: file that gets the counts as JSON at exit
 
   /// False for an unknown name; name without prefix.
   bool set(std::string_view name, const std::string& value);

@@ -37,7 +37,8 @@ class FULMAR_API CardReader {
   [[nodiscard]] void* stream() const;
   /// What is read from now on waits for what this stream (cudaStream_t) was given before.
   void wait_for(void* stream);
-  /// Copies rows to memory of the host, without gaps between them, and returns when they are there.
+  /// Copies rows to memory of the host, without gaps between them, and returns when they are there. Errors:
+  /// Errc::runtime with what CUDA said; nothing is on its way any more then, and both memories may go.
   void read(const CardRows& from, void* to);
 
  private:

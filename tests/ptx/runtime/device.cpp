@@ -13,10 +13,11 @@ EXPORT cudaError_t cudaGetDeviceCount(int* n) {
   return cudaSuccess;
 }
 EXPORT cudaError_t cudaGetDevice(int* n) {
-  *n = 0;
-  return cudaSuccess;
+  return guarded([n](Runtime&) { return *n = 0, cudaSuccess; });
 }
-EXPORT cudaError_t cudaSetDevice(int n) { return status(n == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+EXPORT cudaError_t cudaSetDevice(int n) {
+  return guarded([n](Runtime&) { return n == 0 ? cudaSuccess : cudaErrorInvalidDevice; });
+}
 EXPORT cudaError_t cudaInitDevice(int n, unsigned, unsigned) { return cudaSetDevice(n); }
 EXPORT cudaError_t cudaSetDeviceFlags(unsigned) { return cudaSuccess; }
 EXPORT cudaError_t cudaDeviceReset() { return cudaDeviceSynchronize(); }

@@ -129,8 +129,9 @@ void count(Runtime& r, cudaMemcpyKind kind, std::uint64_t bytes, bool pageable) 
 /// From pinned memory it happens later. From pageable memory the bytes are taken now, to pageable memory the host
 /// waits.
 cudaError_t copy(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch, std::size_t width,
-                 std::size_t height, cudaMemcpyKind asked, void* handle, bool synchronous) {
-  return guarded([&](Runtime& r) {
+                 std::size_t height, cudaMemcpyKind asked, void* handle, bool synchronous,
+                 const char* call = __builtin_FUNCTION()) {
+  const auto body = [&](Runtime& r) {
     if (width == 0 || height == 0) return cudaSuccess;
     if (height > 1 && (to_pitch < width || from_pitch < width)) return cudaErrorInvalidPitchValue;
     const cudaMemcpyKind kind = kind_of(r, to, from, asked);
@@ -161,7 +162,8 @@ cudaError_t copy(void* to, std::size_t to_pitch, const void* from, std::size_t f
     }
     if (synchronous || pageable) r.queues.synchronize(stream);
     return cudaSuccess;
-  });
+  };
+  return guarded(body, call);
 }
 
 cudaError_t fill(void* to, std::size_t pitch, int value, std::size_t width, std::size_t height, void* handle,

@@ -131,10 +131,19 @@ cudaError_t take_last_error(bool forget) {
   return e;
 }
 
-cudaError_t guarded(const std::function<cudaError_t(Runtime&)>& body) {
+bool Runtime::fails(const char* call) {
+  Options& o = device.options;
+  if (o.fail_call.empty() || o.fail_call != call) return false;
+  if (o.fail_after-- > 0) return false;
+  o.fail_call.clear();
+  return true;
+}
+
+cudaError_t guarded(const std::function<cudaError_t(Runtime&)>& body, const char* call) {
   Runtime& r = Runtime::get();
   const std::lock_guard lock(r.mutex);
   if (r.sticky != cudaSuccess) return r.sticky;
+  if (r.fails(call)) return status(cudaErrorUnknown);
   try {
     return status(body(r));
   } catch (const Fault& f) {

@@ -65,6 +65,8 @@ class Runtime {
   // Faults.
   std::string report;
   cudaError_t sticky = cudaSuccess;
+  /// True for the call that was asked to fail.
+  bool fails(const char* call);
   /// Ends the process with the report, or makes it an error that stays.
   void fault(const std::string& what, cudaError_t error);
 
@@ -76,8 +78,9 @@ class Runtime {
 cudaError_t status(cudaError_t error);
 cudaError_t take_last_error(bool forget);
 
-/// Runs a call's body under the lock; faults become what `Runtime::fault` makes of them.
-cudaError_t guarded(const std::function<cudaError_t(Runtime&)>& body);
+/// Runs the body of a call, of the function that says guarded() if no other is named, under the lock; faults become
+/// what `Runtime::fault` makes of them.
+cudaError_t guarded(const std::function<cudaError_t(Runtime&)>& body, const char* call = __builtin_FUNCTION());
 
 std::string readable_name(const std::string& mangled);
 

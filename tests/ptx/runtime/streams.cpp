@@ -82,13 +82,11 @@ EXPORT cudaError_t cudaStreamAddCallback(cudaStream_t s, cudaStreamCallback_t f,
 }
 
 EXPORT cudaError_t cudaEventCreateWithFlags(cudaEvent_t* e, unsigned) {
-  *e = reinterpret_cast<cudaEvent_t>(new Event);
-  return cudaSuccess;
+  return guarded([e](Runtime&) { return *e = reinterpret_cast<cudaEvent_t>(new Event), cudaSuccess; });
 }
 EXPORT cudaError_t cudaEventCreate(cudaEvent_t* e) { return cudaEventCreateWithFlags(e, 0); }
 EXPORT cudaError_t cudaEventDestroy(cudaEvent_t e) {
-  delete reinterpret_cast<Event*>(e);
-  return cudaSuccess;
+  return guarded([e](Runtime&) { return delete reinterpret_cast<Event*>(e), cudaSuccess; });
 }
 EXPORT cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t s) {
   return guarded([&](Runtime& r) {
