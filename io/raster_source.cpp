@@ -46,6 +46,7 @@ struct Opened {
   int parallel_readers = 1 << 16;
   bool south_up = false;  ///< rows are stored from the south on; they are read from the north on, as the grid says
   bool bands_apart = false;
+  bool direct = false;       ///< may be read past GDAL's block cache, where it is not compressed
   std::string calendar;      // of a climate model whose dates the bands have
   std::int64_t of_date = 1;  // bands of one date, where their items tell dates
   Metadata metadata;
@@ -56,26 +57,34 @@ constexpr double limit_slack = 1e-5;
 
 bool near_float_limit(double value) { return std::abs(std::abs(value) / FLT_MAX - 1) < limit_slack; }
 
-/// While it lives, GRIB comes in the units it states, as GDAL would otherwise convert GRIB2 and only rename those of
-/// GRIB1 (kelvin, called Celsius). What the user has set stays.
-class UnitsAsStated {
+/// While it lives, an option of GDAL's has a value for this thread. What the user has set stays.
+class OptionOfThread {
  public:
-  UnitsAsStated() : mine_{CPLGetConfigOption(name, nullptr) == nullptr} {
-    if (mine_) CPLSetThreadLocalConfigOption(name, "NO");
+  OptionOfThread(const char* name, const char* value)
+      : name_{name}, mine_{value != nullptr && CPLGetConfigOption(name, nullptr) == nullptr} {
+    if (mine_) CPLSetThreadLocalConfigOption(name_, value);
   }
-  ~UnitsAsStated() {
-    if (mine_) CPLSetThreadLocalConfigOption(name, nullptr);
+  ~OptionOfThread() {
+    if (mine_) CPLSetThreadLocalConfigOption(name_, nullptr);
   }
-  UnitsAsStated(const UnitsAsStated&) = delete;
-  UnitsAsStated& operator=(const UnitsAsStated&) = delete;
+  OptionOfThread(const OptionOfThread&) = delete;
+  OptionOfThread& operator=(const OptionOfThread&) = delete;
 
  private:
-  static constexpr const char* name = "GRIB_NORMALIZE_UNITS";
+  const char* name_;
   bool mine_;
 };
 
-DatasetPtr open_or_fail(const Opened& raster) {
+/// GRIB comes in the units it states, as GDAL would otherwise convert GRIB2 and only rename those of GRIB1 (kelvin,
+/// called Celsius).
+struct UnitsAsStated : OptionOfThread {
+  UnitsAsStated() : OptionOfThread{"GRIB_NORMALIZE_UNITS", "NO"} {}
+};
+
+/// `direct`: cells of a plain GeoTIFF go from the file to where they are wanted, without GDAL's block cache.
+DatasetPtr open_or_fail(const Opened& raster, bool direct) {
   const UnitsAsStated units;
+  const OptionOfThread way{"GTIFF_DIRECT_IO", direct ? "YES" : nullptr};
   const ErrorTrap trap;
   auto dataset = open_dataset(raster.path, GDAL_OF_RASTER, raster.open_options);
   if (!dataset)
@@ -88,13 +97,21 @@ DatasetPtr open_or_fail(const Opened& raster) {
 
 class GdalReader : public RasterReader {
  public:
-  explicit GdalReader(std::shared_ptr<const Opened> raster) : raster_{std::move(raster)} {}
+  explicit GdalReader(std::shared_ptr<const Opened> raster) : raster_{std::move(raster)}, direct_{raster_->direct} {}
 
   void read(int band, const Window& window, void* cells, std::int64_t stride) override {
     const auto index = check(band, window);
     const auto dtype = raster_->bands[index].dtype;
-    transfer(*dataset_->GetRasterBand(raster_->band_numbers[index]), band, window, cells, gdal_type(dtype),
-             static_cast<std::int64_t>(size_of(dtype)), stride);
+    const auto cells_of = [&](bool fails) {
+      return transfer(*dataset_->GetRasterBand(raster_->band_numbers[index]), band, window, cells, gdal_type(dtype),
+                      static_cast<std::int64_t>(size_of(dtype)), stride, fails);
+    };
+    if (!cells_of(!direct_)) {
+      // The short way does not know files with holes everywhere, and tells little of damage.
+      direct_ = false;
+      dataset_ = open_or_fail(*raster_, direct_);
+      cells_of(true);
+    }
     if (raster_->rounds_to_limit[index]) snap_to_limit(*raster_->bands[index].nodata, window, cells, stride);
   }
 
@@ -106,7 +123,7 @@ class GdalReader : public RasterReader {
                  : origin.alpha_band > 0 ? dataset_->GetRasterBand(origin.alpha_band)
                                          : nullptr;
     if (mask == nullptr) fail(Errc::runtime, fmt::format("band {} of '{}' has no mask", band + 1, raster_->path));
-    transfer(*mask, band, window, cells, GDT_Byte, 1, stride);
+    transfer(*mask, band, window, cells, GDT_Byte, 1, stride, true);
   }
 
  private:
@@ -116,26 +133,29 @@ class GdalReader : public RasterReader {
     if (window.empty() || intersect(window, raster_->grid.window()) != window)
       fail(Errc::runtime, fmt::format("{} lie outside '{}'", to_text(window), raster_->path));
     // Opened here and not in the constructor: a handle belongs to the thread that reads.
-    if (!dataset_) dataset_ = open_or_fail(*raster_);
+    if (!dataset_) dataset_ = open_or_fail(*raster_, direct_);
     return static_cast<std::size_t>(band);
   }
 
-  void transfer(GDALRasterBand& source, int band, const Window& w, void* cells, GDALDataType type, std::int64_t size,
-                std::int64_t stride) const {
+  /// Returns false, or `fails`, where the cells cannot be read.
+  bool transfer(GDALRasterBand& source, int band, const Window& w, void* cells, GDALDataType type, std::int64_t size,
+                std::int64_t stride, bool fails) const {
     const UnitsAsStated units;
     const ErrorTrap trap;
     const auto first = raster_->south_up ? raster_->grid.height - w.bottom() : w.y;
     const auto result = source.RasterIO(
         GF_Read, static_cast<int>(w.x), static_cast<int>(first), static_cast<int>(w.width), static_cast<int>(w.height),
         cells, static_cast<int>(w.width), static_cast<int>(w.height), type, size, size * stride, nullptr);
+    if (result != CE_None && !fails) return false;
     if (result != CE_None)
       fail(Errc::input, fmt::format("cannot read {} of band {} of '{}': it is damaged or cut short{}", to_text(w),
                                     band + 1, raster_->path, trap.aside()));
-    if (!raster_->south_up) return;
+    if (!raster_->south_up) return true;
     auto* bytes = static_cast<std::byte*>(cells);
     for (std::int64_t top = 0, bottom = w.height - 1; top < bottom; ++top, --bottom)
       std::swap_ranges(bytes + top * size * stride, bytes + (top * stride + w.width) * size,
                        bytes + bottom * size * stride);
+    return true;
   }
 
   static void snap_to_limit(double nodata, const Window& window, void* cells, std::int64_t stride) {
@@ -148,6 +168,7 @@ class GdalReader : public RasterReader {
 
   std::shared_ptr<const Opened> raster_;
   DatasetPtr dataset_;
+  bool direct_;
 };
 
 class GdalSource : public RasterSource {
@@ -468,10 +489,14 @@ std::string subdataset(const std::string& path, GDALDataset& dataset, const std:
   fail(Errc::input, fmt::format("'{}' {}; name one of them, with --layer or as:{}", path, why, text));
 }
 
+std::string driver_of(const GDALDataset& dataset) {
+  const auto* driver = const_cast<GDALDataset&>(dataset).GetDriver();
+  return driver == nullptr ? "" : driver->GetDescription();
+}
+
 /// A file that GDAL opens as its only raster may still be asked for by that raster's name, and for no other.
 void check_layer(const std::string& path, const GDALDataset& dataset, const std::string& layer) {
-  const auto* driver = const_cast<GDALDataset&>(dataset).GetDriver();
-  const std::string name = driver == nullptr ? "" : driver->GetDescription();
+  const std::string name = driver_of(dataset);
   const auto whole = name == "HDF5Image" ? fmt::format("HDF5:\"{}\"://{}", path, without_slashes(layer))
                      : name == "netCDF"  ? fmt::format("NETCDF:\"{}\":{}", path, without_slashes(layer))
                      : name == "Zarr"    ? fmt::format("ZARR:\"{}\":/{}", path, without_slashes(layer))
@@ -483,8 +508,7 @@ void check_layer(const std::string& path, const GDALDataset& dataset, const std:
 
 bool reads_one_at_a_time(const GDALDataset& dataset) {
   static constexpr std::array drivers{"netCDF", "HDF4", "HDF4Image", "HDF5", "HDF5Image", "BAG", "GRIB", "KEA"};
-  const auto* driver = const_cast<GDALDataset&>(dataset).GetDriver();
-  const std::string name = driver == nullptr ? "" : driver->GetDescription();
+  const std::string name = driver_of(dataset);
   return std::any_of(drivers.begin(), drivers.end(), [&](const char* word) { return name == word; });
 }
 
@@ -598,6 +622,8 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   const char* interleave = dataset->GetMetadataItem("INTERLEAVE", "IMAGE_STRUCTURE");
   // The libraries behind one lock bound what they hold of chunks that span bands.
   raster->bands_apart = raster->parallel_readers == 1 || (interleave != nullptr && EQUAL(interleave, "BAND"));
+  // Of interleaved bands each would read all; from afar, single rows are asked for.
+  raster->direct = raster->bands_apart && !is_virtual(path) && driver_of(*dataset) == "GTiff";
   raster->metadata = metadata_of(*dataset);
   if (const auto calendar = item(*dataset, calendar_of_bands); dated > 0 && is_model_calendar(calendar))
     raster->calendar = calendar;

@@ -309,6 +309,49 @@ TEST_F(RasterSourceTest, AFileCutShortFailsWhereItIsRead) {
       << error.text;
 }
 
+TEST_F(RasterSourceTest, PlainFilesHaveTheSameCellsWhateverTheirLayout) {
+  // Cells counted from their places, through windows with a stride, of files that GDAL may read row by row.
+  for (const std::vector<std::string>& layout :
+       {std::vector<std::string>{"BLOCKYSIZE=7"},
+        {"ENDIANNESS=BIG"},
+        {"INTERLEAVE=BAND", "BLOCKYSIZE=3"},
+        {"INTERLEAVE=PIXEL"},
+        {"TILED=YES", "BLOCKXSIZE=32", "BLOCKYSIZE=16", "INTERLEAVE=BAND"},
+        {"SPARSE_OK=TRUE", "BLOCKYSIZE=5", "INTERLEAVE=BAND"},
+        {"SPARSE_OK=TRUE", "TILED=YES", "BLOCKXSIZE=16", "BLOCKYSIZE=16", "INTERLEAVE=BAND"}}) {
+    const auto path = scratch / "plain.tif";
+    const bool holes = layout.front().rfind("SPARSE", 0) == 0;
+    const auto value = [&](std::int64_t band, std::int64_t x, std::int64_t y) {
+      return holes && y < 40 ? 0 : 10000 * band + 100 * x + y;
+    };
+    {
+      auto d = make_tiff(path, 70, 60, 2, GDT_UInt16, layout);
+      const int top = holes ? 40 : 0;
+      for (int b = 0; b < 2; ++b) {
+        std::vector<std::uint16_t> cells;
+        for (int y = top; y < 60; ++y)
+          for (int x = 0; x < 70; ++x) cells.push_back(static_cast<std::uint16_t>(value(b, x, y)));
+        ASSERT_EQ(d->GetRasterBand(b + 1)->RasterIO(GF_Write, 0, top, 70, 60 - top, cells.data(), 70, 60 - top,
+                                                    GDT_UInt16, 0, 0, nullptr),
+                  CE_None);
+      }
+    }
+    const auto reader = io.open(path, {})->reader();
+    constexpr std::int64_t stride = 51;
+    for (const Window w : {Window{3, 2, 50, 55}, Window{0, 45, 50, 10}, Window{69, 0, 1, 60}})
+      for (int b = 0; b < 2; ++b) {
+        std::vector<std::uint16_t> cells(static_cast<std::size_t>(stride * w.height), 7);
+        reader->read(b, w, cells.data(), stride);
+        int wrong = 0;
+        for (std::int64_t y = 0; y < w.height; ++y)
+          for (std::int64_t x = 0; x < stride; ++x)
+            wrong += cells[static_cast<std::size_t>(y * stride + x)] !=
+                     (x < w.width ? static_cast<std::uint16_t>(value(b, w.x + x, w.y + y)) : 7);
+        EXPECT_EQ(wrong, 0) << layout.front() << " band " << b + 1 << " window " << w.x << "," << w.y;
+      }
+  }
+}
+
 TEST_F(RasterSourceTest, WindowsOutsideAreRefused) {
   const auto path = scratch / "w.tif";
   make_tiff(path, 4, 4, 1, GDT_Byte);
