@@ -86,61 +86,84 @@ struct HistogramOf {
       ++s.n;
       return;
     }
-    const std::int64_t i = s.bin(static_cast<double>(value));
-    if (i < 0) {
-      const bool low = static_cast<double>(value) < s.bin.bins.low;
-      s.below += low ? 1 : 0, s.above += low ? 0 : 1;
-      return;
-    }
-    ++counts(s)[i];
+    add(s, static_cast<double>(value), 1);
   }
   /// Counts rows of cells in tables of its own. Neighbours often fall into one bin, and a count waits for the count
-  /// before it: cells take turns among four.
+  /// before it: cells take turns among four. Whole numbers, as bytes and counts of a sensor are, are counted as they
+  /// are, and their bins found once for each.
   struct Rows {
-    static constexpr std::int64_t ways = 4, most_bins = 1024;
+    static constexpr std::int64_t ways = 4, most_bins = 1024, most_codes = 4096;
     const HistogramOf& op;
     State& s;
     const std::int64_t bins;
-    bool used = false;
+    bool used = false, whole = true, coded = false;
     std::uint32_t tables[ways * most_bins];
+    std::uint32_t codes[ways * (most_codes + 1)];  // the last of each for what is missing
 
     Rows(const Op& o, State& state) : op{o}, s{state}, bins{o.params.bins} {}
     template <class Row>
     bool take(const Round& r, std::int64_t width, const Row& row) {
       const bool counting = op.counts_in(r);
       if (counting && (bins > most_bins || !(s.bin.bins.high > s.bin.bins.low))) return false;
-      if (counting && !used) std::fill_n(tables, ways * bins, 0u), used = true;
       std::int32_t places[most_together];
       for (std::int64_t x = 0; x < width; x += most_together) {
         const std::int64_t n = width - x < most_together ? width - x : most_together;
         if (!counting) {
           s.n += n - take_extremes(s.least, s.largest, row, x, n);
-        } else if (all_inside(s, n, row, x)) {
+          continue;
+        }
+        whole = whole && find_codes(n, row, x, places);
+        if (whole) {
+          if (!coded) std::fill_n(codes, ways * (most_codes + 1), 0u), coded = true;
+          count<true>(n, places, codes, most_codes + 1);
+          continue;
+        }
+        if (!used) std::fill_n(tables, ways * bins, 0u), used = true;
+        if (all_inside(s, n, row, x)) {
           find_places<true>(s, n, row, x, places);
-          count<true>(n, places);
+          count<true>(n, places, tables, bins);
         } else {
           find_places<false>(s, n, row, x, places);
-          count<false>(n, places);
+          count<false>(n, places, tables, bins);
           count_outside(s, n, row, x);
         }
       }
       return true;
     }
     void end() {
-      if (!used) return;
-      for (std::int64_t i = 0; i < ways * bins; ++i) counts(s)[i % bins] += tables[i];
+      for (std::int64_t i = 0; used && i < ways * bins; ++i) counts(s)[i % bins] += tables[i];
+      for (std::int64_t code = 0; coded && code < most_codes; ++code) {
+        std::int64_t n = 0;
+        for (std::int64_t way = 0; way < ways; ++way) n += codes[way * (most_codes + 1) + code];
+        if (n > 0) add(s, static_cast<double>(code), n);
+      }
     }
 
    private:
     template <bool all>
-    void count(std::int64_t n, const std::int32_t* places) {
+    static void count(std::int64_t n, const std::int32_t* places, std::uint32_t* table, std::int64_t size) {
       const auto one = [&](std::int64_t way, std::int32_t place) {
-        if (all || place >= 0) ++tables[way * bins + place];
+        if (all || place >= 0) ++table[way * size + place];
       };
       std::int64_t x = 0;
       for (; x + ways <= n; x += ways)
         for (int k = 0; k < ways; ++k) one(k, places[x + k]);
       for (; x < n; ++x) one(0, places[x]);
+    }
+    /// The numbers themselves; false where one is neither missing nor a whole number with a place of its own.
+    template <class Row>
+    static bool find_codes(std::int64_t n, const Row& row, std::int64_t from, std::int32_t* places) {
+      constexpr auto gap = static_cast<std::int32_t>(most_codes);
+      std::int32_t others = 0;
+      for (std::int64_t x = 0; x < n; ++x) {
+        const float value = row[from + x];
+        const bool in = (value >= 0.0f) & (value < static_cast<float>(most_codes));
+        const auto code = static_cast<std::int32_t>(in ? value : 0.0f);
+        const bool missing = value != value;
+        others |= !missing & !(in & (static_cast<float>(code) == value));
+        places[x] = missing ? gap : code;
+      }
+      return others == 0;
     }
   };
   static constexpr bool merges_on_card = true;
@@ -163,6 +186,14 @@ struct HistogramOf {
   }
 
  private:
+  /// Counts a value n times.
+  FULMAR_HD static void add(State& s, double value, std::int64_t n) {
+    const std::int64_t i = s.bin(value);
+    if (i >= 0)
+      counts(s)[i] += n;
+    else
+      (value < s.bin.bins.low ? s.below : s.above) += n;
+  }
   FULMAR_HD [[nodiscard]] const auto& params() const { return static_cast<const Op&>(*this).params; }
   template <class Row>
   static bool all_inside(const State& s, std::int64_t n, const Row& row, std::int64_t from) {

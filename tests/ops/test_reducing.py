@@ -145,6 +145,27 @@ def test_one_value_has_no_threshold(tmp_path):
     assert told(f"{tmp_path}/two.tif ! otsu ! {tmp_path}/o.tif")[1] == []
 
 
+@pytest.mark.parametrize("kind", ["bytes", "codes", "beyond", "mixed"])
+def test_histogram_of_whole_numbers_is_numpys(tmp_path, kind):
+    """Whole numbers, gaps among them; with some beyond those that are counted as they are; with others between them."""
+    rng = np.random.default_rng(5)
+    cells = rng.integers(0, 256 if kind == "bytes" else 4096, (600, 1100)).astype(np.float32)
+    if kind == "beyond":
+        cells[rng.random(cells.shape) < 0.01] = 4096
+        cells[300:, 700:] = -3
+    if kind == "mixed":
+        cells[:, ::7] += 0.25
+        cells[400, :] = np.inf
+    cells[rng.random(cells.shape) < 0.02] = np.nan
+    write(tmp_path / "w.tif", cells)
+    there = cells[np.isfinite(cells)].astype(np.float64)
+    for low, high in ((10, 200), (-0.5, 4096), (0, 255)):
+        rows = found(f"{tmp_path}/w.tif ! histogram --bins 97 --low {low} --high {high} ! {tmp_path}/h.csv")[0]
+        below, *inside, above = [int(r["n"]) for r in rows]
+        assert inside == np.histogram(there, bins=97, range=(low, high))[0].tolist()
+        assert (below, above) == ((there < low).sum(), (there > high).sum())
+
+
 @pytest.mark.parametrize("bins", [16, 256, 1000])
 def test_histogram_is_numpys(tmp_path, bins):
     cells = valid(SCENE)
