@@ -8,6 +8,7 @@
 #include "cuda/label.hpp"
 #include "cuda/planes.cuh"
 #include "cuda/status.hpp"
+#include "cuda/sums.hpp"
 #include "cuda/warp.hpp"
 
 namespace fulmar::cuda {
@@ -122,6 +123,10 @@ class Lane final : public DeviceLane {
           [&](dim3 blocks) { near_rows<<<blocks, threads, 0, stream_>>>(scratch, rx, ry, ground, reach, to); });
   }
 
+  void sums(const fulmar_plane& cells, const fulmar_view& box, const fulmar_plane& to) override {
+    choose(device_);
+    start_sums(cells, box, to, stream_);
+  }
   void look(const WarpCells& warp, SquareNeed* needs) override {
     choose(device_);
     start_look(warp, needs, stream_);

@@ -15,7 +15,10 @@ inline constexpr unsigned strip_across = 256;
 inline std::int64_t rows_of_strip(std::int32_t half_height) {
   return half_height < 1 ? 8 : half_height > 4 ? 64 : 16 * std::int64_t{half_height};
 }
-/// Threads that have scratch of their own, at most, and what their scratch may take.
+/// Threads of a block that have scratch of their own, at most; how many of them must fit into shared memory for it to
+/// be there.
+inline constexpr std::int64_t scratch_threads = cells_across * cells_down, least_sharing = 8;
+/// Threads that have scratch in the card's memory, at most, and what it may take.
 inline constexpr std::uint64_t most_places = 1 << 16, most_scratch = std::uint64_t{256} << 20;
 
 inline unsigned blocks_for(std::int64_t cells, std::int64_t each) {
@@ -62,19 +65,26 @@ __global__ void __launch_bounds__(strip_across, 1)
     Cells<F, R, A...>::template at<Out>(f, call, x, y, &ranks, std::make_index_sequence<sizeof...(A)>{});
 }
 
-/// Every thread has scratch of its own, and takes the next cell when it has done one.
+/// Every thread has scratch of its own. A thread block takes the cells of a strip of rows one after the other, then
+/// those of another.
 template <class F, class Out, class R, class... A>
 __global__ void __launch_bounds__(cells_across* cells_down, 1)
-    each_cell_with_scratch(const __grid_constant__ F f, const __grid_constant__ Call given, std::int64_t places,
-                           std::int64_t doubles) {
+    each_cell_with_scratch(const __grid_constant__ F f, const __grid_constant__ Call given, std::int64_t doubles,
+                           bool shared, std::int64_t rows) {
+  extern __shared__ double room[];
   fulmar_call call = given.here();
-  const std::int64_t place = blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x;
-  if (place >= places) return;
-  call.scratch += place * doubles;
-  const std::int64_t width = given.output[0].width, cells = width * given.output[0].height;
-  for (std::int64_t i = place; i < cells; i += places)
-    Cells<F, R, A...>::template at<Out>(f, call, i % width, i / width, nullptr,
-                                        std::make_index_sequence<sizeof...(A)>{});
+  call.scratch = shared ? room + threadIdx.x * doubles
+                        : call.scratch + (blockIdx.x * std::int64_t{blockDim.x} + threadIdx.x) * doubles;
+  const std::int64_t width = given.output[0].width, height = given.output[0].height;
+  const std::int64_t across = (width + strip_across - 1) / strip_across, tiles = across * ((height + rows - 1) / rows);
+  for (std::int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
+    const std::int64_t left = tile % across * strip_across, top = tile / across * rows;
+    const std::int64_t wide = left + strip_across < width ? strip_across : width - left;
+    const std::int64_t cells = wide * (top + rows < height ? rows : height - top);
+    for (std::int64_t i = threadIdx.x; i < cells; i += blockDim.x)
+      Cells<F, R, A...>::template at<Out>(f, call, left + i % wide, top + i / wide, nullptr,
+                                          std::make_index_sequence<sizeof...(A)>{});
+  }
 }
 
 /// A function of all bands in f64: what the processor does for packs of cells.

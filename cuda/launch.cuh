@@ -22,11 +22,24 @@ struct Launch<Op, F, R (C::*)(A...) const> {
   static_assert(Order::sums <= most_sums && Order::ranks <= 1 && !(has_scratch && Order::sums + Order::ranks > 0),
                 "the kernels know three windows of sums and one of ranks, and no scratch beside them");
 
-  static std::int64_t places(const fulmar_call& call, std::int64_t doubles) {
-    const std::int64_t cells = call.output[0].width * call.output[0].height;
-    const auto fit =
-        static_cast<std::int64_t>(most_scratch / (8 * static_cast<std::uint64_t>(std::max<std::int64_t>(1, doubles))));
-    return std::clamp<std::int64_t>(std::min<std::int64_t>(cells, most_places), 1, std::max<std::int64_t>(1, fit));
+  /// How scratch is dealt out: thread blocks, threads of each, and whether it is in shared memory.
+  struct Dealt {
+    std::int64_t blocks, threads, doubles;
+    bool shared;
+  };
+  static Dealt deal(const fulmar_call& call, std::int64_t doubles) {
+    const std::int64_t width = call.output[0].width, height = call.output[0].height;
+    const std::int64_t tiles =
+        std::int64_t{blocks_for(width, strip_across)} * blocks_for(height, rows_of_strip(half_height(call)));
+    // An odd number of doubles between threads, so that those of a warp meet different banks.
+    const std::int64_t odd = doubles | 1, fit = shared_limit / (8 * odd), warp = cells_across;
+    if (fit >= least_sharing)
+      return {tiles, fit < warp ? fit : std::min<std::int64_t>(scratch_threads, fit / warp * warp), odd, true};
+    const auto places = static_cast<std::int64_t>(most_scratch / (8 * static_cast<std::uint64_t>(odd)));
+    const std::int64_t threads = std::clamp<std::int64_t>(std::min<std::int64_t>(scratch_threads, width * height), 1,
+                                                          std::max<std::int64_t>(1, places));
+    const std::int64_t blocks = std::min<std::int64_t>(places, most_places) / threads;
+    return {std::clamp<std::int64_t>(blocks, 1, std::max<std::int64_t>(1, tiles)), threads, doubles, false};
   }
   static std::int64_t doubles_of(const Op& op, const fulmar_call& call) {
     if constexpr (requires { op.scratch(Dates{}); }) {
@@ -82,8 +95,8 @@ struct Launch<Op, F, R (C::*)(A...) const> {
 
   static std::uint64_t scratch_bytes(const Op& op, const fulmar_call& call) {
     if constexpr (has_scratch) {
-      const std::int64_t doubles = doubles_of(op, call);
-      return static_cast<std::uint64_t>(places(call, doubles) * doubles * 8);
+      const Dealt dealt = deal(call, doubles_of(op, call));
+      return dealt.shared ? 0 : static_cast<std::uint64_t>(dealt.blocks * dealt.threads * dealt.doubles * 8);
     } else if constexpr (Order::sums > 0) {
       const Columns c = columns_of(views_of(call));
       if (c.shared) return 0;
@@ -106,10 +119,13 @@ struct Launch<Op, F, R (C::*)(A...) const> {
     const std::int64_t width = call.output[0].width, height = call.output[0].height;
     const Call given = by_value(call);
     if constexpr (has_scratch) {
-      const std::int64_t doubles = doubles_of(op, call), threads = places(call, doubles);
-      constexpr unsigned each = cells_across * cells_down;
-      each_cell_with_scratch<C, Out, R, A...>
-          <<<blocks_for(threads, each), each, 0, stream>>>(f, given, threads, doubles);
+      const Dealt dealt = deal(call, doubles_of(op, call));
+      const std::size_t bytes = dealt.shared ? static_cast<std::size_t>(dealt.threads * dealt.doubles * 8) : 0;
+      constexpr auto kernel = each_cell_with_scratch<C, Out, R, A...>;
+      check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_limit)),
+            "shared memory of a kernel");
+      kernel<<<static_cast<unsigned>(dealt.blocks), static_cast<unsigned>(dealt.threads), bytes, stream>>>(
+          f, given, dealt.doubles, dealt.shared, rows_of_strip(half_height(call)));
     } else if constexpr (Order::sums > 0) {
       if (call.output[0].x % block_width != 0 || call.output[0].y % block_height != 0)
         fail(Errc::runtime, "a window with sums must begin at a block of the lattice");
@@ -155,22 +171,53 @@ inline Round round_of(const fulmar_round& r) {
 
 /// Puts the steps of all blocks of a window into the stream.
 template <class Op, class S>
-void start_steps(const Op& op, const fulmar_round& round, const fulmar_call& call, void* states,
+void start_steps(const Op& op, const fulmar_round& given, const fulmar_call& call, void* states,
                  std::uint64_t state_bytes, cudaStream_t stream) {
   const fulmar_plane& window = call.output[0];
   if (window.x % block_width != 0) fail(Errc::runtime, "a window that is reduced must begin at a block of the lattice");
   const std::int64_t across = blocks_for(window.width, block_width);
   const std::int64_t blocks = across * blocks_for(window.y % block_height + window.height, block_height);
-  each_block<Op, S><<<blocks_for(blocks, step_threads), step_threads, 0, stream>>>(
-      op, by_value(call), round_of(round), static_cast<char*>(states), static_cast<std::int64_t>(state_bytes), across,
-      blocks);
+  const Round round = round_of(given);
+  const Squares squares = squares_of(op, round);
+  const std::int64_t all = blocks * squares.each(), bytes = static_cast<std::int64_t>(state_bytes);
+  // A state that one thread has to itself is in shared memory while it is stepped, where it fits; eight bytes more, so
+  // that the states of a warp lie in different banks.
+  const std::int64_t own = squares.each() == 1 && bytes + 8 <= shared_limit ? bytes + 8 : 0;
+  const std::int64_t threads = squares.each() > 1 ? step_threads
+                               : own > 0          ? std::min(block_threads, shared_limit / own)
+                                                  : block_threads;
+  static_assert(alignof(typename Op::State) <= 8, "states lie at multiples of eight bytes");
+  constexpr auto kernel = each_block<Op, S>;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_limit)),
+        "shared memory of a kernel");
+  kernel<<<blocks_for(all, threads), static_cast<unsigned>(threads), static_cast<std::size_t>(threads * own), stream>>>(
+      op, by_value(call), round, static_cast<char*>(states), bytes, across, blocks, squares, own);
   check(cudaGetLastError(), "the launch of a kernel");
 }
 
-/// An operator whose merge() is for the device too says so: `static constexpr bool merges_on_card = true`.
+/// Puts one level of the tree into the stream.
+template <class Op>
+void start_merges(const Op& op, const Round& round, const std::uint32_t* pairs, std::int64_t count, char* states,
+                  std::int64_t state_bytes, cudaStream_t stream) {
+  if constexpr (op::MergesInParts<Op>)
+    if (const std::int64_t parts = op.parts(round); parts > 0) {
+      constexpr std::int64_t most_rows = 65535;
+      const dim3 blocks{blocks_for(parts, merge_threads), static_cast<unsigned>(std::min(count, most_rows))};
+      each_part<Op><<<blocks, merge_threads, 0, stream>>>(op, round, pairs, count, states, state_bytes, parts);
+      check(cudaGetLastError(), "the launch of a kernel");
+    }
+  if constexpr (!op::MergesInParts<Op> || op::HasRest<Op>) {
+    each_pair<Op>
+        <<<blocks_for(count, step_threads), step_threads, 0, stream>>>(op, round, pairs, count, states, state_bytes);
+    check(cudaGetLastError(), "the launch of a kernel");
+  }
+}
+
+/// An operator whose merge() is for the device too says so: `static constexpr bool merges_on_card = true`. One that
+/// merges part by part does so on the device as well.
 template <class Op>
 void add_merges(fulmar_operator& table) {
-  if constexpr (requires { requires Op::merges_on_card; })
+  if constexpr (op::MergesInParts<Op> || requires { requires Op::merges_on_card; })
     table.merge_cuda = [](const void* params, const fulmar_round* round, const std::uint32_t* pairs,
                           std::uint64_t count, void* states, std::uint64_t state_bytes, void* stream,
                           fulmar_error* error) -> int {
@@ -178,10 +225,8 @@ void add_merges(fulmar_operator& table) {
         if (count == 0) return 0;
         Op op;
         op.params = *static_cast<const typename Op::Params*>(params);
-        const auto pairs_of = static_cast<std::int64_t>(count);
-        each_pair<Op><<<blocks_for(pairs_of, step_threads), step_threads, 0, static_cast<cudaStream_t>(stream)>>>(
-            op, round_of(*round), pairs, pairs_of, static_cast<char*>(states), static_cast<std::int64_t>(state_bytes));
-        check(cudaGetLastError(), "the launch of a kernel");
+        start_merges(op, round_of(*round), pairs, static_cast<std::int64_t>(count), static_cast<char*>(states),
+                     static_cast<std::int64_t>(state_bytes), static_cast<cudaStream_t>(stream));
         return 0;
       } catch (...) {
         return op::tell(error);

@@ -65,11 +65,12 @@ static __global__ void complete_cells(fulmar_plane from, fulmar_plane to) {
   if (is_missing(v)) v = cell<float>(from, at);
 }
 
-/// Pieces of `words` words, one beside the other.
+/// Pieces of `words` words, one beside the other; the first again and again where there are no places.
 static __global__ void pack_pieces(const std::uint64_t* from, std::int64_t words, const std::uint32_t* places,
                                    std::int64_t count, std::uint64_t* to) {
   const Place at = place();
-  if (at.x < words && at.y < count) to[at.y * words + at.x] = from[places[at.y] * words + at.x];
+  if (at.x < words && at.y < count)
+    to[at.y * words + at.x] = from[(places == nullptr ? 0 : places[at.y]) * words + at.x];
 }
 
 /// Planes that one launch brings together.

@@ -75,6 +75,9 @@ class DeviceLane {
   /// As within() of exec/cells.hpp; `ground` and `scratch` are in the lane's memory.
   virtual void within(const fulmar_plane& cells, std::int64_t rx, std::int64_t ry, const double* ground, double reach,
                       std::uint16_t* scratch, const fulmar_plane& to) = 0;
+  /// Number, sum and sum of squares of the box around every cell, as exec/windows.hpp has them: three layers of f64.
+  /// The window begins at a block of the lattice, and `cells` reaches as far around it as the box.
+  virtual void sums(const fulmar_plane& cells, const fulmar_view& box, const fulmar_plane& to) = 0;
   /// The set cells of a window as runs in raster order, each with the first run that it is connected with
   /// (core/found_runs.hpp).
   virtual void find(const FindWork& work) = 0;
@@ -85,7 +88,8 @@ class DeviceLane {
   virtual void warp(const WarpCells& warp) = 0;
   /// Gives cells that are missing the value they have in `from`; f32.
   virtual void complete(const fulmar_plane& from, const fulmar_plane& to) = 0;
-  /// Brings pieces of `bytes` bytes together: those that stand in `places` among pieces of that size.
+  /// Brings pieces of `bytes` bytes together: those that stand in `places` among pieces of that size; `count` times the
+  /// first where places is null.
   virtual void pack(const void* from, std::int64_t bytes, const std::uint32_t* places, std::int64_t count,
                     void* to) = 0;
 

@@ -88,20 +88,23 @@ DevicePass::DevicePass(const Graph& graph, const Plan& plan, Device& device, con
       return to;
     };
     lane.ground = up(ground);
-    lane.tables.resize(graph.nodes.size()), lane.times.resize(graph.nodes.size());
+    lane.tables.resize(graph.nodes.size()), lane.times.resize(graph.nodes.size()),
+        lane.found.resize(graph.nodes.size());
     for (const Stage& stage : plan.stages)
       for (const int n : stage.nodes) {
         const Node& node = graph.nodes[static_cast<std::size_t>(n)];
         if (!stage.device || node.op == nullptr) continue;
-        std::vector<double> table = node.table;
+        const std::vector<double> table = node.table;
+        std::vector<double> found;
         if (node.round >= 0) {
           const fulmar_round& round = reductions.at(n).round();
-          table.assign(round.summary, round.summary + (round.summary == nullptr ? 0 : round.summary_count));
+          found.assign(round.summary, round.summary + (round.summary == nullptr ? 0 : round.summary_count));
         }
-        if (node.reduces() && std::ssize(table) * 8 > most_summary)
+        if (node.reduces() && std::ssize(node.round >= 0 ? found : table) * 8 > summary_room(node, graph.grid))
           fail(Errc::device, node.op->name() +
                                  " found more numbers than the plan set aside on the card: --backend cpu "
                                  "has room for them");
+        lane.found[static_cast<std::size_t>(n)] = up(found);
         lane.tables[static_cast<std::size_t>(n)] = up(table);
         lane.times[static_cast<std::size_t>(n)] = up(node.times);
       }
@@ -340,6 +343,16 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
         planes[next++] = flags;
         break;
       }
+      case FULMAR_VIEW_BOX:
+        if (node.round >= 0) {
+          fulmar_plane& p = planes[next++];
+          p.cells = lane.arena.take<double>(3 * own.cells());
+          p.stride = own.width, p.layer = own.cells();
+          p.dtype = FULMAR_F64;
+          lane.device->sums(part(in, own), v, p);
+          break;
+        }
+        [[fallthrough]];
       default:
         planes[next++] = part(in, own);
     }
@@ -367,7 +380,7 @@ void DevicePass::apply(Lane& lane, std::size_t stage, int n, const Window& own, 
     if (node.round >= 0) {
       const Reduction& reduction = reductions_.at(n);
       fulmar_round round = reduction.round();
-      round.summary = lane.tables[place];
+      round.summary = lane.found[place];
       const std::int64_t across = (own.width + block_width - 1) / block_width;
       const std::int64_t above = (own.y + y) / block_height - own.y / block_height;
       call_operator(node, own, [&](fulmar_error* error) {
@@ -477,12 +490,11 @@ void DevicePass::begin_states(Lane& lane, int n, const Window& own, std::byte* s
   const std::int64_t bytes = reduction.bytes();
   TileContext::Reduced& reduced = tile.reduced.emplace_back();
   reduced.node = n;
-  reduced.states = tile.memory.take<std::byte>(room.bytes());
+  reduced.states = tile.memory.take<std::byte>(room.staged());
   const Reduction::State fresh = reduction.begin();
-  for (std::int64_t at = 0; at < room.states; at += bytes)
-    std::memcpy(reduced.states + at, fresh.get(), static_cast<std::size_t>(bytes));
-  // What will be merged is known from the start and goes up with the states.
-  auto* list = reinterpret_cast<std::uint32_t*>(reduced.states + room.states);
+  std::memcpy(reduced.states, fresh.get(), static_cast<std::size_t>(bytes));
+  // What will be merged is known from the start and goes up with the state that all blocks begin with.
+  auto* list = reinterpret_cast<std::uint32_t*>(reduced.states + room.fresh);
   const Merges merges = reduction.merges(own, tile.tile, room.lists > 0);
   if (room.lists > 0) {
     for (const auto& level : merges.levels)
@@ -490,7 +502,8 @@ void DevicePass::begin_states(Lane& lane, int n, const Window& own, std::byte* s
     for (const Subtree& tree : merges.left) *list++ = tree.place;
   }
   const std::int64_t all = reinterpret_cast<std::byte*>(list) - reduced.states;
-  lane.device->upload(states, all, reduced.states, all, all, 1);
+  lane.device->upload(states + room.states, all, reduced.states, all, all, 1);
+  lane.device->pack(states + room.states, bytes, nullptr, room.states / bytes, states);
 }
 
 void DevicePass::fetch_states(Lane& lane, int n, const Window& own, std::byte* states, TileContext& tile) {
@@ -505,9 +518,9 @@ void DevicePass::fetch_states(Lane& lane, int n, const Window& own, std::byte* s
     lane.device->download(reduced.states, room.states, states, room.states, room.states, 1);
     return;
   }
-  const auto* list = reinterpret_cast<const std::uint32_t*>(states + room.states);
+  const auto* list = reinterpret_cast<const std::uint32_t*>(states + room.states + room.fresh);
   fulmar_round round = reduction.round();
-  round.summary = lane.tables[static_cast<std::size_t>(n)];
+  round.summary = lane.found[static_cast<std::size_t>(n)];
   for (const auto& level : merges.levels) {
     call_operator(node, own, [&](fulmar_error* error) {
       return node.op->table().merge_cuda(node.params.data(), &round, list, level.size(), states,
@@ -517,7 +530,7 @@ void DevicePass::fetch_states(Lane& lane, int n, const Window& own, std::byte* s
   }
   const std::int64_t count = std::ssize(reduced.trees);
   if (count == 0) return;  // the window's blocks are other tiles'
-  std::byte* packed = states + room.states + room.lists;
+  std::byte* packed = states + room.states + room.fresh + room.lists;
   lane.device->pack(states, bytes, list, count, packed);
   lane.device->download(reduced.states, count * bytes, packed, count * bytes, count * bytes, 1);
   for (std::int64_t i = 0; i < count; ++i)

@@ -76,7 +76,8 @@ class DevicePass {
     std::vector<std::vector<PlaneRef>> results;  ///< by stage, then result; cells is null where only the host has it
     std::vector<CardWarp::Tile> warps;           ///< by source; without memory until the tile asks for it
     const double* ground = nullptr;              ///< of row -border_
-    std::vector<const double*> tables, times;    ///< by node; of a node that is reduced, what the round before found
+    std::vector<const double*> tables, times;    ///< by node
+    std::vector<const double*> found;            ///< by node that is reduced: what the round before found
     DeviceTraffic constants;                     ///< what crossed before the first tile
   };
 

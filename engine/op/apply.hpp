@@ -7,12 +7,13 @@
 /// RingRanks its order statistics. Here, Table, Scratch and Outputs take no port. A functor whose signature depends on
 /// its parameters has variant(use), which hands the functor to run to `use`.
 ///
-/// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other), finish(state, round,
-/// numbers); its operator(), if it has one, then finds the numbers in its Table. Where cells can be taken faster
-/// together, a class Rows{op, state} takes rows of them: take(round, width, rows...), rows[x] being the cell of column x,
-/// does what step does for columns 0 to width - 1, to the bit, or returns false; end() leaves the state whole. A card
-/// takes cell by cell, and so does the reference backend, which hands windows of one. A class with whole(rows,
-/// planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a table of tables.
+/// A class with a State reduces: step(state, round, cells...) on every cell, merge(state, other, round) or the same
+/// part by part, finish(state, round, numbers); its operator(), if it has one, then finds the numbers in its Table.
+/// Where cells can be taken faster together, a class Rows{op, state} takes rows of them: take(round, width, rows...),
+/// rows[x] being the cell of column x, does what step does for columns 0 to width - 1, to the bit, or returns false;
+/// end() leaves the state whole. A card takes cell by cell, and so does the reference backend, which hands windows of
+/// one. A class with whole(rows, planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a
+/// table of tables.
 #pragma once
 
 #include <cstddef>
@@ -441,6 +442,16 @@ template <class Op>
 concept Reducing = requires {
   typename Op::State;
 };
+/// Merges states part by part, no part looking at another: `parts(round)` says how many there are, `merge_part(into,
+/// from, round, part)` merges one. `merge_rest(into, from, round)`, where there is one, comes after them.
+template <class Op>
+concept MergesInParts = requires {
+  &Op::merge_part;
+};
+template <class Op>
+concept HasRest = requires {
+  &Op::merge_rest;
+};
 template <class Op>
 concept Whole = requires {
   &Op::whole;
@@ -691,7 +702,17 @@ void add_reduction(fulmar_operator& table) {
     }
   };
   table.merge = [](const void* params, const fulmar_round* r, void* into, const void* from) {
-    op_of(params).merge(*static_cast<State*>(into), *static_cast<const State*>(from), round_of(r));
+    const Op op = op_of(params);
+    const Round round = round_of(r);
+    auto& a = *static_cast<State*>(into);
+    const auto& b = *static_cast<const State*>(from);
+    if constexpr (MergesInParts<Op>) {
+      const std::int64_t parts = op.parts(round);
+      for (std::int64_t i = 0; i < parts; ++i) op.merge_part(a, b, round, i);
+      if constexpr (HasRest<Op>) op.merge_rest(a, b, round);
+    } else {
+      op.merge(a, b, round);
+    }
   };
   table.finish = [](const void* params, const fulmar_round* r, const void* state, double* summary,
                     fulmar_error* error) -> std::uint64_t {

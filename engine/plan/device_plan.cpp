@@ -61,6 +61,9 @@ std::int64_t bytes_to_find(const Node& node, std::int64_t width, std::int64_t he
          room_on_card(most_found_bytes(width, height, found_values(node)));
 }
 
+/// Bytes of the sums of a window around a cell, where a step looks at them.
+constexpr std::int64_t kept_sums = 3 * 8;
+
 /// What one node takes of a lane for a window.
 std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& node, const Window& own) {
   std::int64_t bytes = 0;
@@ -80,6 +83,7 @@ std::int64_t bytes_of_node(const Graph& graph, const Stage& stage, const Node& n
       const Halo reach = node.halo(node.input_of(v.input), graph.grid);
       bytes += room_on_card((own.height + 2 * reach.y) * own.width * 2) + room_of(own, DType::u8);
     }
+    if (v.kind == FULMAR_VIEW_BOX && node.round >= 0) bytes += room_on_card(kept_sums * own.cells());
     if (v.kind == FULMAR_VIEW_SERIES)
       bytes += room_on_card(slab_rows(node, own) * own.width * static_cast<std::int64_t>(node.bands) * 4);
   }
@@ -96,6 +100,9 @@ std::string why_on_host(const Graph& graph, const Node& node) {
     if (!node.op->has(member) || table.step_cuda == nullptr) return node.op->name() + " reduces on the host alone";
     if (state_bytes(node, graph.grid) > most_state)
       return "the states of " + node.op->name() + " are too large for a card";
+    if (std::any_of(node.views.begin(), node.views.end(),
+                    [](const fulmar_view& v) { return v.kind == FULMAR_VIEW_BOX && v.outer_x > most_summed; }))
+      return "the windows of " + node.op->name() + " are too wide for a card";
   } else if (table.run_cuda == nullptr) {
     return node.op->name() + " has no device twin";
   }
@@ -180,16 +187,25 @@ std::string why_on_host(const Graph& graph, const Stage& stage) {
   return stage.device ? "" : "fewer bytes cross so";
 }
 
-bool merges_on_card(const Graph& graph, const Node& node) {
+bool merges_on_card(const Node& node) {
   constexpr std::size_t member = offsetof(fulmar_operator, merge_cuda) + sizeof(fulmar_operator::merge_cuda);
-  return node.op->has(member) && node.op->table().merge_cuda != nullptr && state_bytes(node, graph.grid) <= most_merged;
+  return node.op->has(member) && node.op->table().merge_cuda != nullptr;
+}
+
+std::int64_t summary_room(const Node& node, const Grid& grid) {
+  constexpr std::int64_t least = std::int64_t{1} << 20, most = std::int64_t{1} << 24;
+  Node before = node;
+  before.round = (node.round >= 0 ? node.round : static_cast<int>(node.op->table().rounds(node.params.data()))) - 1;
+  // What a round hands on is about as much as a state of it, by every operator so far.
+  return before.round < 0 ? 0 : std::clamp(2 * state_bytes(before, grid), least, most);
 }
 
 StateRoom state_room(const Graph& graph, const Node& node, const Window& own) {
   StateRoom room;
   const std::int64_t blocks = blocks_in(own);
-  room.states = blocks * state_bytes(node, graph.grid);
-  if (!merges_on_card(graph, node)) return room;
+  room.fresh = state_bytes(node, graph.grid);
+  room.states = blocks * room.fresh;
+  if (!merges_on_card(node)) return room;
   // Fewer pairs than blocks, two places a pair; a place for each that is left.
   room.lists = padded(3 * blocks * static_cast<std::int64_t>(sizeof(std::uint32_t)));
   room.packed = room.states;
@@ -264,6 +280,8 @@ std::int64_t least_bytes(const Graph& graph, int node, const Window& own) {
       each += 4 * static_cast<std::int64_t>(n.bands);
     else if (const std::size_t i = n.input_of(v.input); planes.emplace(i, v.kind == FULMAR_VIEW_WITHIN).second)
       each += v.kind == FULMAR_VIEW_WITHIN ? 1 : static_cast<std::int64_t>(size_of(n.port(i).type));
+  if (n.round >= 0)
+    for (const fulmar_view& v : n.views) each += v.kind == FULMAR_VIEW_BOX ? 2 * kept_sums : 0;
   for (std::size_t k = 0; k < n.outputs.size(); ++k)
     if (k == 0 || n.op->all_flow() || is_used(graph, {node, static_cast<int>(k)}))
       each += n.labels() ? 1 : static_cast<std::int64_t>(size_of(n.outputs[k].type));
@@ -286,8 +304,8 @@ std::int64_t constant_bytes(const Graph& graph, const Plan& plan) {
     for (const int n : stage.nodes) {
       const Node& node = graph.nodes[static_cast<std::size_t>(n)];
       if (!stage.device || node.op == nullptr) continue;
-      bytes +=
-          node.reduces() ? room_on_card(most_summary) : room_on_card(static_cast<std::int64_t>(node.table.size()) * 8);
+      if (node.reduces()) bytes += room_on_card(summary_room(node, graph.grid));
+      if (!node.reduces() || node.round >= 0) bytes += room_on_card(static_cast<std::int64_t>(node.table.size()) * 8);
       bytes += room_on_card(static_cast<std::int64_t>(node.times.size()) * 8);
     }
   return bytes;
@@ -339,7 +357,7 @@ std::int64_t staging_bytes(const Graph& graph, const Plan& plan, std::int64_t wi
       if (node.source >= 0 && !warped[static_cast<std::size_t>(node.source)] &&
           graph.sources[static_cast<std::size_t>(node.source)]->computed())
         bytes += bytes_of(own, node.outputs[0].type);
-      if (node.round >= 0) bytes += padded(state_room(graph, node, own).bytes());
+      if (node.round >= 0) bytes += padded(state_room(graph, node, own).staged());
       if (node.labels())
         bytes += padded(
             most_found_bytes(std::min(width, raster.width), std::min(height, raster.height), found_values(node)));

@@ -3,6 +3,8 @@
 /// What a pass needs of a card: pure functions, with no card at hand.
 #pragma once
 
+#include <algorithm>
+
 #include "core/device.hpp"
 #include "plan/plan.hpp"
 
@@ -11,20 +13,22 @@ namespace fulmar {
 /// What bands that are brought together may take at once: a tile is worked off in slabs of rows of no more.
 inline constexpr std::int64_t slab_bytes = std::int64_t{64} << 20;
 
-/// Bytes set aside for the numbers that an earlier round or pass found, which are known when it is done.
-inline constexpr std::int64_t most_summary = std::int64_t{1} << 20;
-
 /// Bytes of one block's state at most; operators with larger ones reduce on the host.
-inline constexpr std::int64_t most_state = std::int64_t{1} << 20;
-/// Bytes of those that are merged on a card at most: a thread merges two, and larger ones keep it longer than the bus.
-inline constexpr std::int64_t most_merged = std::int64_t{1} << 12;
+inline constexpr std::int64_t most_state = std::int64_t{1} << 24;
+/// Half width of a box at most whose sums a step may look at on a card: beyond it, shared memory has no room for the
+/// sums of columns.
+inline constexpr std::int32_t most_summed = 256;
+/// Bytes set aside for the numbers that an earlier round or pass found, which are known when it is done.
+std::int64_t summary_room(const Node& node, const Grid& grid);
 /// True where the states of a tile's blocks are merged on the card, as far as the tree has no others between them.
-bool merges_on_card(const Graph& graph, const Node& node);
-/// Where in the memory of a reducing node things lie, for a window: states, then what is uploaded with them (pairs to
-/// merge, places of what is left), then what comes down.
+bool merges_on_card(const Node& node);
+/// Where in the memory of a reducing node things lie, for a window: states, then what is uploaded (one fresh state,
+/// pairs to merge, places of what is left), then, where states are merged, what comes down.
 struct StateRoom {
-  std::int64_t states = 0, lists = 0, packed = 0;
-  [[nodiscard]] std::int64_t bytes() const { return states + lists + packed; }
+  std::int64_t states = 0, fresh = 0, lists = 0, packed = 0;
+  [[nodiscard]] std::int64_t bytes() const { return states + fresh + lists + packed; }
+  /// On the host: what goes up, later what comes down.
+  [[nodiscard]] std::int64_t staged() const { return std::max(fresh + lists, lists > 0 ? packed : states); }
 };
 StateRoom state_room(const Graph& graph, const Node& node, const Window& own);
 
@@ -76,7 +80,8 @@ fulmar_call shape_of_call(const Node& node, const Window& rows, std::vector<fulm
 std::int64_t device_scratch(const Graph& graph, const Node& node, const Window& own);
 /// Bytes that a node's kernels must move for a window at least: every cell of every plane that its function looks at
 /// once, in the plane's type, however many of its arguments look; every cell that it makes once; its tables and dates
-/// once; and of a reduction the states of the blocks there and back. Halos are not counted.
+/// once; and of a reduction the states of the blocks there and back, and sums of windows that its step looks at, which
+/// are kept. Halos are not counted.
 std::int64_t least_bytes(const Graph& graph, int node, const Window& own);
 /// Values that come down of every set cell of a labelling node: its intensity, its background.
 int found_values(const Node& node);

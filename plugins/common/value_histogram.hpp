@@ -166,13 +166,14 @@ struct HistogramOf {
       return others == 0;
     }
   };
-  static constexpr bool merges_on_card = true;
-  FULMAR_HD void merge(State& a, const State& b, const Round& r) const {
+  [[nodiscard]] std::int64_t parts(const Round& r) const { return counts_in(r) ? params().bins : 0; }
+  FULMAR_HD void merge_part(State& a, const State& b, const Round&, std::int64_t bin) const {
+    counts(a)[bin] += counts(b)[bin];
+  }
+  FULMAR_HD void merge_rest(State& a, const State& b, const Round&) const {
     a.least = b.least < a.least ? b.least : a.least;
     a.largest = b.largest > a.largest ? b.largest : a.largest;
     a.n += b.n, a.below += b.below, a.above += b.above;
-    if (counts_in(r))
-      for (std::int64_t i = 0; i < params().bins; ++i) counts(a)[i] += counts(b)[i];
   }
   std::uint64_t finish(const State& s, const Round& r, double* numbers) const {
     if (!counts_in(r)) {

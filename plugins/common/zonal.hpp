@@ -79,8 +79,6 @@ struct Zonal {
   }
   static void check(Params& p, const fulmar_ground& ground) { p.cell_area = ground.dx * ground.dy; }
 
-  static constexpr bool steps_on_host = true;  ///< a state for every zone in every block would fill a card
-
   /// Behind it as many Zone, each with its Category, or Counts as there are zones.
   struct State {
     double none;
@@ -105,7 +103,7 @@ struct Zonal {
   };
 
   [[nodiscard]] std::uint32_t rounds() const { return params.percentile.count > 0 ? 5 : 1; }
-  [[nodiscard]] std::uint64_t zones() const { return static_cast<std::uint64_t>(params.count); }
+  FULMAR_HD [[nodiscard]] std::uint64_t zones() const { return static_cast<std::uint64_t>(params.count); }
   [[nodiscard]] std::uint64_t state_bytes(const Round& r) const {
     return sizeof(State) +
            zones() * (r.index == 0 ? sizeof(Zone) + categories() * sizeof(Category) : percentiles() * sizeof(Counts));
@@ -113,14 +111,13 @@ struct Zonal {
 
   void begin(State& s, const Round& r) const {
     s.none = 0;
-    constexpr double infinite = std::numeric_limits<double>::infinity();
     for (std::uint64_t z = 0; z < zones(); ++z)
       if (r.index == 0)
         zone(s)[z] = {0, 0, 0, 0, 0, 0, infinite, -infinite, 0};
       else
         for (std::uint64_t k = 0; k < percentiles(); ++k) counts(s, z)[k] = {};
   }
-  void step(State& s, const Round& r, float value, float number, Here here, Table shares) const {
+  FULMAR_HD void step(State& s, const Round& r, float value, float number, Here here, Table shares) const {
     if (is_missing(value)) return;
     if (number >= 1 && number <= static_cast<float>(params.count)) {
       enter(s, r, static_cast<std::uint64_t>(number) - 1, value, 1, here);
@@ -130,26 +127,27 @@ struct Zonal {
         enter(s, r, static_cast<std::uint64_t>(list[0]) - 1, value, list[1], here);
     }
   }
-  void merge(State& a, const State& b, const Round& r) const {
-    for (std::uint64_t z = 0; z < zones(); ++z) {
-      if (r.index > 0) {
-        for (std::uint64_t p = 0; p < percentiles(); ++p)
-          for (int k = 0; k < 2; ++k)
-            for (int i = 0; i < 256; ++i) counts(a, z)[p].below[k][i] += counts(b, z)[p].below[k][i];
-        continue;
-      }
-      Zone& to = zone(a)[z];
-      const Zone& from = zone(b)[z];
-      if (from.cells == 0) continue;
-      merge_categories(a, b, z);
-      const double weight = to.weight + from.weight, d = from.mean - to.mean;
-      to.mean = to.weight == 0 ? from.mean : to.mean + d * (from.weight / weight);
-      to.m2 += from.m2 + (to.weight == 0 ? 0 : d * d * (to.weight * from.weight / weight));
-      to.weight = weight;
-      to.cells += from.cells, to.n += from.n, to.sum += from.sum;
-      to.low = from.low < to.low ? from.low : to.low;
-      to.high = from.high > to.high ? from.high : to.high;
+  /// Zones; of counts, each.
+  [[nodiscard]] std::int64_t parts(const Round& r) const {
+    return static_cast<std::int64_t>(r.index == 0 ? zones() : zones() * percentiles() * (sizeof(Counts) / 8));
+  }
+  FULMAR_HD void merge_part(State& a, const State& b, const Round& r, std::int64_t part) const {
+    if (r.index > 0) {
+      reinterpret_cast<std::uint64_t*>(&a + 1)[part] += reinterpret_cast<const std::uint64_t*>(&b + 1)[part];
+      return;
     }
+    const auto z = static_cast<std::uint64_t>(part);
+    Zone& to = zone(a)[z];
+    const Zone& from = zone(b)[z];
+    if (from.cells == 0) return;
+    merge_categories(a, b, z);
+    const double weight = to.weight + from.weight, d = from.mean - to.mean;
+    to.mean = to.weight == 0 ? from.mean : to.mean + d * (from.weight / weight);
+    to.m2 += from.m2 + (to.weight == 0 ? 0 : d * d * (to.weight * from.weight / weight));
+    to.weight = weight;
+    to.cells += from.cells, to.n += from.n, to.sum += from.sum;
+    to.low = from.low < to.low ? from.low : to.low;
+    to.high = from.high > to.high ? from.high : to.high;
   }
   std::uint64_t finish(const State& s, const Round& r, double* numbers) const {
     const bool last = r.index + 1 == rounds();
@@ -181,28 +179,33 @@ struct Zonal {
   }
 
  private:
-  [[nodiscard]] std::uint64_t percentiles() const { return static_cast<std::uint64_t>(params.percentile.count); }
-  [[nodiscard]] std::uint64_t categories() const { return static_cast<std::uint64_t>(params.categories); }
-  [[nodiscard]] std::uint64_t found_doubles() const {
+  static constexpr double infinite = std::numeric_limits<double>::infinity();
+  FULMAR_HD [[nodiscard]] std::uint64_t percentiles() const {
+    return static_cast<std::uint64_t>(params.percentile.count);
+  }
+  FULMAR_HD [[nodiscard]] std::uint64_t categories() const { return static_cast<std::uint64_t>(params.categories); }
+  FULMAR_HD [[nodiscard]] std::uint64_t found_doubles() const {
     return (sizeof(Found) + percentiles() * sizeof(Sought)) / sizeof(double);
   }
-  static Zone* zone(State& s) { return reinterpret_cast<Zone*>(&s + 1); }
-  static const Zone* zone(const State& s) { return reinterpret_cast<const Zone*>(&s + 1); }
-  Category* category(State& s, std::uint64_t z) const {
+  FULMAR_HD static Zone* zone(State& s) { return reinterpret_cast<Zone*>(&s + 1); }
+  FULMAR_HD static const Zone* zone(const State& s) { return reinterpret_cast<const Zone*>(&s + 1); }
+  FULMAR_HD Category* category(State& s, std::uint64_t z) const {
     return reinterpret_cast<Category*>(zone(s) + zones()) + z * categories();
   }
-  const Category* category(const State& s, std::uint64_t z) const {
+  FULMAR_HD const Category* category(const State& s, std::uint64_t z) const {
     return reinterpret_cast<const Category*>(zone(s) + zones()) + z * categories();
   }
-  Counts* counts(State& s, std::uint64_t z) const { return reinterpret_cast<Counts*>(&s + 1) + z * percentiles(); }
-  const Counts* counts(const State& s, std::uint64_t z) const {
+  FULMAR_HD Counts* counts(State& s, std::uint64_t z) const {
+    return reinterpret_cast<Counts*>(&s + 1) + z * percentiles();
+  }
+  FULMAR_HD const Counts* counts(const State& s, std::uint64_t z) const {
     return reinterpret_cast<const Counts*>(&s + 1) + z * percentiles();
   }
-  const Found* found(const Round& r, std::uint64_t z) const {
+  FULMAR_HD const Found* found(const Round& r, std::uint64_t z) const {
     return reinterpret_cast<const Found*>(r.summary + found_doubles() * z);
   }
 
-  void enter(State& s, const Round& r, std::uint64_t z, float value, double share, const Here& here) const {
+  FULMAR_HD void enter(State& s, const Round& r, std::uint64_t z, float value, double share, const Here& here) const {
     if (r.index > 0) {
       count(s, r, z, value);
       return;
@@ -224,7 +227,7 @@ struct Zonal {
     }
     if (categories() > 0) add_category(each, category(s, z), x, share);
   }
-  void count(State& s, const Round& r, std::uint64_t z, float value) const {
+  FULMAR_HD void count(State& s, const Round& r, std::uint64_t z, float value) const {
     const std::uint32_t key = ordered(value), shift = 32 - 8 * r.index;
     const auto* sought = reinterpret_cast<const Sought*>(found(r, z) + 1);
     for (std::uint64_t p = 0; p < percentiles(); ++p)
@@ -235,7 +238,7 @@ struct Zonal {
   }
 
   /// The categories of a zone are kept in the order of their values.
-  void add_category(Zone& each, Category* list, double x, double n) const {
+  FULMAR_HD void add_category(Zone& each, Category* list, double x, double n) const {
     if (!(each.values <= static_cast<double>(categories()))) return;
     auto used = static_cast<std::uint64_t>(each.values);
     std::uint64_t low = 0, high = used;
@@ -251,18 +254,18 @@ struct Zonal {
       return;
     }
     if (used == categories()) {
-      each.values = std::numeric_limits<double>::infinity();
+      each.values = infinite;
       return;
     }
     for (std::uint64_t i = used; i > low; --i) list[i] = list[i - 1];
     list[low] = {x, n};
     each.values += 1;
   }
-  void merge_categories(State& a, const State& b, std::uint64_t z) const {
+  FULMAR_HD void merge_categories(State& a, const State& b, std::uint64_t z) const {
     if (categories() == 0) return;
     Zone& to = zone(a)[z];
     const double more = zone(b)[z].values;
-    if (!(more <= static_cast<double>(categories()))) to.values = std::numeric_limits<double>::infinity();
+    if (!(more <= static_cast<double>(categories()))) to.values = infinite;
     for (std::uint64_t i = 0; static_cast<double>(i) < more && to.values <= static_cast<double>(categories()); ++i)
       add_category(to, category(a, z), category(b, z)[i].value, category(b, z)[i].n);
   }
@@ -283,7 +286,7 @@ struct Zonal {
   }
 
   /// Bits that are in the order of the values; both noughts are one.
-  static std::uint32_t ordered(float x) {
+  FULMAR_HD static std::uint32_t ordered(float x) {
     const auto bits = __builtin_bit_cast(std::uint32_t, x == 0 ? 0.0f : x);
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
   }

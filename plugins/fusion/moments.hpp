@@ -2,7 +2,7 @@
 /// @file
 /// Means and covariances of many values at once, gathered cell by cell and merged (Chan, Golub & LeVeque 1983), and the
 /// Cholesky factor of a covariance. Numbers lie packed: k(k + 1) / 2 of a lower triangle, row by row. Cells
-/// are added on host and device; the rest is done on the host.
+/// are added, moments merged and covariances told on host and device; the rest is done on the host.
 #pragma once
 
 #include <cmath>
@@ -57,7 +57,7 @@ struct Joint {
     for (std::int64_t i = 0; i < k; ++i) mean[i] += (mean_b[i] - mean[i]) * (nb / total);
     n += b.n;
   }
-  [[nodiscard]] double covariance(std::int64_t i, std::int64_t j, double ddof) const {
+  FULMAR_HD [[nodiscard]] double covariance(std::int64_t i, std::int64_t j, double ddof) const {
     return products()[i >= j ? at(i, j) : at(j, i)] / (static_cast<double>(n) - ddof);
   }
 };

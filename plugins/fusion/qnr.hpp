@@ -53,6 +53,8 @@ struct Qnr {
     return State::bytes(2 * bands_of(round) + 2, sums_of(bands_of(round)));
   }
   void begin(State& s, const Round& round) const { s.begin(2 * bands_of(round) + 2, sums_of(bands_of(round))); }
+  /// A cell enters its block alone.
+  [[nodiscard]] std::int64_t apart(const Round&) const { return State::side; }
   FULMAR_HD void step(State& s, const Round&, Bands<float> in, float pan, Moments around, Here here) const {
     const std::int32_t k = in.count / 2;
     if (is_missing(pan)) return;
@@ -64,20 +66,28 @@ struct Qnr {
       return b == 2 * k ? around.mean() : static_cast<double>(pan);
     });
   }
-  static void gather(const moments::Joint& block, double* sum) {
-    const std::int64_t k = (block.k - 2) / 2;
-    for (std::int64_t date = 0; date < 2; ++date)
-      for (std::int64_t i = 0; i < k; ++i)
-        for (std::int64_t j = 0; j < i; ++j) *sum++ += quality::uiqi(block, date * k + i, date * k + j);
-    for (std::int64_t date = 0; date < 2; ++date)
-      for (std::int64_t i = 0; i < k; ++i) *sum++ += quality::uiqi(block, date * k + i, 2 * k + date);
+  /// The index of a block in a sum.
+  FULMAR_HD static void add(const moments::Joint& block, std::int64_t i, double& sum) {
+    const std::int64_t k = (block.k - 2) / 2, pairs = k * (k - 1) / 2, all = 2 * pairs;
+    if (i >= all) {
+      const std::int64_t band = i - all;  // of M, then of F
+      sum += quality::uiqi(block, band, 2 * k + (band < k ? 0 : 1));
+      return;
+    }
+    const std::int64_t first = i < pairs ? 0 : k;
+    std::int64_t one = 1, other = i < pairs ? i : i - pairs;
+    for (; other >= one; ++one) other -= one;
+    sum += quality::uiqi(block, first + one, first + other);
   }
-  void merge(State& a, const State& b, const Round&) const { quality::merge(a, b, gather); }
+  [[nodiscard]] std::int64_t parts(const Round& round) const { return sums_of(bands_of(round)); }
+  FULMAR_HD void merge_part(State& a, const State& b, const Round&, std::int64_t i) const {
+    quality::merge_sum(a, b, i, add);
+  }
+  FULMAR_HD void merge_rest(State& a, const State& b, const Round&) const { quality::close_blocks(a, b); }
   std::uint64_t finish(const State& s, const Round&, double* numbers) const {
     if (numbers == nullptr) return 3;
-    std::vector<double> sum(s.sum(), s.sum() + s.sums);
-    const auto blocks =
-        static_cast<double>(s.counted + s.each([&](const moments::Joint& block) { gather(block, sum.data()); }));
+    std::vector<double> sum;
+    const auto blocks = static_cast<double>(quality::all_sums(s, sum, add));
     const std::int64_t k = (s.variables - 2) / 2, pairs = k * (k - 1) / 2;
     double spectral = 0, spatial = 0;
     for (std::int64_t p = 0; p < pairs; ++p)

@@ -79,15 +79,19 @@ struct Quality {
       return static_cast<double>(in[b]);
     });
   }
-  static void gather(const moments::Joint& block, double* sum) {
-    for (std::int64_t b = 0; b < block.k / 2; ++b) sum[5 + 3 * b] += quality::uiqi(block, b, b + block.k / 2);
+  /// The index of a block in the sums: each third of those of the bands.
+  FULMAR_HD static void add(const moments::Joint& block, std::int64_t i, double& sum) {
+    if (i >= 3 && i % 3 == 2) sum += quality::uiqi(block, i / 3 - 1, i / 3 - 1 + block.k / 2);
   }
-  void merge(State& a, const State& b, const Round&) const { quality::merge(a, b, gather); }
+  [[nodiscard]] std::int64_t parts(const Round& round) const { return sums_of(round.inputs / 2); }
+  FULMAR_HD void merge_part(State& a, const State& b, const Round&, std::int64_t i) const {
+    quality::merge_sum(a, b, i, add);
+  }
+  FULMAR_HD void merge_rest(State& a, const State& b, const Round&) const { quality::close_blocks(a, b); }
   std::uint64_t finish(const State& s, const Round&, double* numbers) const {
     if (numbers == nullptr) return 5;
-    std::vector<double> sum(s.sum(), s.sum() + s.sums);
-    const auto blocks =
-        static_cast<double>(s.counted + s.each([&](const moments::Joint& block) { gather(block, sum.data()); }));
+    std::vector<double> sum;
+    const auto blocks = static_cast<double>(quality::all_sums(s, sum, add));
     const double n = sum[0], k = static_cast<double>(s.variables / 2);
     double error = 0, index = 0, squares = 0;
     for (std::int64_t b = 0; b < s.variables / 2; ++b) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "fusion/moments.hpp"
 
@@ -11,7 +12,7 @@ namespace fulmar::quality {
 
 /// Wang & Bovik's index of two variables of a block: 4 cov mean mean / ((var + var) (mean^2 + mean^2)); where neither
 /// varies 2 mean mean / (mean^2 + mean^2), and 1 where both are 0 throughout.
-inline double uiqi(const moments::Joint& block, std::int64_t i, std::int64_t j) {
+FULMAR_HD inline double uiqi(const moments::Joint& block, std::int64_t i, std::int64_t j) {
   const double x = block.means()[i], y = block.means()[j], level = x * x + y * y;
   const double spread = block.covariance(i, i, 0) + block.covariance(j, j, 0);
   const double likeness = level > 0 ? 2 * x * y / level : 1;
@@ -41,21 +42,21 @@ struct Blocks {
     }
   }
   FULMAR_HD [[nodiscard]] double* sum() { return reinterpret_cast<double*>(this + 1); }
-  [[nodiscard]] const double* sum() const { return reinterpret_cast<const double*>(this + 1); }
+  FULMAR_HD [[nodiscard]] const double* sum() const { return reinterpret_cast<const double*>(this + 1); }
   FULMAR_HD [[nodiscard]] moments::Joint& block(std::int64_t b) { return *reinterpret_cast<moments::Joint*>(place(b)); }
-  [[nodiscard]] const moments::Joint& block(std::int64_t b) const {
+  FULMAR_HD [[nodiscard]] const moments::Joint& block(std::int64_t b) const {
     return *reinterpret_cast<const moments::Joint*>(const_cast<Blocks*>(this)->place(b));
   }
   FULMAR_HD [[nodiscard]] moments::Joint& at(std::int64_t x, std::int64_t y) {
     return block(y / side % down * across + x / side % across);
   }
 
-  /// Calls use(block) for every open block of which half is known; returns how many there are.
-  template <class Use>
-  std::int64_t each(Use&& use) const {
+  /// True for an open block of which half is known.
+  FULMAR_HD [[nodiscard]] bool known(std::int64_t b) const { return open != 0 && 2 * block(b).n >= side * side; }
+  /// How many those are.
+  FULMAR_HD [[nodiscard]] std::int64_t known() const {
     std::int64_t count = 0;
-    for (std::int64_t b = 0; open != 0 && b < across * down; ++b)
-      if (2 * block(b).n >= side * side) use(block(b)), ++count;
+    for (std::int64_t b = 0; b < across * down; ++b) count += known(b) ? 1 : 0;
     return count;
   }
 
@@ -65,14 +66,28 @@ struct Blocks {
   }
 };
 
-/// What a quality operator adds up over the cells and blocks of a state: `gather(block, sums)` adds the indices of one
-/// block to the last sums.
-template <class Gather>
-void merge(Blocks& a, const Blocks& b, Gather&& gather) {
-  a.counted += a.each([&](const moments::Joint& block) { gather(block, a.sum()); });
+/// What a quality operator adds up over the cells and blocks of a state, sum by sum: `add(block, i, sum)` adds what one
+/// block has to sum i.
+template <class Add>
+FULMAR_HD void merge_sum(Blocks& a, const Blocks& b, std::int64_t i, Add&& add) {
+  for (std::int64_t k = 0; k < Blocks::across * Blocks::down; ++k)
+    if (a.known(k)) add(a.block(k), i, a.sum()[i]);
+  a.sum()[i] += b.sum()[i];
+  for (std::int64_t k = 0; k < Blocks::across * Blocks::down; ++k)
+    if (b.known(k)) add(b.block(k), i, a.sum()[i]);
+}
+/// After all sums: the blocks are in them.
+FULMAR_HD inline void close_blocks(Blocks& a, const Blocks& b) {
+  a.counted += a.known() + b.counted + b.known();
   a.open = 0;
-  for (std::int64_t i = 0; i < a.sums; ++i) a.sum()[i] += b.sum()[i];
-  a.counted += b.counted + b.each([&](const moments::Joint& block) { gather(block, a.sum()); });
+}
+/// All sums of a state, those of its open blocks too; returns how many blocks are in them.
+template <class Add>
+std::int64_t all_sums(const Blocks& s, std::vector<double>& sum, Add&& add) {
+  sum.assign(s.sum(), s.sum() + s.sums);
+  for (std::int64_t b = 0; b < Blocks::across * Blocks::down; ++b)
+    for (std::int64_t i = 0; s.known(b) && i < s.sums; ++i) add(s.block(b), i, sum[static_cast<std::size_t>(i)]);
+  return s.counted + s.known();
 }
 
 }  // namespace fulmar::quality

@@ -63,8 +63,6 @@ struct Bimodal {
         .agrees(exactly);
   }
 
-  static constexpr bool steps_on_host = true;  ///< a state for all of the raster in every block would fill a card
-
   struct State {
     std::int64_t dummy;  // what counts stands behind it
   };
@@ -81,8 +79,10 @@ struct Bimodal {
   };
 
   [[nodiscard]] std::uint32_t rounds() const { return 2; }
-  [[nodiscard]] std::int64_t across(const Round& r) const { return (r.width + params.block - 1) / params.block; }
-  [[nodiscard]] std::int64_t blocks(const Round& r) const {
+  FULMAR_HD [[nodiscard]] std::int64_t across(const Round& r) const {
+    return (r.width + params.block - 1) / params.block;
+  }
+  FULMAR_HD [[nodiscard]] std::int64_t blocks(const Round& r) const {
     return across(r) * ((r.height + params.block - 1) / params.block);
   }
   /// Histograms that the second round may have to keep.
@@ -97,11 +97,11 @@ struct Bimodal {
     return sizeof(State) + behind;
   }
   template <class T>
-  static T* behind(State& s) {
+  FULMAR_HD static T* behind(State& s) {
     return reinterpret_cast<T*>(&s + 1);
   }
   template <class T>
-  static const T* behind(const State& s) {
+  FULMAR_HD static const T* behind(const State& s) {
     return reinterpret_cast<const T*>(&s + 1);
   }
 
@@ -114,7 +114,9 @@ struct Bimodal {
       std::fill_n(behind<std::int32_t>(s), slots(r) * params.bins, 0);
   }
 
-  void step(State& s, const Round& r, float value, Here here) const {
+  /// What is counted of a block is counted of no other.
+  [[nodiscard]] std::int64_t apart(const Round&) const { return params.block; }
+  FULMAR_HD void step(State& s, const Round& r, float value, Here here) const {
     if (is_missing(value)) return;
     const std::int64_t at = here.y / params.block * across(r) + here.x / params.block;
     const auto x = static_cast<double>(value);
@@ -136,13 +138,13 @@ struct Bimodal {
     if (bin >= 0) ++behind<std::int32_t>(s)[static_cast<std::int64_t>(slot[0]) * params.bins + bin];
   }
 
-  void merge(State& a, const State& b, const Round& r) const {
-    if (r.index == 1) {
-      for (std::int64_t i = 0; i < slots(r) * params.bins; ++i)
-        behind<std::int32_t>(a)[i] += behind<std::int32_t>(b)[i];
-      return;
-    }
-    for (std::int64_t i = 0; i < blocks(r); ++i) add(behind<Block>(a)[i], behind<Block>(b)[i]);
+  /// Blocks; of histograms, counts.
+  [[nodiscard]] std::int64_t parts(const Round& r) const { return r.index == 0 ? blocks(r) : slots(r) * params.bins; }
+  FULMAR_HD void merge_part(State& a, const State& b, const Round& r, std::int64_t part) const {
+    if (r.index == 0)
+      add(behind<Block>(a)[part], behind<Block>(b)[part]);
+    else
+      behind<std::int32_t>(a)[part] += behind<std::int32_t>(b)[part];
   }
 
   std::uint64_t finish(const State& s, const Round& r, double* numbers) const {
@@ -200,7 +202,7 @@ struct Bimodal {
 
  private:
   /// Moments of both, by Chan's rule.
-  static void add(Block& a, const Block& b) {
+  FULMAR_HD static void add(Block& a, const Block& b) {
     if (b.n == 0) return;
     if (a.n == 0) {
       a = b;

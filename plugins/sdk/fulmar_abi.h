@@ -276,7 +276,7 @@ typedef struct fulmar_operator {
   uint64_t (*cuda_scratch)(const void* params, const fulmar_call*);
   /** REDUCING. Steps every cell of every block of the lattice in the call's window, in raster order, into the state of
       that block: states stand in the order of blocks, `state_bytes` apart, on the device, and so does the round's
-      summary. NULL: the operator reduces on the host. */
+      summary. Planes of BOX views are sums, as on the host. NULL: the operator reduces on the host. */
   int (*step_cuda)(const void* params, const fulmar_round*, const fulmar_call*, void* states, uint64_t state_bytes,
                    void* stream, fulmar_error*);
   /* end of 1.3 */

@@ -38,6 +38,9 @@ class ForwardingLane : public DeviceLane {
               std::uint16_t* scratch, const fulmar_plane& to) override {
     lane_->within(cells, rx, ry, ground, reach, scratch, to);
   }
+  void sums(const fulmar_plane& cells, const fulmar_view& box, const fulmar_plane& to) override {
+    lane_->sums(cells, box, to);
+  }
   void look(const WarpCells& warp, SquareNeed* needs) override { lane_->look(warp, needs); }
   void warp(const WarpCells& warp) override { lane_->warp(warp); }
   void complete(const fulmar_plane& from, const fulmar_plane& to) override { lane_->complete(from, to); }

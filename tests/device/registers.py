@@ -18,7 +18,7 @@ import tempfile
 # Registers a thread: 128 let 512 threads share a multiprocessor of Turing, 255 half as many. Functions of two or three
 # windows of sums, or of one and the cells around, keep the places of all of them, functions with scratch work on long arrays in memory.
 BUDGETS = [(r"each_window.*Moments.*Moments", 255), (r"each_window.*Near", 255), (r"each_window", 128), (r"each_cell_with_scratch", 255),
-           (r"each_block", 128), (r"each_pair", 128), (r"each_cell.*BelkinOReilly", 255), (r"each_cell", 128),
+           (r"each_block", 128), (r"each_pair", 128), (r"each_part", 128), (r"each_cell.*BelkinOReilly", 255), (r"each_cell", 128),
            (r"warp_cells", 128), (r"look_at_squares", 128), (r"", 64)]
 # Kernels whose functions keep an array of their own, which no register can hold: (kernel, functor) and its bytes at most.
 STACKS = [("each_cell_of_bands", "Expression", 1024), ("each_cell_with_scratch", "Heatwave", 1024),
