@@ -19,6 +19,7 @@ constexpr std::int64_t across = 512;
 std::int64_t down_for(const Graph& graph) {
   std::int64_t down = 128;
   for (const Node& n : graph.nodes) {
+    if (n.op != nullptr && n.op->name() == "interpolate") return 96;
     if (n.op != nullptr && n.scratch() > 0) return 2;
     for (const fulmar_view& v : n.views)
       if (v.kind == FULMAR_VIEW_RANKS)
@@ -46,12 +47,43 @@ std::int64_t least_of(const Graph& graph, const Plan& plan) {
   return bytes;
 }
 
-/// How many times the least an operator's kernels may move; 0: told, not bound.
-double bound_of(const Operator& op) {
-  const std::string& kind = op.kind();
-  if (op.name() == "interpolate") return 0;  // solves a system of equations for each cell, in memory
-  if (kind == "cellwise" || kind == "focal") return 1.2;
-  return kind == "windowed" || kind == "ranked" ? 1.5 : 0;
+/// How many times the least, and what its algorithm keeps in memory, an operator's kernels may move.
+double bound_of(const Operator& op) { return op.kind() == "windowed" || op.kind() == "ranked" ? 1.5 : 1.2; }
+
+/// The share of a scene's cells that miss nothing.
+double whole_share(const Scene& scene) {
+  std::vector<char> whole(static_cast<std::size_t>(scene.grid.width * scene.grid.height), 1);
+  for (const auto& [path, layers] : scene.files)
+    for (const Layer& l : layers)
+      for (std::size_t i = 0; i < whole.size(); ++i)
+        if (l.valid[i] == 0) whole[i] = 0;
+  return static_cast<double>(std::count(whole.begin(), whole.end(), 1)) / static_cast<double>(whole.size());
+}
+
+/// Bytes a cell that an algorithm keeps in the card's memory because shared memory does not hold them: of a state what
+/// a step stores, scratch that is loaded once and stored whenever it changes.
+double kept_by(const Operator& op, const Graph& graph, const Scene& scene) {
+  if (op.name() == "zonal") return 8 * 8 * whole_share(scene);              // the numbers of the cell's zone
+  if (op.name() == "bimodal") return (5 * 8 + 2 * 4) * whole_share(scene);  // those of the cell's block
+  // Count, means, differences and products of 4 + 4 bands, the pan and its mean.
+  if (op.name() == "qnr") return 8 * (1 + 2 * 10 + 55) * whole_share(scene);
+  if (op.name() != "heatwave") return 0;
+  // Normal and threshold of 366 days are made and copied, and smoothed where there are dates within 5 days; the values
+  // of 11 days around each date are gathered, and half of them change places. A thread has its scratch for two cells.
+  const Node& node = graph.nodes.back();
+  const auto dates = static_cast<double>(node.times.size());
+  return 8 * (static_cast<double>(node.scratch()) / 2 + 4 * 366 + 2 * (dates + 10) + 2 * 11 * dates);
+}
+
+/// Every operator, those over time by every method, and one with windows of a size that an interpreter has time for.
+std::vector<Case> measured_cases() {
+  std::vector<Case> cases;
+  for (const Case& c : all_cases(false))
+    if (c.op == "interpolate")
+      cases.push_back({c.op, {{"search", "7px"}, {"neighbours", "6"}}, c.place});
+    else if (const std::string& kind = tested_registry().find(c.op)->kind(); kind != "reducing" || c.values.empty())
+      cases.push_back(c);
+  return cases;
 }
 
 TEST(Traffic, IsNearTheLeast) {
@@ -62,12 +94,14 @@ TEST(Traffic, IsNearTheLeast) {
   const Registry registry = builtin_registry();
   std::printf(
       "bytes a cell of all planes: at least; loaded, each sector of 32 bytes once a launch, once a thread block, and\n"
-      "every time it is asked for; stored; what a thread block moves over the least, and what is allowed\n\n"
-      "    least   launch    block    asked   stored   ratio  bound\n");
-  for (const Case& c : all_cases(false)) {
-    if (bound_of(*registry.find(c.op)) == 0 && !c.values.empty()) continue;
+      "every time it is asked for; stored; kept; what a thread block moves over the least and what is kept, and what "
+      "is\n"
+      "allowed\n\n"
+      "    least   launch    block    asked   stored     kept   ratio  bound\n");
+  for (const Case& c : measured_cases()) {
     const std::int64_t down = down_for(Bound(registry, make_scene(registry, c, 64, 64, 20260101u)).graph);
-    const Bound bound(registry, make_scene(registry, c, across, down, 20260101u));
+    const Scene scene = make_scene(registry, c, across, down, 20260101u);
+    const Bound bound(registry, scene);
     fulmar_ptx_reset_counts();
     Budget budget = budget_of(across, down, 1, Backend::cuda);
     budget.device_memory = std::int64_t{1} << 30;
@@ -76,19 +110,16 @@ TEST(Traffic, IsNearTheLeast) {
     if (got.report.backend != Backend::cuda || fulmar_ptx_get_traffic("each_", &t) == 0) continue;
     const auto cells = static_cast<double>(across * down), least = static_cast<double>(least_of(bound.graph, got.plan));
     const Operator& op = *registry.find(c.op);
-    const double ratio = static_cast<double>(t.block_sector_bytes + t.store_bytes) / least, most = bound_of(op);
-    std::printf("%9.2f%9.2f%9.2f%9.2f%9.2f%8.2f", least / cells, static_cast<double>(t.grid_sector_bytes) / cells,
-                static_cast<double>(t.block_sector_bytes) / cells, static_cast<double>(t.load_bytes) / cells,
-                static_cast<double>(t.store_bytes) / cells, ratio);
-    if (most > 0)
-      std::printf("%7.2f", most);
-    else
-      std::printf("      -");
-    std::printf("  %s %s\n", op.kind().c_str(), c.label().c_str());
-    EXPECT_GE(ratio, 0.99) << c.label() << ": the least is not the least";
-    if (most > 0) {
-      EXPECT_LE(ratio, most) << c.label();
-    }
+    const double moved = static_cast<double>(t.block_sector_bytes + t.store_bytes),
+                 kept = kept_by(op, bound.graph, scene);
+    const double ratio = moved / (least + kept * cells), most = bound_of(op);
+    std::printf("%9.2f%9.2f%9.2f%9.2f%9.2f%9.2f%8.2f%7.2f  %s %s\n", least / cells,
+                static_cast<double>(t.grid_sector_bytes) / cells, static_cast<double>(t.block_sector_bytes) / cells,
+                static_cast<double>(t.load_bytes) / cells, static_cast<double>(t.store_bytes) / cells, kept, ratio,
+                most, op.kind().c_str(), c.label().c_str());
+    // A step leaves a cell out as soon as it misses one value of it.
+    EXPECT_GE(moved / least, op.kind() == "reducing" ? 0.9 : 0.99) << c.label() << ": the least is not the least";
+    EXPECT_LE(ratio, most) << c.label();
   }
   fulmar_ptx_set("BLOCKS", "4");
 }
