@@ -49,13 +49,18 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(backend, text, folder):
+def call(backend, text, folder):
     environment = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
     if backend == "cuda":
         environment["LD_PRELOAD"] = os.environ["FULMAR_PTX_RUNTIME"]
-    done = subprocess.run([PROGRAM, "run", "-q", "--overwrite", "--backend", backend, text.format(out=f"{backend}.tif")],
+    done = subprocess.run([PROGRAM, "run", "-q", "--overwrite", "--backend", backend, text],
                           env=environment, cwd=folder, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def run(backend, text, folder):
+    call(backend, text.format(out=f"{backend}.tif"), folder)
     raster = gdal.Open(str(folder / f"{backend}.tif"))
     return raster.ReadAsArray()
 
@@ -76,3 +81,23 @@ def test_the_bits_are_the_processors(folder, text, method):
     assert card.shape == processor.shape
     there = ~(np.isnan(card) & np.isnan(processor))
     assert np.array_equal(card.view("u4")[there], processor.view("u4")[there])
+
+
+ZONES = """{"type": "FeatureCollection", "crs": {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32631"}}, "features": [
+ {"type": "Feature", "properties": {"name": "a"}, "geometry": {"type": "Polygon", "coordinates":
+  [[[500310, 5299700], [503317, 5299650], [503010, 5296321], [500309, 5296700], [500310, 5299700]]]}},
+ {"type": "Feature", "properties": {"name": "b"}, "geometry": {"type": "Polygon", "coordinates":
+  [[[502310, 5299000], [505620, 5299010], [504017, 5295170], [502310, 5299000]]]}}]}"""
+
+
+@pytest.mark.parametrize("cover", ["center", "all-touched", "fraction"])
+def test_zones_have_the_processors_numbers(folder, cover):
+    """Polygons that overlap, and shares of cells: the list of shares goes up beside the plane of zones."""
+    (folder / "zones.geojson").write_text(ZONES)
+    text = f"zone.tif ! zonal --zones zones.geojson --cover {cover} --percentile 10,50 --categories 3000 ! {{out}}"
+    tables = []
+    for backend in ("cuda", "cpu"):
+        call(backend, text.format(out=f"{backend}.csv"), folder)
+        tables.append((folder / f"{backend}.csv").read_text())
+    assert tables[0] == tables[1]
+    assert len(tables[0].splitlines()) == 3 and "nan" not in tables[0].lower()
