@@ -21,6 +21,7 @@ MISTAKES = {  # kernel, pattern, replacement, which match; the law and operator 
     "where a state lies in shared memory": ("each_block", r"mul\.lo\.s64", "add.s64", 7, "AgreesAcrossBlocks/stats"),
     "where a square of a block begins": ("each_block", r"max\.s64", "min.s64", 0, "AgreesAcrossBlocks/qnr"),
     "where a square of a block ends": ("each_block", r"min\.s64", "max.s64", 3, "AgreesAcrossBlocks/qnr"),
+    "a sum that is kept for a step": ("KeepSums", r"add\.rn\.f64", "sub.rn.f64", 0, "AgreesInEveryTiling/qnr"),
     "where scratch lies in shared memory": ("each_cell_with_scratch", r"mul\.lo\.s64", "add.s64", 0, "AgreesInEveryTiling/interpolate"),
     "a bound of a warp": ("10ResamplingE2", r"setp\.ge\.s64", "setp.gt.s64", 0, "AgreesInEveryTiling/warp_resample_cubic"),
     "a sum of a warp's weights": ("10ResamplingE2", r"add\.rn\.f64", "sub.rn.f64", 200,

@@ -130,6 +130,15 @@ TEST_F(CardReductions, QualityOfManyBlocks) {
   EXPECT_GT(number(found[0], "uiqi"), -1);
 }
 
+/// A window with sums reaches over the seam; every cell is stepped once all the same.
+TEST_F(CardReductions, RoundTheEarth) {
+  for (const char* op : {"qnr", "quality", "bimodal", "zonal", "histogram", "stats"}) {
+    const Scene s = make_scene(tested_registry(), {op, {}, Place::global}, block_width + 9, 21, 7);
+    SCOPED_TRACE(s.text);
+    expect_the_same(Bound(tested_registry(), s), {{0, 0}, {200, 17}});
+  }
+}
+
 /// States of a mebibyte and more stay on the card; those of which a few fill it do not, and explain says so.
 TEST_F(CardReductions, StatesHaveABound) {
   for (const auto& [count, fits] : std::vector<std::pair<const char*, bool>>{{"20000", true}, {"300000", false}}) {
