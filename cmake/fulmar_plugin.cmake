@@ -3,8 +3,8 @@
 #
 # Builds the plugin NAME.so and its sidecar NAME.fulmar.json, which tells of its operators so that they can be listed
 # without loading it. Each word of OPERATORS is a header without its suffix, such as front or sea/front, which holds the
-# class fulmar::ops::Front; where CUDA is, its device twin is made from the same header. A plugin in plain C gives SOURCES
-# alone, one of which defines fulmar_plugin_1. It links nothing of Fulmar, and shows that one symbol. VERSION is that of the
+# class fulmar::ops::Front; where CUDA is, its device twin is made from the same header, unless front.cu lies beside it, which
+# then defines fulmar::ops::add_cuda_front(fulmar_operator&). A plugin in plain C gives SOURCES alone, one of which defines fulmar_plugin_1. It links nothing of Fulmar, and shows that one symbol. VERSION is that of the
 # project unless it is given. `cmake --install` puts both files where fulmar finds them.
 #
 #   FULMAR_PLUGIN_CUDA    AUTO (default) makes device twins where nvcc is, ON insists, OFF leaves them out
@@ -170,7 +170,10 @@ const fulmar_operator& operator_@word@() { return op::table_of<@class@>(); }
       string(APPEND declared "const fulmar_operator& operator_${word}();\n")
       file(STRINGS "${file}" tabular REGEX "void tabulate\\(")
       if(FULMAR_PLUGIN_HAS_CUDA AND NOT tabular)
-        file(CONFIGURE OUTPUT "${made}/${word}.cu" @ONLY CONTENT [==[
+        set(twin "${CMAKE_CURRENT_SOURCE_DIR}/${header}.cu")
+        if(NOT EXISTS "${twin}")
+          set(twin "${made}/${word}.cu")
+          file(CONFIGURE OUTPUT "${twin}" @ONLY CONTENT [==[
 // Made by CMake from @header@.hpp; do not edit.
 #include "@header@.hpp"
 #include "cuda/launch.cuh"
@@ -179,7 +182,8 @@ namespace fulmar::ops {
 void add_cuda_@word@(fulmar_operator& table) { cuda::add_twin<@class@>(table); }
 }  // namespace fulmar::ops
 ]==])
-        _fulmar_cuda_object(${name} "${made}/${word}.cu" "${made}/${word}.cu.o")
+        endif()
+        _fulmar_cuda_object(${name} "${twin}" "${made}/${word}.cu.o")
         target_sources(${name} PRIVATE "${made}/${word}.cu.o")
         set_source_files_properties("${made}/${word}.cu.o" PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
         string(APPEND declared "void add_cuda_${word}(fulmar_operator&);\n")

@@ -127,21 +127,27 @@ Verdict apart(Work&& work) {
   while (const std::size_t n = std::fread(piece.data(), 1, piece.size(), file)) v.text.append(piece.data(), n);
   std::fclose(file);
   const std::string last_begun = take_begun(v.text);
+  const auto slash = last_begun.find('/');
+  const std::string where = last_begun.empty()
+                                ? ""
+                                : "    operator " + last_begun.substr(slash == std::string::npos ? 0 : slash + 1) +
+                                      ": " + words_of_name(last_begun) + "\n  ";
   if (WIFSIGNALED(status)) {
-    const auto slash = last_begun.find('/');
-    if (!last_begun.empty())
-      v.text += "    operator " + last_begun.substr(slash == std::string::npos ? 0 : slash + 1) + ": " +
-                words_of_name(last_begun) + "\n  ";
+    v.text += where;
     v.text += WTERMSIG(status) == SIGALRM ? std::string{"    it did not come to an end within ten minutes\n"}
                                           : std::string{"    it crashed: "} + strsignal(WTERMSIG(status)) + "\n";
     return v;
   }
   while (v.text.ends_with('\n')) v.text.pop_back();
   const auto last = v.text.rfind('\n') == std::string::npos ? 0 : v.text.rfind('\n') + 1;
-  v.cases = std::atoi(v.text.c_str() + last);
-  v.text.erase(last);
   v.status = WEXITSTATUS(status);
   v.held = v.status == 0;
+  if (v.text.find_first_not_of("0123456789", last) == std::string::npos) {
+    v.cases = std::atoi(v.text.c_str() + last);
+    v.text.erase(last);
+  } else {  // it ended in the middle: what it said last tells why
+    v.text = where + v.text + "\n";
+  }
   return v;
 }
 
@@ -198,15 +204,19 @@ int check_device(bool& unseen) {
   const Verdict v = apart([&](std::FILE* out) {
     setenv("FULMAR_CARD_EXPECTED", "1", 1);
     if (!card) setenv("LD_PRELOAD", interpreter.c_str(), 1);
+    dup2(fileno(out), STDERR_FILENO);  // what the interpreter finds ends the process with words there
     return become(out, program, "--plugin", tested_plugin());
   });
   std::printf("%-10s  %-10s  %s, %s (%d)\n", v.held ? "ok" : "FAILED", "device", words, card ? "a card" : "interpreted",
               v.cases);
+  const bool fault = v.text.find("PTX FAULT") != std::string::npos;
   if (!v.held)
-    std::printf(
-        "%s    what it means: a card computes something else: take mathematics from fulmar::math alone, and leave "
-        "nothing to the compiler of one side\n",
-        v.text.c_str());
+    std::printf("%s    what it means: %s\n", v.text.c_str(),
+                fault
+                    ? "a kernel does what a card answers with an error, or with another result every time: a cell that "
+                      "is not its own, a barrier that is not there"
+                    : "a card computes something else: take mathematics from fulmar::math alone, and leave nothing to "
+                      "the compiler of one side");
   return v.held ? 0 : 1;
 }
 

@@ -30,7 +30,8 @@ def raster(path, array):
 
 @pytest.mark.skipif(shutil.which("nvcc") is None or "FULMAR_INTERPRETED" not in os.environ,
                     reason="needs a build with CUDA (nvcc), whose test device.plugin this is")
-@pytest.mark.parametrize("name, operator", [("ruggedness", "ruggedness"), ("exceed", "exceed --threshold 8")])
+@pytest.mark.parametrize("name, operator", [("ruggedness", "ruggedness"), ("relief", "relief --reach 5"),
+                                            ("exceed", "exceed --threshold 8")])
 def test_an_installed_plugin_computes_on_a_card(tmp_path, name, operator):
     config = install(tmp_path / "prefix")
     binary = build(EXAMPLES / name, tmp_path / "build", config, "-DCMAKE_BUILD_TYPE=Release", "-DFULMAR_PLUGIN_CUDA=ON",

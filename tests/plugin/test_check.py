@@ -39,7 +39,7 @@ LAWS = ["words", "halo", "example", "agree", "tiles", "halo-tight", "gaps", "thr
 LAWS_OF_TABLES = ["words", "example", "rows", "empty", "columns", "missing", "values"]
 
 
-@pytest.mark.parametrize("name", ["clip", "ruggedness", "exceed"])
+@pytest.mark.parametrize("name", ["clip", "ruggedness", "relief", "exceed"])
 def test_the_examples_keep_the_laws(config, tmp_path, name):
     binary = build(EXAMPLES / name, tmp_path / "build", config, *OPTIONS)
     result, verdicts = checked(binary / f"{name}.so")
@@ -159,6 +159,24 @@ def test_on_a_card_or_interpreted(config, tmp_path):
     if shutil.which("nvidia-smi") is None:
         _, verdicts = checked(build(source, tmp_path / "linked", config, options[0]) / "ruggedness.so")
         assert verdicts["device"][0] == "not checked" and "FULMAR_PLUGIN_CUDART=shared" in verdicts["device"][1]
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None or not (BUILD / "tests/fulmar_device_conformance").exists(),
+                    reason="needs nvcc and a build with CUDA")
+def test_a_twin_by_hand_is_held_to_the_same_laws(config, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(EXAMPLES / "relief", source)
+    kernel = (source / "relief.cu").read_text()
+    options = ("-DFULMAR_PLUGIN_CUDA=ON", "-DFULMAR_PLUGIN_CUDART=shared")
+    _, verdicts = checked(build(source, tmp_path / "right", config, *options) / "relief.so")
+    assert verdicts["device"][0] == "ok"
+    assert kernel.count("__syncthreads();") == 2
+    (source / "relief.cu").write_text(kernel.replace("__syncthreads();", "", 1))
+    result, verdicts = checked(build(source, tmp_path / "wrong", config, *options) / "relief.so")
+    assert result.code == 1 and verdicts["device"][0] == "FAILED", result.out
+    for words in ("operator relief: ", "PTX FAULT", "not written", "each_window_of_heights", "a barrier that is not there"):
+        assert words in verdicts["device"][1], result.out
+    assert verdicts["agree"][0] == "ok"
 
 
 def test_what_cannot_be_loaded(tmp_path):

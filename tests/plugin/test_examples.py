@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The plugins of plugins/examples, built outside the tree from an installed SDK: one in plain C, one in C++ with its
-device twin where nvcc is, one that reduces, one of tables."""
+"""The plugins of plugins/examples, built outside the tree from an installed SDK: one in plain C, two in C++ with device
+twins where nvcc is, made and by hand, one that reduces, one of tables."""
 import csv
 import json
 import re
@@ -12,7 +12,7 @@ import pytest
 from fulmar_cli import call, read, refused, run, table, write
 from outside import BUILD, EXAMPLES, ROOT, build, exported, install, must, needed
 
-NAMES = ("clip", "ruggedness", "exceed", "box")
+NAMES = ("clip", "ruggedness", "relief", "exceed", "box")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def test_one_symbol_and_nothing_of_ours(plugins, name):
     assert set(needed(plugins / f"{name}.so")) <= foreign
 
 
-@pytest.mark.parametrize("name, operator", [("clip", "clip"), ("ruggedness", "ruggedness"), ("exceed", "exceed"),
-                                            ("box", "within_box")])
+@pytest.mark.parametrize("name, operator", [("clip", "clip"), ("ruggedness", "ruggedness"), ("relief", "relief"),
+                                            ("exceed", "exceed"), ("box", "within_box")])
 def test_listed_and_described(plugins, path, name, operator):
     listed = {o["name"]: o for o in json.loads(call("list", "--json", env=path).out)}
     assert listed[operator]["plugin"] == name and listed[operator]["version"] == "1.0.0"
@@ -86,6 +86,15 @@ def test_cpp(path, tmp_path):
     np.testing.assert_allclose(read(tmp_path / "b.tif"), np.sqrt(sum((a - z) ** 2 for a in around)), rtol=2e-7)
     write(tmp_path / "flat.tif", z, unit="K")
     refused(2, "flat.tif ! ruggedness ! c.tif", cwd=tmp_path, env=path, names="ruggedness")
+
+
+def test_relief(path, tmp_path):
+    z = np.random.default_rng(7).normal(100, 30, (60, 71)).astype("float32")
+    z[20:22, 30:33] = np.nan
+    write(tmp_path / "a.tif", z, unit="m")
+    run("a.tif ! relief --reach 3 ! b.tif", "--tile", "33x21", cwd=tmp_path, env=path)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(z.astype("float64"), 3, constant_values=np.nan), (7, 7))
+    np.testing.assert_array_equal(read(tmp_path / "b.tif"), np.ptp(windows, axis=(2, 3)).astype("float32"))
 
 
 def test_reducing(path, tmp_path):
