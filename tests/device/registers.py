@@ -5,8 +5,9 @@ beside the test that runs it under twenty schedules more than other kernels.
 
     registers.py OBJECT... [--arch sm_75,sm_90] [--some sm_80,sm_120]
 
-Every kernel for the architectures of --arch; for those of --some a share each, so that together they assemble all. Prints a table, one line a kernel; exit code 1 where one breaks its budget. PTX is taken from the objects as nvcc left it
-(uncompressed), so nothing is compiled twice.
+Every kernel for the architectures of --arch; for those of --some a share each, so that together they assemble all, but all of a
+module in which there are kernels of the toolkit. Prints a table, one line a kernel; exit code 1 where one breaks its budget. PTX is
+taken from the objects as nvcc left it (uncompressed), so nothing is compiled twice.
 """
 import argparse
 import pathlib
@@ -24,6 +25,10 @@ BUDGETS = [(r"each_window.*Moments.*Moments", 255), (r"each_window.*Near", 255),
 STACKS = [("each_cell_of_bands", "Expression", 1024), ("each_cell_with_scratch", "Heatwave", 1024),
           ("each_cell", "BelkinOReilly", 4096), ("each_window", "RefinedLee", 512), ("each_cell", "RefinedLee", 512), ("each_block", "Gsa", 64),
           ("each_block", "Regress", 64)]
+
+# The toolkit's own kernels, whose registers are its choice, and the bytes that they may spill, on the stack too: the scan of CUB,
+# PTX of compute_75 assembled for sm_80, is held to 40 registers there. It runs once a tile, over a number a segment of a row.
+SPILLS = [("cub::", "DeviceScanKernel", 8)]
 
 ATOMICS = {"join_runs": "FoundRuns.AreTheSameUnderTwentySchedules"}
 
@@ -69,7 +74,8 @@ def main():
     modules = [text for path in options.objects for text in texts(path)]
     some = [arch for arch in options.some.split(",") if arch]
     work = [(text, arch) for arch in options.arch.split(",") for text in modules]
-    work += [(text, some[i % len(some)]) for i, text in enumerate(modules) if some]
+    for i, text in enumerate(modules):
+        work += [(text, arch) for k, arch in enumerate(some) if k == i % len(some) or b"3cub" in text]
     found = [(*k, arch) for text, arch in work for k in kernels(text, options.ptxas, arch)]
     atomics = readable(sorted({name for text in modules for name in with_atomics(text)}))
     untested = [words for words in atomics if not any(name in words for name in ATOMICS)]
@@ -79,7 +85,9 @@ def main():
     for (name, registers, stack, spills, arch), words in zip(found, readable([k[0] for k in found])):
         budget = next(most for part, most in BUDGETS if re.search(part, words))
         room = next((most for kernel, functor, most in STACKS if words.startswith(kernel) and functor in words), 0)
-        wrong = registers > budget or spills > 0 or stack > room
+        spare = next((most for kernel, part, most in SPILLS if words.startswith(kernel) and part in words), 0)
+        room += spare
+        wrong = registers > budget or spills > spare or stack > room
         broken += wrong
         print(f"{registers:4} of {budget:3} registers {stack:5} of {room:4} bytes of stack {spills:4} spilled "
               f"{'BROKEN ' if wrong else ''} {arch} {words[:150]}")
