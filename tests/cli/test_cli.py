@@ -152,8 +152,13 @@ def test_usage_errors():
     refused(2, "convert", SHIPS, "--to", "poem")
 
 
-def test_cuda_is_absent():
+def test_cuda_is_absent(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # where there is one, too
     assert "CUDA" in refused(5, "run", SHIPS, "--backend", "cuda")
+    why = refused(5, "devices")
+    assert "there is no CUDA device: " in why and ("built without" in why or "driver" in why)
+    asked = fulmar("devices", "--json")
+    assert asked.code == 5 and json.loads(asked.out)["devices"] == [] and json.loads(asked.out)["trouble"] in why
 
 
 def test_pipeline_errors_show_the_place(folder):
