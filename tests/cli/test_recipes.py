@@ -396,6 +396,11 @@ def test_alike_finds_the_planted_one(tmp_path):
     assert abs(alike[0]["column"] - planted["column"]) < 1.5 and abs(alike[0]["row"] - planted["row"]) < 1.5
     assert alike[0]["cells"] == planted["cells"] and alike[0]["distance"] < 0.3 < alike[1]["distance"]
     assert (tmp_path / "alike.csv").exists()
+    red, _, blue = gdal.Open(str(tmp_path / "alike.png")).ReadAsArray()
+    boxes = ndimage.find_objects(ndimage.label(red != blue, np.ones((3, 3)))[0])  # the scene is grey
+    assert len(boxes) == 3
+    for row in alike:
+        assert any(box[0].start < row["row"] < box[0].stop and box[1].start < row["column"] < box[1].stop for box in boxes)
 
 
 def gaps(path, missing):
