@@ -6,7 +6,7 @@ usage: decode.py SCENE.tif THREADS
 
 Every thread has its own handle and reads whole rows of blocks into memory that is reused. GDAL's block cache is held to
 64 MiB, as Fulmar holds it: filling a large one costs more than decoding. Prints wall and CPU seconds, Python's start
-left out.
+left out, after the word spent.
 """
 import sys
 import threading
@@ -39,4 +39,4 @@ for w in workers:
     w.start()
 for w in workers:
     w.join()
-print(f"{time.monotonic() - start:.3f} {time.process_time() - cpu:.3f}")
+print(f"spent {time.monotonic() - start:.4f} {time.process_time() - cpu:.4f}")

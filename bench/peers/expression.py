@@ -7,10 +7,7 @@ usage: peers/expression.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--thr
 NumPy in strips of 256 rows in f32, as GDAL's Python is used best; gdal_calc.py as it comes; otbcli_BandMath, with the same
 threads, where it is installed (apt-get install otb-bin), its start counted. All write plain f32.
 """
-import os
-import shutil
-
-from race import aside, create, differ, start
+from race import create, differ, products, scene, start, tool
 
 
 def make(path, size, seed):
@@ -34,21 +31,16 @@ def by_numpy(red, nir, target):
 
 
 def ndvi(options, folder, race):
-    red, nir = (os.path.join(folder, f"{what}_{options.size}.tif") for what in ("red", "nir"))
-    for seed, path in enumerate((red, nir)):
-        if not os.path.exists(path):
-            aside(make, path, options.size, seed)
-    out = {who: os.path.join(folder, f"ndvi_{who}.tif") for who in ("fulmar", "gdal_calc.py", "numpy", "otb")}
+    red, nir = (scene(options, folder, what, make, seed) for seed, what in enumerate(("red", "nir")))
+    out = products(folder, "ndvi", "gdal_calc.py", "numpy", "otb")
     calc = ["gdal_calc.py", "--quiet", "--overwrite", "-A", nir, "-B", red, "--type", "Float32", "--outfile", out["gdal_calc.py"],
             "--calc", "(A.astype(numpy.float32)-B)/(A.astype(numpy.float32)+B)"]
-    otb = {}
-    if shutil.which("otbcli_BandMath"):
-        otb = {"otb": ["env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_BandMath", "-il", red, nir,
-                       "-exp", "(im2b1 - im1b1) / (im2b1 + im1b1)", "-out", out["otb"], "float", "-progress", "0"]}
+    otb = ["env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_BandMath", "-il", red, nir,
+           "-exp", "(im2b1 - im1b1) / (im2b1 + im1b1)", "-out", out["otb"], "float", "-progress", "0"]
     race.run("expression ndvi", f"{red} --with {nir} ! expression '(b2 - b1) / (b2 + b1)' ! {out['fulmar']} --co COMPRESS=NONE",
-             {"gdal_calc.py": calc, "numpy": race.peer("numpy", red, nir, out["numpy"]), **otb},
+             {"gdal_calc.py": calc, "numpy": race.peer("by_numpy", red, nir, out["numpy"]), "otb": tool("otbcli_BandMath", otb)},
              lambda who: differ(out["fulmar"], out[who], 2e-7))
 
 
 if __name__ == "__main__":
-    start(__doc__, {"ndvi": ndvi}, {"numpy": by_numpy})
+    start(__doc__, {"expression": {"ndvi": ndvi}}, [by_numpy])

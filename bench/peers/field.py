@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-from race import spent
+from race import record, spent
 
 here = os.path.dirname(os.path.abspath(__file__))
 python = "/usr/bin/python3"
@@ -48,6 +48,7 @@ def main():
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--side", type=int, default=20000)
     p.add_argument("--objects", type=int, default=200000)
+    p.add_argument("--record", help="appends every row to this CSV file")
     a = p.parse_args()
     temporary = None if a.folder else tempfile.TemporaryDirectory()
     folder = a.folder or temporary.name
@@ -85,6 +86,8 @@ def main():
     for name, all_runs in times.items():
         wall, cpu, memory = (statistics.median(v) for v in zip(*all_runs))
         print(f"{name:38} {wall:6.2f} s (CPU {cpu:5.2f} s, best {min(r[0] for r in all_runs):5.2f} s) {memory:6.0f} MiB")
+        record(a.record, "field", "pipeline", a.side, "fulmar " + name if name.startswith("and") else name, a.threads,
+               [wall, cpu, memory], "5 s" if "ranking" in name else "")
 
 
 if __name__ == "__main__":

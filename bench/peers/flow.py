@@ -9,10 +9,7 @@ Accumulation (Top-Down), on an island where every cell has one lowest neighbour:
 cells let no water in here and hold it back there, are settled in different ways. SAGA is compared where it is installed (apt-get install saga); it writes LZW, where we and skimage write plain cells,
 and gets the same threads, though these tools use one.
 """
-import os
-import shutil
-
-from race import aside, copy_of, create, differ, needs, start
+from race import copy_of, create, differ, needs, products, scene, start, tool
 
 
 def make(path, size, rough):
@@ -48,22 +45,12 @@ def reconstruction(path, target):
 
 
 def saga(options, *args):
-    if shutil.which("saga_cmd") is None:
-        print("SAGA is not installed: apt-get install saga", flush=True)
-        return {}
-    return {"saga": ["saga_cmd", "-f=s", f"--cores={options.threads}", *args]}
-
-
-def scene(options, folder, name, rough):
-    path = os.path.join(folder, f"{name}_{options.size}.tif")
-    if not os.path.exists(path):
-        aside(make, path, options.size, rough)
-    return path
+    return {"saga": tool("saga_cmd", ["saga_cmd", "-f=s", f"--cores={options.threads}", *args])}
 
 
 def fill(options, folder, race):
-    path = scene(options, folder, "rough", True)
-    out = {who: os.path.join(folder, f"fill_{who}.tif") for who in ("fulmar", "skimage", "saga")}
+    path = scene(options, folder, "rough", make, True)
+    out = products(folder, "fill", "skimage", "saga")
     race.run("fill", f"{path} ! fill ! {out['fulmar']} --co COMPRESS=NONE",
              {"skimage": race.peer("reconstruction", path, out["skimage"]),
               **saga(options, "ta_preprocessor", "5", "-ELEV", path, "-FILLED", out["saga"], "-MINSLOPE", "0")},
@@ -71,12 +58,12 @@ def fill(options, folder, race):
 
 
 def accumulate(options, folder, race):
-    path = scene(options, folder, "slope", False)
-    ours, theirs = (os.path.join(folder, f"flow_{who}.tif") for who in ("fulmar", "saga"))
-    race.run("flow_accumulation", f"{path} ! flow_accumulation ! {ours} --co COMPRESS=NONE",
-             saga(options, "ta_hydrology", "0", "-ELEVATION", path, "-FLOW", theirs, "-METHOD", "0", "-FLOW_UNIT", "0"),
-             lambda who: differ(ours, theirs, 0, 1, 1e-5))
+    path = scene(options, folder, "slope", make, False)
+    out = products(folder, "flow", "saga")
+    race.run("flow_accumulation", f"{path} ! flow_accumulation ! {out['fulmar']} --co COMPRESS=NONE",
+             saga(options, "ta_hydrology", "0", "-ELEVATION", path, "-FLOW", out["saga"], "-METHOD", "0", "-FLOW_UNIT", "0"),
+             lambda who: differ(out["fulmar"], out[who], 0, 1, 1e-5))
 
 
 if __name__ == "__main__":
-    start(__doc__, {"fill": fill, "accumulate": accumulate}, {"reconstruction": reconstruction}, 2048)
+    start(__doc__, {"fill": {"fill": fill}, "flow_accumulation": {"accumulate": accumulate}}, [reconstruction], 2048)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-from race import spent
+from race import record, spent
 
 # No library larger than these: a child's peak memory includes what its parent held when it started it.
 here = os.path.dirname(os.path.abspath(__file__))
@@ -86,6 +86,7 @@ def main():
     p.add_argument("--width", type=int, default=25847)
     p.add_argument("--height", type=int, default=16731)
     p.add_argument("--targets", type=int, default=2000)
+    p.add_argument("--record", help="appends every row to this CSV file")
     a = p.parse_args()
     folder = a.folder or tempfile.mkdtemp()
     for compress in a.compress.split(","):
@@ -111,6 +112,9 @@ def main():
         for name in runs:
             speed = a.width * a.height / wall[name] / 1e6
             print(f"{name:8} {wall[name]:8.2f} {cpu[name]:8.2f} {peak[name]:9.0f} {speed:7.0f}")
+            ratios = [wall[name] / wall["fulmar"]] * 2 + [cpu[name] / cpu["fulmar"]]
+            record(a.record, f"ships {compress}", "pipeline", a.width, "decoding alone" if name == "decode" else name, a.threads,
+                   [wall[name], cpu[name], peak[name], *(ratios if name == "decode" else [])], "8 s" if name == "fulmar" else f"{1 / 1.15:.2f}")
         print(f"fulmar over decode: wall {wall['fulmar'] / wall['decode']:.2f} (pairs {paired[0]:.2f} to "
               f"{paired[-1]:.2f}), CPU {cpu['fulmar'] / cpu['decode']:.2f}", flush=True)
 

@@ -1,23 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against NumPy: marine heatwaves of ten years of days (Hobday et al. 2016), a netCDF cube to six bands.
+"""Fulmar against NumPy: marine heatwaves (Hobday et al. 2016), a netCDF cube of ten years to six bands, a series to events.
 
-usage: peers/heatwave.py FULMAR [--size 96] [--runs 3] [--folder DIR] [--threads N]
+usage: peers/heatwave.py FULMAR [--size 96] [--runs 3] [--folder DIR] [--threads N] [--only heatwave,events]
 
 A plain cube of f32 without gaps, a day after the other. NumPy is written by the text of the paper over all places at once,
-as marineHeatWaves.py, which takes one series at a time, would need hours; it holds the cube in memory, on one thread.
+as marineHeatWaves.py, which takes one series at a time, would need hours; it holds the cube in memory, on one thread. events: 120 years of one place, CSV to CSV, the climatology being all of them.
 """
-import os
-
-from race import aside, differ, needs, start
+from race import differ, needs, products, scene, start
 
 FIRST, LAST = 2001, 2010
+SERIES = 1901, 2020
 
 
-def days():
+def days(first=FIRST, last=LAST):
     import datetime
-    first = datetime.date(FIRST, 1, 1)
-    return [first + datetime.timedelta(k) for k in range((datetime.date(LAST + 1, 1, 1) - first).days)]
+    start = datetime.date(first, 1, 1)
+    return [start + datetime.timedelta(k) for k in range((datetime.date(last + 1, 1, 1) - start).days)]
 
 
 def make(path, size):
@@ -42,15 +41,10 @@ def make(path, size):
             sst[d] = 15 + 4 * np.sin(2 * np.pi * d / 365.25) + weather
 
 
-@needs("netCDF4")
-def by_numpy(path, target):
-    import netCDF4
+def heatwaves(cells, dates):
+    """Days x places: climatology, threshold, and whether a day is in a heatwave."""
     import numpy as np
-    from osgeo import gdal
-    with netCDF4.Dataset(path) as file:
-        cube = np.ma.getdata(file["sst"][:])
-    shape, cells = cube.shape[1:], cube.reshape(len(cube), -1)
-    day = np.array([d.replace(year=2000).timetuple().tm_yday for d in days()]) - 1
+    day = np.array([d.replace(year=2000).timetuple().tm_yday for d in dates]) - 1
     normal, threshold = np.empty((2, 366, cells.shape[1]))
     for k in range(366):
         if k == 59:
@@ -75,6 +69,18 @@ def by_numpy(path, target):
     since, until = run(~inside), run(~inside[::-1])[::-1]
     edge = (since == np.arange(1, len(cells) + 1)[:, None]) | (until == np.arange(len(cells), 0, -1)[:, None])
     inside |= ~inside & (since + until - 1 <= 2) & ~edge
+    return normal, threshold, inside
+
+
+@needs("netCDF4")
+def by_numpy(path, target):
+    import netCDF4
+    import numpy as np
+    from osgeo import gdal
+    with netCDF4.Dataset(path) as file:
+        cube = np.ma.getdata(file["sst"][:])
+    shape, cells = cube.shape[1:], cube.reshape(len(cube), -1)
+    normal, threshold, inside = heatwaves(cells, days())
     above = cells - normal
     with np.errstate(all="ignore"):
         over = (cells - threshold) / (threshold - normal)
@@ -90,13 +96,61 @@ def by_numpy(path, target):
 
 
 def heatwave(options, folder, race):
-    path = os.path.join(folder, f"sst_{options.size}.nc")
-    if not os.path.exists(path):
-        aside(make, path, options.size)
-    ours, theirs = (os.path.join(folder, f"heatwave_{who}.tif") for who in ("fulmar", "numpy"))
-    race.run("heatwave", f"{path} ! heatwave --first {FIRST} --last {LAST} ! {ours} --co COMPRESS=NONE",
-             {"numpy": race.peer("by_numpy", path, theirs)}, lambda who: differ(ours, theirs, 1e-3))
+    path, out = scene(options, folder, "sst", make, kind="nc"), products(folder, "heatwave", "numpy")
+    race.run("heatwave", f"{path} ! heatwave --first {FIRST} --last {LAST} ! {out['fulmar']} --co COMPRESS=NONE",
+             {"numpy": race.peer("by_numpy", path, out["numpy"])}, lambda who: differ(out["fulmar"], out[who], 1e-3))
+
+
+def make_series(path, _):
+    import numpy as np
+    rng, weather = np.random.default_rng(1), 0.0
+    with open(path, "w") as out:
+        out.write("date,sst\n")
+        for k, date in enumerate(days(*SERIES)):
+            weather = 0.93 * weather + rng.normal(0, 0.3)
+            out.write(f"{date},{15 + 4 * np.sin(2 * np.pi * k / 365.25) + weather:.3f}\n")
+
+
+def events_numpy(path, target):
+    import datetime
+
+    import numpy as np
+    with open(path) as file:
+        rows = [line.split(",") for line in file.read().split()[1:]]
+    cells = np.array([float(value) for _, value in rows])
+    normal, threshold, inside = (a[:, 0] for a in heatwaves(cells[:, None], [datetime.date.fromisoformat(d) for d, _ in rows]))
+    above, over = cells - normal, (cells - threshold) / (threshold - normal)
+    change = np.flatnonzero(np.diff(np.r_[0, inside.astype(np.int8), 0]))
+    with open(target, "w") as out:
+        out.write("date_start,date_end,duration,intensity_max,intensity_mean,intensity_var,intensity_cumulative,category\n")
+        for a, b in zip(change[::2], change[1::2]):
+            event = above[a:b]
+            category = ("Moderate", "Strong", "Severe", "Extreme")[min(4, int(1 + over[a + event.argmax()])) - 1]
+            out.write(f"{rows[a][0]},{rows[b - 1][0]},{b - a},{event.max()},{event.mean()},{event.std()},{event.sum()},{category}\n")
+
+
+def check_events(ours, theirs):
+    import csv
+    a, b = (list(csv.DictReader(open(p))) for p in (ours, theirs))
+    if len(a) != len(b):
+        raise SystemExit(f"{len(a)} events here, {len(b)} there")
+    off = 0.0
+    for mine, other in zip(a, b):
+        for name, value in other.items():
+            if name.startswith("intensity"):
+                off = max(off, abs(float(mine[name]) - float(value)))
+            elif mine[name][:len(value)] != value:
+                raise SystemExit(f"{name} is {mine[name]} here, {value} there")
+    if off > 1e-8:
+        raise SystemExit(f"intensities differ by {off}")
+    return f"{len(a)} events, intensities within {off:.1g}"
+
+
+def events(options, folder, race):
+    path, out = scene(options, folder, "series", make_series, kind="csv"), products(folder, "events", "numpy", kind="csv")
+    race.run("heatwave_events", f"{path} ! heatwave_events --first {SERIES[0]} --last {SERIES[1]} ! {out['fulmar']}",
+             {"numpy": race.peer("events_numpy", path, out["numpy"])}, lambda who: check_events(out["fulmar"], out[who]))
 
 
 if __name__ == "__main__":
-    start(__doc__, {"heatwave": heatwave}, {"by_numpy": by_numpy}, 96)
+    start(__doc__, {"heatwave": {"heatwave": heatwave}, "heatwave_events": {"events": events}}, [by_numpy, events_numpy], 96)

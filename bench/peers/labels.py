@@ -9,7 +9,7 @@ means by bincount. Both write the same rows as plain text. Fulmar's rows have le
 """
 import os
 
-from race import aside, create, needs, start
+from race import aside, create, needs, products, start
 
 CELL = 10.0
 
@@ -69,12 +69,12 @@ def check(ours, theirs):
     names = "row", "column", "cells", "mean"
     a, b = (np.stack([t[n] for n in names], 1) for t in (a, b))
     if len(a) != len(b):
-        raise SystemExit(f"{len(a)} objects here, {len(b)} there; nothing is timed")
+        raise SystemExit(f"{len(a)} objects here, {len(b)} there")
     from scipy.spatial import cKDTree
     far, which = cKDTree(b[:, :3]).query(a[:, :3])
     off = np.abs(a[:, 3] / b[which, 3] - 1).max()
     if len(set(which)) != len(a) or far.max() > 1e-3 or off > 1e-5:
-        raise SystemExit(f"objects differ: middles by {far.max()}, means by {off}; nothing is timed")
+        raise SystemExit(f"objects differ: middles by {far.max()}, means by {off}")
     return f"{len(a)} objects alike"
 
 
@@ -82,11 +82,11 @@ def objects(options, folder, race):
     mask, intensity = (os.path.join(folder, f"{what}_{options.size}.tif") for what in ("mask", "intensity"))
     if not os.path.exists(intensity):
         aside(make, mask, intensity, options.size)
-    out = {who: os.path.join(folder, f"objects_{who}.csv") for who in ("fulmar", "scipy", "opencv")}
+    out = products(folder, "objects", "scipy", "opencv", kind="csv")
     race.run("objects", f"{mask} ! objects --intensity [ {intensity} ] ! {out['fulmar']}",
              {who: race.peer(who, mask, intensity, out[who]) for who in ("scipy", "opencv")},
              lambda who: check(out["fulmar"], out[who]))
 
 
 if __name__ == "__main__":
-    start(__doc__, {"objects": objects}, {"scipy": scipy, "opencv": opencv})
+    start(__doc__, {"objects": {"objects": objects}}, [scipy, opencv])

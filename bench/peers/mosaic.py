@@ -9,7 +9,7 @@ gdalwarp gets the same threads, gdal_merge.py knows one. Python's start counts f
 """
 import os
 
-from race import aside, create, differ, start
+from race import aside, create, differ, products, start
 
 OVERLAP = 32
 
@@ -38,7 +38,7 @@ def mosaic(options, folder, race):
     tiles = [tile(folder, options.size, i, j) for j in range(2) for i in range(2)]
     if not os.path.exists(tiles[-1]):
         aside(make, folder, options.size)
-    out = {who: os.path.join(folder, f"mosaic_{who}.tif") for who in ("fulmar", "gdal_merge.py", "gdalwarp")}
+    out = products(folder, "mosaic", "gdal_merge.py", "gdalwarp")
     others = " ".join(f"--with [ {t} ]" for t in tiles[1:])
     nan = ["-n", "nan", "-a_nodata", "nan"]
     race.run("mosaic", f"{tiles[0]} ! mosaic {others} ! {out['fulmar']} --co COMPRESS=NONE",
@@ -49,4 +49,4 @@ def mosaic(options, folder, race):
 
 
 if __name__ == "__main__":
-    start(__doc__, {"mosaic": mosaic})
+    start(__doc__, {"mosaic": {"mosaic": mosaic}})

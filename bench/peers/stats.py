@@ -2,18 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fulmar against gdalinfo, NumPy, scikit-image and OpenCV: numbers, histogram and thresholds, file to file.
 
-usage: peers/stats.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only stats,histogram,otsu,kittler]
+usage: peers/stats.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only stats,histogram,otsu,kittler,bimodal]
 
 stats and histogram of f32; otsu and kittler of u8, with the mask written, uncompressed on either side. NumPy's stats and
 both histograms go in strips of 256 rows; the thresholds hold the raster in memory, so they read it once where we read it
 twice. Kittler's threshold is in none of these libraries: the peer is the paper's formula in NumPy over numpy.bincount.
-gdalinfo knows one thread.
+gdalinfo knows one thread. bimodal: blocks of 200 cells of decibels, whose histograms are fitted by two Gaussians (hsba) in NumPy.
 """
 import json
 import os
 import subprocess
 
-from race import aside, copy_of, create, differ, needs, start
+from race import copy_of, create, differ, needs, products, scene, start
 
 BINS, LOW, HIGH = 256, 0.0, 1.0
 
@@ -64,7 +64,7 @@ def check_stats(ours, theirs, path):
         expected = json.load(open(theirs))
     off = max(abs(a - b) for a, b in zip(got, expected))
     if off > 1e-6:
-        raise SystemExit(f"{got} here, {expected} there; nothing is timed")
+        raise SystemExit(f"{got} here, {expected} there")
     return f"extremes, mean and deviation within {off:.1g}"
 
 
@@ -86,11 +86,11 @@ def check_histogram(ours, theirs):
     import numpy as np
     a, b = np.genfromtxt(ours, delimiter=",", names=True)["n"], np.loadtxt(theirs)
     if len(a) != len(b) + 2 or a[0] != 0 or a[-1] != 0:
-        raise SystemExit("cells outside of the bins, where there are none; nothing is timed")
+        raise SystemExit("cells outside of the bins, where there are none")
     a = a[1:-1]
     wrong = float(np.abs(a - b).sum())
     if len(a) != len(b) or wrong > 0:
-        raise SystemExit(f"{wrong} cells in other bins; nothing is timed")
+        raise SystemExit(f"{wrong} cells in other bins")
     return f"{int(a.sum())} cells in the same bins"
 
 
@@ -128,18 +128,66 @@ def kittler_numpy(path, target):
     copy_of(source, target, (cells > np.nanargmin(j)).astype(np.uint8), gdal.GDT_Byte)
 
 
-PEERS = {f.__name__: f for f in (stats_numpy, histogram_numpy, histogram_opencv, otsu_skimage, otsu_opencv, kittler_numpy)}
+def make_decibels(path, size):
+    """Speckled land, and lakes that few blocks hold."""
+    import numpy as np
+    from osgeo import gdal
+    made, rng, x = create(path, size, size, gdal.GDT_Float32), np.random.default_rng(1), np.arange(size)
+    made.GetRasterBand(1).SetUnitType("dB")
+    for y in range(0, size, 512):
+        rows = np.arange(y, min(size, y + 512))[:, None]
+        cells = np.where(np.sin(x / 290) * np.sin(rows / 350) > 0.7, -21, -9) + rng.normal(0, 1.6, (len(rows), size))
+        made.GetRasterBand(1).WriteArray(cells.astype(np.float32), 0, y)
 
 
-def scene(options, folder, kind):
-    path = os.path.join(folder, f"classes_{kind}_{options.size}.tif")
-    if not os.path.exists(path):
-        aside(make, path, options.size, kind)
-    return path
+def moments(weights, centres, width):
+    import numpy as np
+    total = weights.sum()
+    mean = weights @ centres / total
+    return total, mean, max(weights @ (centres - mean) ** 2 / total, width ** 2 / 12)
+
+
+def two_classes(counts, edges):
+    """Otsu's threshold where two Gaussians of greatest likelihood are apart, alike to the histogram, and both there."""
+    import numpy as np
+    from skimage.filters import threshold_otsu
+    centres, width, total = (edges[:-1] + edges[1:]) / 2, edges[1] - edges[0], counts.sum()
+    split = threshold_otsu(hist=(counts, centres))
+    parts = [moments(counts * side, centres, width) for side in (centres <= split, centres > split)]
+    for _ in range(200):
+        both = np.array([n / np.sqrt(v) * np.exp(-(centres - m) ** 2 / (2 * v)) for n, m, v in parts])
+        both /= np.maximum(both.sum(axis=0), 1e-300)
+        last, parts = parts, [moments(counts * share, centres, width) for share in both]
+        if max(abs(a[k] - b[k]) / (total if k == 0 else 1) for a, b in zip(last, parts) for k in range(3)) <= 1e-6:
+            break
+    (n1, m1, v1), (n2, m2, v2) = parts
+    fit = sum(n / np.sqrt(2 * np.pi * v) * np.exp(-(centres - m) ** 2 / (2 * v)) for n, m, v in parts) * width
+    apart = np.sqrt(2) * abs(m1 - m2) / np.sqrt(v1 + v2) > 2 and min(n1, n2) >= 0.1 * total
+    return [split] if apart and np.sqrt(counts * fit).sum() / total > 0.99 else []
+
+
+@needs("skimage.filters")
+def bimodal_numpy(path, target):
+    import numpy as np
+    from osgeo import gdal
+    source, side, found = gdal.Open(path), 200, []
+    cells = source.ReadAsArray()
+    for y in range(0, cells.shape[0], side):
+        for x in range(0, cells.shape[1], side):
+            block = cells[y:y + side, x:x + side]
+            if block.size >= 0.95 * side ** 2:
+                found += two_classes(*np.histogram(block.astype(np.float64), 256))
+    copy_of(source, target, (cells <= np.mean(found)).astype(np.uint8), gdal.GDT_Byte)
+
+
+def bimodal(options, folder, race):
+    path, out = scene(options, folder, "decibels", make_decibels), products(folder, "bimodal", "numpy")
+    race.run("bimodal", f"{path} ! bimodal ! {out['fulmar']} --co COMPRESS=NONE",
+             {"numpy": race.peer("bimodal_numpy", path, out["numpy"])}, lambda who: differ(out["fulmar"], out[who], 0))
 
 
 def stats(options, folder, race):
-    path = scene(options, folder, "f32")
+    path = scene(options, folder, "classes_f32", make, "f32")
     ours, theirs = os.path.join(folder, "stats.csv"), os.path.join(folder, "stats_numpy.json")
     info = ["gdalinfo", "-stats", "--config", "GDAL_PAM_ENABLED", "NO", path]
     race.run("stats", f"{path} ! stats ! {ours}", {"gdalinfo -stats": info, "numpy": race.peer("stats_numpy", path, theirs)},
@@ -147,27 +195,28 @@ def stats(options, folder, race):
 
 
 def histogram(options, folder, race):
-    path = scene(options, folder, "f32")
-    out = {who: os.path.join(folder, f"histogram_{who}.csv") for who in ("fulmar", "numpy", "opencv")}
+    path = scene(options, folder, "classes_f32", make, "f32")
+    out = products(folder, "histogram", "numpy", "opencv", kind="csv")
     race.run("histogram", f"{path} ! histogram --bins {BINS} --low {LOW} --high {HIGH} ! {out['fulmar']}",
              {who: race.peer(f"histogram_{who}", path, out[who]) for who in ("numpy", "opencv")},
              lambda who: check_histogram(out["fulmar"], out[who]))
 
 
 def otsu(options, folder, race):
-    path = scene(options, folder, "u8")
-    out = {who: os.path.join(folder, f"otsu_{who}.tif") for who in ("fulmar", "skimage", "opencv")}
+    path = scene(options, folder, "classes_u8", make, "u8")
+    out = products(folder, "otsu", "skimage", "opencv")
     race.run("otsu", f"{path} ! otsu --low -0.5 --high 255.5 ! {out['fulmar']} --co COMPRESS=NONE",
              {who: race.peer(f"otsu_{who}", path, out[who]) for who in ("skimage", "opencv")},
              lambda who: differ(out["fulmar"], out[who], 0))
 
 
 def kittler(options, folder, race):
-    path = scene(options, folder, "u8")
-    ours, theirs = (os.path.join(folder, f"kittler_{who}.tif") for who in ("fulmar", "numpy"))
-    race.run("kittler", f"{path} ! kittler --low -0.5 --high 255.5 ! {ours} --co COMPRESS=NONE",
-             {"numpy": race.peer("kittler_numpy", path, theirs)}, lambda who: differ(ours, theirs, 0))
+    path = scene(options, folder, "classes_u8", make, "u8")
+    out = products(folder, "kittler", "numpy")
+    race.run("kittler", f"{path} ! kittler --low -0.5 --high 255.5 ! {out['fulmar']} --co COMPRESS=NONE",
+             {"numpy": race.peer("kittler_numpy", path, out["numpy"])}, lambda who: differ(out["fulmar"], out[who], 0))
 
 
 if __name__ == "__main__":
-    start(__doc__, {"stats": stats, "histogram": histogram, "otsu": otsu, "kittler": kittler}, PEERS)
+    start(__doc__, {op.__name__: {op.__name__: op} for op in (stats, histogram, otsu, kittler, bimodal)},
+          [stats_numpy, histogram_numpy, histogram_opencv, otsu_skimage, otsu_opencv, kittler_numpy, bimodal_numpy])

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against ogr2ogr and pandas: rows kept by a condition, and columns joined to them, GeoPackage to CSV.
+"""Fulmar against ogr2ogr and pandas: rows kept, ordered by their likeness, and given more columns, GeoPackage to CSV.
 
-usage: peers/tables.py FULMAR [--size 200000] [--runs 3] [--folder DIR] [--threads N] [--only filter,join]
+usage: peers/tables.py FULMAR [--size 200000] [--runs 3] [--folder DIR] [--threads N] [--only filter,join,rank]
 
---size is the number of rows. ogr2ogr filters by -where; pandas reads the GeoPackage through sqlite3 and joins by merge.
+--size is the number of rows. ogr2ogr filters by -where; pandas reads the GeoPackage through sqlite3 and joins by merge,
+and orders by a distance in NumPy.
 """
 import os
 import shlex
@@ -42,7 +43,7 @@ def check(ours, theirs):
             return sorted(tuple(float(r[n]) for n in ("mmsi", "length", "speed", "flag") if r.get(n)) for r in csv.DictReader(file))
     a, b = rows(ours), rows(theirs)
     if len(a) != len(b) or any(max(abs(p - q) for p, q in zip(x, y)) > 1e-9 for x, y in zip(a, b)):
-        raise SystemExit(f"{len(a)} rows here, {len(b)} there, or other values; nothing is timed")
+        raise SystemExit(f"{len(a)} rows here, {len(b)} there, or other values")
     return f"{len(a)} equal rows"
 
 
@@ -75,5 +76,35 @@ def joined(options, folder, race):
              {"pandas": race.peer("merge", tracks, registry, theirs)}, lambda who: check(ours, theirs))
 
 
+@needs("pandas", "sqlite3")
+def nearest(tracks, target):
+    import sqlite3
+
+    import numpy as np
+    import pandas
+    rows = pandas.read_sql("SELECT mmsi, length, speed FROM tracks", sqlite3.connect(tracks))
+    rows["distance"] = np.sqrt((((rows.length - 180) / rows.length.std(ddof=0)) ** 2 + ((rows.speed - 12) / 2) ** 2) / 2)
+    rows = rows.sort_values("distance", kind="stable")
+    rows["rank"] = np.arange(1, len(rows) + 1)
+    rows.to_csv(target, index=False)
+
+
+def check_rank(ours, theirs):
+    import numpy as np
+    a, b = (np.genfromtxt(p, delimiter=",", names=True) for p in (ours, theirs))
+    if len(a) != len(b) or any((a[n] != b[n]).any() for n in ("mmsi", "rank")):
+        raise SystemExit("rows are in another order")
+    off = float(np.abs(a["distance"] - b["distance"]).max())
+    if off > 1e-9:
+        raise SystemExit(f"distances differ by {off}")
+    return f"{len(a)} rows in the same order, distances within {off:.1g}"
+
+
+def ranked(options, folder, race):
+    tracks, _, ours, theirs = files(options, folder, "rank")
+    race.run("rank", f"{tracks} ! rank 'length=180,speed=12~2' ! {ours}", {"pandas": race.peer("nearest", tracks, theirs)},
+             lambda who: check_rank(ours, theirs))
+
+
 if __name__ == "__main__":
-    start(__doc__, {"filter": filtered, "join": joined}, {"merge": merge}, size=200000)
+    start(__doc__, {"filter": {"filter": filtered}, "join": {"join": joined}, "rank": {"rank": ranked}}, [merge, nearest], 200000)

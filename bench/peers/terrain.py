@@ -10,10 +10,7 @@ install grass-core) and SAGA (apt-get install saga) are compared where they are 
 its own for the time of the run, r.external to r.out.gdal, its start counted; SAGA's product is LZW, all others are plain, and
 it makes a slope of what is left beside a gap, so that one cell in a thousand differs.
 """
-import os
-import shutil
-
-from race import aside, create, differ, start
+from race import create, differ, products, scene, start, tool
 
 
 def make(path, size):
@@ -29,36 +26,25 @@ def make(path, size):
         made.GetRasterBand(1).WriteArray(cells.astype(np.float32), 0, y)
 
 
-def dem(options, folder):
-    path = os.path.join(folder, f"dem_{options.size}.tif")
-    if not os.path.exists(path):
-        aside(make, path, options.size)
-    return path
-
-
-def others(measure, scene, out, threads):
-    """Whole toolboxes, as far as they are here."""
+def others(measure, dem, out, threads):
+    """Whole toolboxes."""
     if measure != "slope":
         return {}
-    script = (f"r.external -o --q input={scene} output=dem && g.region raster=dem && "
+    script = (f"r.external -o --q input={dem} output=dem && g.region raster=dem && "
               "r.slope.aspect --q elevation=dem slope=slope format=degrees && "
               f"r.out.gdal -c --q --overwrite input=slope output={out['grass']} format=GTiff type=Float32 nodata=-9999")
-    commands = {"grass": ["sh", "-c", f"grass --tmp-location {scene} --exec sh -c '{script}' 2> /dev/null"],
-                "saga_cmd": ["saga_cmd", "-f=s", f"--cores={threads}", "ta_morphometry", "0", "-ELEVATION", scene, "-SLOPE",
-                             out["saga_cmd"], "-METHOD", "2", "-UNIT_SLOPE", "1"]}
-    for name in [n for n in commands if shutil.which(n) is None]:
-        print(f"{name} is not installed", flush=True)
-        del commands[name]
-    return commands
+    return {"grass": tool("grass", ["sh", "-c", f"grass --tmp-location {dem} --exec sh -c '{script}'"]),
+            "saga_cmd": tool("saga_cmd", ["saga_cmd", "-f=s", f"--cores={threads}", "ta_morphometry", "0", "-ELEVATION", dem,
+                                          "-SLOPE", out["saga_cmd"], "-METHOD", "2", "-UNIT_SLOPE", "1"])}
 
 
 def job(measure, tolerance, allowed, gap, mode=None):
     def work(options, folder, race):
-        scene = dem(options, folder)
-        out = {who: os.path.join(folder, f"{measure}_{who}.tif") for who in ("fulmar", "gdaldem", "grass", "saga_cmd")}
-        race.run(measure, f"{scene} ! terrain --measure {measure} ! {out['fulmar']} --co COMPRESS=NONE",
-                 {"gdaldem": ["gdaldem", *(mode or measure).split(), scene, out["gdaldem"], "-q"],
-                  **others(measure, scene, out, options.threads)},
+        dem = scene(options, folder, "dem", make)
+        out = products(folder, measure, "gdaldem", "grass", "saga_cmd")
+        race.run(measure, f"{dem} ! terrain --measure {measure} ! {out['fulmar']} --co COMPRESS=NONE",
+                 {"gdaldem": ["gdaldem", *(mode or measure).split(), dem, out["gdaldem"], "-q"],
+                  **others(measure, dem, out, options.threads)},
                  lambda name: differ(out["fulmar"], out[name], tolerance, 1, 1e-3 if name == "saga_cmd" else allowed,
                                      -99999 if name == "saga_cmd" else gap, 360 if measure == "aspect" else None))
     return work
@@ -71,4 +57,4 @@ JOBS = {"slope": job("slope", 1e-3, 0, -9999), "hillshade": job("hillshade", 0, 
         "tpi": job("tpi", 2e-3, 0, -9999, "TPI"), "roughness": job("roughness", 1e-3, 0, -9999)}
 
 if __name__ == "__main__":
-    start(__doc__, JOBS)
+    start(__doc__, {"terrain": JOBS})

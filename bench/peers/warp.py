@@ -1,128 +1,109 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against gdalwarp: the same image to another grid, file to file, whole processes, in one go.
+"""Fulmar against gdalwarp: the same image to another grid, file to file.
 
-usage: peers/warp.py FULMAR [--size 10980] [--runs 3] [--folder DIR] [--threads N] [--only cubic,average]
+usage: peers/warp.py FULMAR [--size 10980] [--runs 3] [--folder DIR] [--threads N]
+                     [--only nearest,bilinear,cubic,lanczos,average,align]
 
 Both get the same threads and the same 512 MiB; gdalwarp its default approximation of coordinates (an eighth of a cell),
-ours being good to a hundred-thousandth. Answers are compared first, away from edges and by what that approximation can
-make of a smooth image; then the processes run in turn with a warm page cache, and medians are printed with their ratio
-and the peak memory of each.
+ours being good to a hundred-thousandth. Answers are compared away from edges and by what that approximation can make of a
+smooth image. align: bilinear, onto a raster of the next UTM zone.
 """
-import argparse
 import os
-import statistics
-import subprocess
-import sys
-import tempfile
 
-import numpy as np
-from osgeo import gdal, osr
+from race import aside, create, products, scene, spent, start
 
-from race import timed
-
-gdal.UseExceptions()
-
-# What, our resampling, gdalwarp's, target CRS, resolution.
-JOBS = {
-    "nearest": ("near", "EPSG:32632", 10.0),
-    "bilinear": ("bilinear", "EPSG:32632", 10.0),
-    "cubic": ("cubic", "EPSG:32632", 10.0),
-    "lanczos": ("lanczos", "EPSG:32632", 10.0),
-    "average": ("average", "EPSG:32631", 60.0),
-}
+# Our resampling: gdalwarp's, target CRS, resolution.
+KERNELS = {"nearest": ("near", "EPSG:32632", 10.0), "bilinear": ("bilinear", "EPSG:32632", 10.0),
+           "cubic": ("cubic", "EPSG:32632", 10.0), "lanczos": ("lanczos", "EPSG:32632", 10.0),
+           "average": ("average", "EPSG:32631", 60.0)}
 
 
-def make_image(path, size):
+def make(path, size):
     """A smooth u16 image in UTM 31, tiles of DEFLATE: what the approximation of coordinates does to it is small."""
-    reference = osr.SpatialReference()
-    reference.ImportFromEPSG(32631)
-    made = gdal.GetDriverByName("GTiff").Create(path, size, size, 1, gdal.GDT_UInt16,
-                                                ["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=2", "ZLEVEL=1"])
+    import numpy as np
+    from osgeo import gdal
+    made = create(path, size, size, gdal.GDT_UInt16, options=["TILED=YES", "COMPRESS=DEFLATE", "PREDICTOR=2", "ZLEVEL=1"])
     made.SetGeoTransform((600000, 10, 0, 5300040, 0, -10))
-    made.SetProjection(reference.ExportToWkt())
-    x = np.arange(size)
-    rng = np.random.default_rng(1)
+    x, rng = np.arange(size), np.random.default_rng(1)
     for y in range(0, size, 512):
         rows = np.arange(y, min(size, y + 512))[:, None]
         cells = 5000 + 2000 * np.sin(x / 97) * np.cos(rows / 131) + rng.integers(0, 8, (len(rows), size))
         made.GetRasterBand(1).WriteArray(cells.astype(np.uint16), 0, y)
-    made = None
 
 
-def check(job, ours, theirs):
+def extent(path):
+    from osgeo import gdal
+    made = gdal.Open(path)
+    x, dx, _, y, _, dy = made.GetGeoTransform()
+    return [x, y + dy * made.RasterYSize, x + dx * made.RasterXSize, y]
+
+
+def make_grid(path, size, box, cell):
+    from osgeo import gdal, osr
+    x, y0, x1, y1 = box
+    made = create(path, round((x1 - x) / cell), round((y1 - y0) / cell), gdal.GDT_Byte, options=["SPARSE_OK=YES", "TILED=YES"])
+    reference = osr.SpatialReference()
+    reference.ImportFromEPSG(32632)
+    made.SetProjection(reference.ExportToWkt())
+    made.SetGeoTransform((x, cell, 0, y1, 0, -cell))
+
+
+def check(ours, theirs, most):
     """In strips: the largest difference of cells that both have, over a margin that leaves edges out."""
+    import numpy as np
+    from osgeo import gdal
     a, b = gdal.Open(ours), gdal.Open(theirs)
     if (a.RasterXSize, a.RasterYSize) != (b.RasterXSize, b.RasterYSize):
-        sys.exit(f"{job}: the grids differ")
+        raise SystemExit("the grids differ")
     worst, both = 0.0, 0
     for y in range(0, a.RasterYSize, 512):
-        rows = min(512, a.RasterYSize - y)
-        p = a.ReadAsArray(0, y, a.RasterXSize, rows).astype(np.float64)
-        q = b.ReadAsArray(0, y, b.RasterXSize, rows).astype(np.float64)
+        p, q = (d.ReadAsArray(0, y, a.RasterXSize, min(512, a.RasterYSize - y)).astype(np.float64) for d in (a, b))
         known = ~np.isnan(p) & ~np.isnan(q)
         # Edges: kernels are cut off there in different ways.
         for shift in (-8, 8):
             known &= np.roll(known, shift, axis=1)
         known[:8] = known[-8:] = False
-        both += known.sum()
-        if known.any():
-            worst = max(worst, np.abs(p - q)[known].max())
+        both += int(known.sum())
+        worst = max(worst, float(np.abs(p - q)[known].max(initial=0)))
     if both < a.RasterXSize * a.RasterYSize // 3:
-        sys.exit(f"{job}: too few cells in common")
-    print(worst)
-    # An eighth of a cell of a slope of 21 a cell, and the noise of 7 that lies upon it: neighbours, for nearest.
-    if worst > (60 if job == "nearest" else 12):
-        sys.exit(f"{job}: answers differ by {worst}")
+        raise SystemExit("too few cells in common")
+    if worst > most:
+        raise SystemExit(f"answers differ by {worst}")
+    return f"{both} cells, the worst by {worst:.2g}"
 
 
-def main():
-    if sys.argv[1:2] == ["--check"]:  # in a process of its own: a child's peak memory includes what its parent held
-        return check(*sys.argv[2:])
-    if sys.argv[1:2] == ["--make"]:
-        return make_image(sys.argv[2], int(sys.argv[3]))
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("fulmar")
-    p.add_argument("--size", type=int, default=10980)
-    p.add_argument("--runs", type=int, default=3)
-    p.add_argument("--folder", default=None)
-    p.add_argument("--threads", default=str(os.cpu_count()))
-    p.add_argument("--only", default=",".join(JOBS))
-    a = p.parse_args()
-    folder = a.folder or tempfile.mkdtemp()
-    image = os.path.join(folder, f"image_{a.size}.tif")
-    if not os.path.exists(image):
-        subprocess.check_call([sys.executable, __file__, "--make", image, str(a.size)])
-    print(f"{a.size} x {a.size} u16, {a.threads} threads, median of {a.runs} runs")
-    for job in a.only.split(","):
-        theirs, crs, resolution = JOBS[job]
-        out = {name: os.path.join(folder, f"warp_{name}.tif") for name in ("fulmar", "gdalwarp")}
-        ours = [a.fulmar, "run", "-q", "--overwrite", "--threads", a.threads,
-                f"{image} ! warp --crs {crs} --resolution {resolution} --resample {job} ! {out['fulmar']} --co COMPRESS=NONE"]
-        timed(ours)
-        made = gdal.Open(out["fulmar"])
-        x, dx, _, y, _, dy = made.GetGeoTransform()
-        box = [x, y + dy * made.RasterYSize, x + dx * made.RasterXSize, y]
-        made = None
-        commands = {"fulmar": ours, "gdalwarp": [
-            "gdalwarp", "-q", "-overwrite", "-t_srs", crs, "-te", *map(str, box), "-tr", str(resolution), str(resolution),
-            "-r", theirs, "-ot", "Float32", "-dstnodata", "nan", "-multi", "-wo", f"NUM_THREADS={a.threads}", "-wm", "256",
-            "--config", "GDAL_CACHEMAX", "256", "-co", "TILED=YES", image, out["gdalwarp"]]}
-        if job != "average":  # else it takes turned windows for coarser cells, and widens its kernels
-            commands["gdalwarp"][1:1] = ["-wo", "XSCALE=1", "-wo", "YSCALE=1"]
-        timed(commands["gdalwarp"])
-        worst = float(subprocess.check_output([sys.executable, __file__, "--check", job, out["fulmar"], out["gdalwarp"]]))
-        seconds, memory = {k: [] for k in commands}, {k: 0 for k in commands}
-        for _ in range(a.runs):
-            for name, command in commands.items():
-                took, peak = timed(command)
-                seconds[name].append(took)
-                memory[name] = max(memory[name], peak)
-        median = {k: statistics.median(v) for k, v in seconds.items()}
-        print(f"{job:9} fulmar {median['fulmar']:6.2f} s {memory['fulmar']:5.0f} MiB   "
-              f"gdalwarp {median['gdalwarp']:6.2f} s {memory['gdalwarp']:5.0f} MiB   "
-              f"ratio {median['gdalwarp'] / median['fulmar']:.2f}   differ by at most {worst:.2g}", flush=True)
+def gdalwarp(options, path, target, kernel, crs, box, cell):
+    # Else it takes turned windows for coarser cells, and widens its kernels.
+    same = [] if kernel == "average" else ["-wo", "XSCALE=1", "-wo", "YSCALE=1"]
+    return ["gdalwarp", *same, "-q", "-overwrite", "-t_srs", crs, "-te", *map(str, box), "-tr", str(cell), str(cell), "-r", kernel,
+            "-ot", "Float32", "-dstnodata", "nan", "-multi", "-wo", f"NUM_THREADS={options.threads}", "-wm", "256",
+            "--config", "GDAL_CACHEMAX", "256", "-co", "TILED=YES", path, target]
+
+
+def job(kernel):
+    def work(options, folder, race):
+        path, out = scene(options, folder, "image", make), products(folder, "warp", "gdalwarp")
+        theirs, crs, cell = KERNELS[kernel]
+        text = f"{path} ! warp --crs {crs} --resolution {cell} --resample {kernel} ! {out['fulmar']} --co COMPRESS=NONE"
+        spent(race.fulmar(text))
+        box = aside(extent, out["fulmar"])
+        # An eighth of a cell of a slope of 21 a cell, and the noise of 7 that lies upon it: neighbours, for nearest.
+        race.run(f"warp {kernel}", text, {"gdalwarp": gdalwarp(options, path, out["gdalwarp"], theirs, crs, box, cell)},
+                 lambda who: check(out["fulmar"], out[who], 60 if kernel == "nearest" else 12))
+    return work
+
+
+def align(options, folder, race):
+    path, out = scene(options, folder, "image", make), products(folder, "align", "gdalwarp")
+    first = os.path.join(folder, "warped.tif")
+    spent(race.fulmar(f"{path} ! warp --crs EPSG:32632 --resolution 10 ! {first} --co COMPRESS=NONE"))
+    box = aside(extent, first)
+    grid = scene(options, folder, "grid", make_grid, box, 10.0)
+    race.run("align bilinear", f"{path} ! align --to {grid} ! {out['fulmar']} --co COMPRESS=NONE",
+             {"gdalwarp": gdalwarp(options, path, out["gdalwarp"], "bilinear", "EPSG:32632", box, 10.0)},
+             lambda who: check(out["fulmar"], out[who], 12))
 
 
 if __name__ == "__main__":
-    main()
+    start(__doc__, {"warp": {kernel: job(kernel) for kernel in KERNELS}, "align": {"align": align}}, size=10980)

@@ -1,33 +1,40 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Fulmar against GDAL and NumPy, Orfeo ToolBox and GRASS: count, mean and deviation of a raster within polygons, to a table.
+"""Fulmar against GDAL and NumPy, Orfeo ToolBox, GRASS and exactextract: count, mean and deviation of a raster within polygons, to a table.
 
-usage: peers/zonal.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N]
+usage: peers/zonal.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only zonal,shares]
 
 The peer draws numbers of zones with GDAL's rasterize, into memory, and sums by number with numpy.bincount, in strips.
 Fulmar's rows have extremes, range and more besides. otbcli_ZonalStatistics (its counts are of missing cells too, its deviation of n - 1) and
-GRASS (v.to.rast, r.univar, in a location of its own) are compared where they are installed, their start counted.
+GRASS (v.to.rast, r.univar, in a location of its own) count their start. shares: cells count by their share in a zone, as exactextract
+(pip install exactextract) has it.
 """
 import os
-import shutil
 
-from race import aside, create, needs, start
+from race import create, needs, products, scene, start, tool
 
 SIDE = 32
 
 
-def make(scene, zones, size):
-    """SIDE x SIDE quadrangles whose corners are off a lattice, without overlap, with gaps in the raster."""
+def make_values(path, size):
+    """A raster with gaps."""
     import numpy as np
-    from osgeo import gdal, ogr
-    rng = np.random.default_rng(1)
-    made = create(scene, size, size, gdal.GDT_Float32, nodata=-9999)
+    from osgeo import gdal
+    rng, made = np.random.default_rng(1), create(path, size, size, gdal.GDT_Float32, nodata=-9999)
     for y in range(0, size, 512):
         cells = rng.normal(0.4, 0.2, (min(512, size - y), size)).astype(np.float32)
         cells[rng.random(cells.shape, np.float32) < 0.02] = -9999
         made.GetRasterBand(1).WriteArray(cells, 0, y)
-    file = gdal.GetDriverByName("GPKG").Create(zones, 0, 0, 0, gdal.GDT_Unknown)
-    layer = file.CreateLayer("zones", made.GetSpatialRef(), ogr.wkbPolygon)
+
+
+def make_zones(path, size):
+    """SIDE x SIDE quadrangles whose corners are off a lattice, without overlap."""
+    import numpy as np
+    from osgeo import gdal, ogr, osr
+    rng, reference = np.random.default_rng(1), osr.SpatialReference()
+    reference.ImportFromEPSG(32631)
+    file = gdal.GetDriverByName("GPKG").Create(path, 0, 0, 0, gdal.GDT_Unknown)
+    layer = file.CreateLayer("zones", reference, ogr.wkbPolygon)
     layer.CreateField(ogr.FieldDefn("zone_id", ogr.OFTInteger))
     step = size * 10.0 / SIDE
     corner = rng.uniform(0.2, 0.8, (SIDE + 1, SIDE + 1, 2)) * step
@@ -96,14 +103,10 @@ def toolboxes(options, folder, scene, zones):
     grass = (f"r.external -o --q input={scene} output=v && g.region raster=v && v.in.ogr -o --q input={zones} output=z && "
              "v.to.rast --q input=z output=z use=attr attribute_column=zone_id && "
              f"r.univar -t --q map=v zones=z separator=pipe > {folder}/zonal_grass.txt")
-    commands = {"otb": ["env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_ZonalStatistics", "-in", scene,
-                        "-inbv", "-9999", "-inzone.vector.in", zones, "-out.vector.filename", f"{folder}/zonal_otb.shp", "-progress", "0"],
-                "grass": ["sh", "-c", f"grass --tmp-location {scene} --exec sh -c '{grass}' > /dev/null 2>&1"]}
-    for name, program in (("otb", "otbcli_ZonalStatistics"), ("grass", "grass")):
-        if shutil.which(program) is None:
-            print(f"{program} is not installed", flush=True)
-            del commands[name]
-    return commands
+    return {"otb": tool("otbcli_ZonalStatistics", [
+                "env", f"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={options.threads}", "otbcli_ZonalStatistics", "-in", scene, "-inbv", "-9999",
+                "-inzone.vector.in", zones, "-out.vector.filename", f"{folder}/zonal_otb.shp", "-progress", "0"]),
+            "grass": tool("grass", ["sh", "-c", f"grass --tmp-location {scene} --exec sh -c '{grass}' > /dev/null 2>&1"])}
 
 
 def check(ours, theirs, who, folder):
@@ -118,22 +121,51 @@ def check(ours, theirs, who, folder):
     a, b = ({n: np.array([float(row[n]) for row in t]) for n in ("zone_id", "n", "mean", "std")} for t in rows)
     a["std"] = a["std"] * np.sqrt(a["n"] / (a["n"] - ddof))
     if not np.array_equal(a["zone_id"], b["zone_id"]) or (who != "otb" and not np.array_equal(a["n"], b["n"])):
-        raise SystemExit("zones or counts differ; nothing is timed")
+        raise SystemExit("zones or counts differ")
     off = max(float(np.abs(a[n] - b[n]).max()) for n in ("mean", "std"))
     if off > 1e-6:
-        raise SystemExit(f"means or deviations differ by {off}; nothing is timed")
+        raise SystemExit(f"means or deviations differ by {off}")
     return f"{len(rows[0])} zones, counts equal, means and deviations within {off:.1g}"
 
 
 def zonal(options, folder, race):
-    scene, zones = os.path.join(folder, f"values_{options.size}.tif"), os.path.join(folder, f"zones_{options.size}.gpkg")
-    if not os.path.exists(zones):
-        aside(make, scene, zones, options.size)
-    out = {who: os.path.join(folder, f"zonal_{who}.csv") for who in ("fulmar", "bincount", "otb", "grass")}
-    race.run("zonal", f"{scene} ! zonal --zones {zones} ! {out['fulmar']}",
-             {"bincount": race.peer("bincount", scene, zones, out["bincount"]), **toolboxes(options, folder, scene, zones)},
+    path, zones = scene(options, folder, "values", make_values), scene(options, folder, "zones", make_zones, kind="gpkg")
+    out = products(folder, "zonal", "bincount", "otb", "grass", kind="csv")
+    race.run("zonal", f"{path} ! zonal --zones {zones} ! {out['fulmar']}",
+             {"bincount": race.peer("bincount", path, zones, out["bincount"]), **toolboxes(options, folder, path, zones)},
              lambda who: check(out["fulmar"], out[who], who, folder))
 
 
+@needs("exactextract", "osgeo.ogr")
+def exact(path, zones, target):
+    """Means and deviations weighted by the shares of cells."""
+    from exactextract import exact_extract
+    rows = exact_extract(path, zones, ["count", "mean", "stdev"], include_cols=["zone_id"], output="pandas")
+    rows.columns = ["zone_id", "n", "mean", "std"]
+    rows.to_csv(target, index=False)
+
+
+def check_shares(ours, theirs):
+    import csv
+
+    import numpy as np
+    csv.field_size_limit(1 << 30)  # outlines
+    rows = [sorted(csv.DictReader(open(p)), key=lambda row: int(row["zone_id"])) for p in (ours, theirs)]
+    a, b = (np.array([[float(row[n]) for n in ("zone_id", "mean", "std")] for row in t]) for t in rows)
+    if not np.array_equal(a[:, 0], b[:, 0]):
+        raise SystemExit("zones differ")
+    off = float(np.abs(a - b).max())
+    if off > 1e-5:
+        raise SystemExit(f"means or deviations differ by {off}")
+    return f"{len(a)} zones, means and deviations within {off:.1g}"
+
+
+def shares(options, folder, race):
+    path, zones = scene(options, folder, "values", make_values), scene(options, folder, "zones", make_zones, kind="gpkg")
+    out = products(folder, "shares", "exactextract", kind="csv")
+    race.run("zonal, shares", f"{path} ! zonal --zones {zones} --cover fraction --weights equal ! {out['fulmar']}",
+             {"exactextract": race.peer("exact", path, zones, out["exactextract"])}, lambda who: check_shares(out["fulmar"], out[who]))
+
+
 if __name__ == "__main__":
-    start(__doc__, {"zonal": zonal}, {"bincount": bincount})
+    start(__doc__, {"zonal": {"zonal": zonal, "shares": shares}}, [bincount, exact])
