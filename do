@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 
 build_packages="g++ cmake ninja-build ccache libgdal-dev libproj-dev proj-data libtbb-dev libfmt-dev nlohmann-json3-dev libcli11-dev"
 test_packages="libgtest-dev libmuparser-dev libvalijson-dev libbenchmark-dev gdal-bin python3-pytest python3-numpy python3-scipy python3-gdal python3-skimage python3-pil python3-xarray-sentinel python3-jsonschema python3-pyproj python3-netcdf4 python3-h5py python3-cftime python3-xarray python3-zarr python3-spectral pkg-config pybind11-dev python3-dev python3-pip python3-venv python3-setuptools python3-wheel doxygen mkdocs"
-bench_packages="python3-opencv"
+bench_packages="python3-opencv python3-pandas octave-optiminterp python3-ais otb-bin grass-core saga"
 
 # Installs what is missing, and only that: without root nothing is asked of the system once the packages are there.
 need() {
