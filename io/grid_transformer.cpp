@@ -21,6 +21,8 @@ constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 /// How well a fitted surface keeps to exact places, in source cells.
 constexpr double tolerance = 1e-5;
 constexpr std::int64_t largest = square_side, smallest = 4;
+/// Squares around those, whose surface is tried first: PROJ is asked for few places where a projection is smooth.
+constexpr std::int64_t region = 4 * largest;
 
 double middle_longitude(const Grid& grid) {
   const auto p = apply(*grid.affine, static_cast<double>(grid.width) / 2, static_cast<double>(grid.height) / 2);
@@ -29,8 +31,9 @@ double middle_longitude(const Grid& grid) {
 
 /// A surface of second order over the unit square.
 struct Surface {
-  double c[3][3];  // of v to the power of the first, u of the second
+  double c[3][3] = {};  // of v to the power of the first, u of the second
 
+  Surface() = default;
   /// From values at 0, 1/2, 1 in u (inner) and v (outer).
   explicit Surface(const double* values) {
     double along[3][3];
@@ -45,6 +48,18 @@ struct Surface {
     to[0] = a;
     to[1] = 4 * b - 3 * a - e;
     to[2] = 2 * a - 4 * b + 2 * e;
+  }
+  /// That of a square within this one, whose side is `share` of this one's, from (u, v) on.
+  [[nodiscard]] Surface part(double u, double v, double share) const {
+    Surface s = *this;
+    for (auto& line : s.c) shift(line[0], line[1], line[2], u, share);
+    for (int i = 0; i < 3; ++i) shift(s.c[0][i], s.c[1][i], s.c[2][i], v, share);
+    return s;
+  }
+  static void shift(double& constant, double& linear, double& square, double from, double share) {
+    constant += from * (linear + from * square);
+    linear = share * (linear + 2 * from * square);
+    square *= share * share;
   }
   /// The coefficients in u for a v.
   void row(double v, double* to) const { surface_row(c[0], v, to); }
@@ -87,9 +102,8 @@ class ProjTransformer : public GridTransformer {
   }
   [[nodiscard]] double turn() const override { return turn_; }
   bool surface(std::int64_t x, std::int64_t y, double* numbers) override {
-    double px[13], py[13];
-    if (!sample(x, y, largest, px, py)) return false;
-    const Surface across{px}, down{py};
+    Surface across, down;
+    if (!surfaces(x, y, across, down)) return false;
     std::copy_n(across.c[0], 9, numbers);
     std::copy_n(down.c[0], 9, numbers + 9);
     return true;
@@ -140,30 +154,59 @@ class ProjTransformer : public GridTransformer {
       for (int i = 1; i < count; ++i) x[i] += turn_ * std::rint((x[0] - x[i]) / turn_);
   }
 
-  /// Exact places of thirteen points of a square, its edges and quarters. True where the surface through the first nine
-  /// keeps to the others.
-  bool sample(std::int64_t x0, std::int64_t y0, std::int64_t size, double* x, double* y) {
-    static constexpr double us[13] = {0, .5, 1, 0, .5, 1, 0, .5, 1, .25, .75, .25, .75};
-    static constexpr double vs[13] = {0, 0, 0, .5, .5, .5, 1, 1, 1, .25, .25, .75, .75};
+  /// Surfaces through exact places of the corners, edges and middle of a square. True where they keep to `checks` by
+  /// `checks` other places, `first` of its side from the edge and as far apart as divides the rest. Among these are
+  /// some near a fifth of the side, where a surface of second order errs most.
+  template <int checks>
+  bool fit(std::int64_t x0, std::int64_t y0, std::int64_t size, double first, Surface& across, Surface& down) {
+    constexpr int count = 9 + checks * checks;
+    double us[count], vs[count], x[count], y[count];
+    for (int i = 0; i < 9; ++i) us[i] = 0.5 * (i % 3), vs[i] = 0.5 * (i / 3);
+    for (int i = 9; i < count; ++i) {
+      us[i] = first + (1 - 2 * first) * ((i - 9) % checks) / (checks - 1);
+      vs[i] = first + (1 - 2 * first) * ((i - 9) / checks) / (checks - 1);
+    }
     const auto left = static_cast<double>(x0), top = static_cast<double>(y0), side = static_cast<double>(size);
-    for (int i = 0; i < 13; ++i) x[i] = left + us[i] * side, y[i] = top + vs[i] * side;
-    exact<13>(x, y);
-    run_on<13>(x);
-    const Surface across{x}, down{y};
-    for (int i = 9; i < 13; ++i)  // written so that a NaN fails
+    for (int i = 0; i < count; ++i) x[i] = left + us[i] * side, y[i] = top + vs[i] * side;
+    exact<count>(x, y);
+    run_on<count>(x);
+    across = Surface{x}, down = Surface{y};
+    for (int i = 9; i < count; ++i)  // written so that a NaN fails
       if (!(std::abs(across.at(us[i], vs[i]) - x[i]) <= tolerance &&
             std::abs(down.at(us[i], vs[i]) - y[i]) <= tolerance))
         return false;
     return true;
   }
 
+  /// The surfaces of one of the largest squares: parts of those of the region it lies in, where these keep to exact
+  /// places, else its own. False where neither does.
+  bool surfaces(std::int64_t x0, std::int64_t y0, Surface& across, Surface& down) {
+    const std::int64_t x = floor_to(x0, region), y = floor_to(y0, region);
+    // Beyond the target a region may go round the earth more than once, and places repeat themselves.
+    if (x >= 0 && y >= 0 && x + region <= target_.width && y + region <= target_.height) {
+      Region& r = regions_[static_cast<std::size_t>(y / region % regions_across * regions_across +
+                                                    x / region % regions_across)];
+      if (r.x != x || r.y != y) {
+        r.x = x, r.y = y;
+        r.fits = fit<4>(x, y, region, 0.2, r.across, r.down);
+      }
+      if (r.fits) {
+        constexpr auto side = static_cast<double>(region);
+        const double u = static_cast<double>(x0 - x) / side, v = static_cast<double>(y0 - y) / side;
+        across = r.across.part(u, v, static_cast<double>(largest) / side);
+        down = r.down.part(u, v, static_cast<double>(largest) / side);
+        return true;
+      }
+    }
+    return fit<2>(x0, y0, largest, 0.25, across, down);
+  }
+
   void square(std::int64_t x0, std::int64_t y0, std::int64_t size, const Window& window, double* columns,
               double* rows) {
     const Window mine = intersect({x0, y0, size, size}, window);
     if (mine.empty()) return;
-    double x[13], y[13];
-    const bool fits = sample(x0, y0, size, x, y);
-    const Surface across{x}, down{y};
+    Surface across, down;
+    const bool fits = size == largest ? surfaces(x0, y0, across, down) : fit<2>(x0, y0, size, 0.25, across, down);
     const auto left = static_cast<double>(x0), top = static_cast<double>(y0), side = static_cast<double>(size);
     const auto put = [&](std::int64_t i, std::int64_t j, double column, double row) {
       const auto at = (j - window.y) * window.width + (i - window.x);
@@ -203,6 +246,15 @@ class ProjTransformer : public GridTransformer {
   std::optional<std::array<double, 4>> inverse_;
   ControlPointFit fit_;
   double turn_ = 0;
+
+  /// The regions that were met last.
+  struct Region {
+    std::int64_t x = -1, y = -1;  ///< its first cell
+    bool fits = false;
+    Surface across, down;
+  };
+  static constexpr std::int64_t regions_across = 8;
+  std::array<Region, regions_across * regions_across> regions_;
 };
 
 /// The parts of the earth's turn that a raster covers, and its latitudes or other coordinates, in another CRS.

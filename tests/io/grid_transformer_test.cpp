@@ -16,10 +16,8 @@ namespace fulmar::test {
 namespace {
 
 /// The exact place of a target cell's centre, point by point through GDAL's own interface.
-Point place_of(const Grid& target, const Grid& source, double x, double y) {
-  const auto from = spatial_reference(target.crs), to = spatial_reference(source.crs);
-  const auto way = transformation(*from, *to);
-  const auto p = transform(*way, apply(*target.affine, x + 0.5, y + 0.5));
+Point place_of(OGRCoordinateTransformation& way, const Grid& target, const Grid& source, double x, double y) {
+  const auto p = transform(way, apply(*target.affine, x + 0.5, y + 0.5));
   if (!p) return {NAN, NAN};
   const auto back = inverse(*source.affine);
   return apply(*back, p->x, p->y);
@@ -30,10 +28,12 @@ void expect_exact(const Grid& target, const Grid& source, double turn = 0) {
   const Window all = target.window();
   std::vector<double> columns(static_cast<std::size_t>(all.cells())), rows = columns;
   way->places(all, columns.data(), rows.data());
+  const auto from = spatial_reference(target.crs), to = spatial_reference(source.crs);
+  const auto exact = transformation(*from, *to);
   std::size_t found = 0;
   for (std::int64_t y = 0; y < all.height; y += 7)
     for (std::int64_t x = 0; x < all.width; x += 5) {
-      const auto truth = place_of(target, source, static_cast<double>(x), static_cast<double>(y));
+      const auto truth = place_of(*exact, target, source, static_cast<double>(x), static_cast<double>(y));
       const auto at = static_cast<std::size_t>(y * all.width + x);
       ASSERT_EQ(std::isfinite(truth.x), std::isfinite(columns[at])) << x << ", " << y;
       if (!std::isfinite(truth.x)) continue;
@@ -43,14 +43,16 @@ void expect_exact(const Grid& target, const Grid& source, double turn = 0) {
       ASSERT_NEAR(rows[at], truth.y, 2e-5) << x << ", " << y;
     }
   EXPECT_GT(found, 100u);
-  // The same bits whatever the window.
-  const Window part = intersect({13, 29, 41, 37}, all);
-  std::vector<double> some(static_cast<std::size_t>(part.cells())), other = some;
-  way->places(part, some.data(), other.data());
-  for (std::int64_t y = 0; y < part.height; ++y)
-    ASSERT_EQ(std::memcmp(some.data() + y * part.width, columns.data() + (part.y + y) * all.width + part.x,
-                          static_cast<std::size_t>(part.width) * 8),
-              0);
+  // The same bits whatever the window, and whatever was asked before.
+  for (const Window& window : {Window{13, 29, 41, 37}, {110, 120, 150, 140}}) {
+    const Window part = intersect(window, all);
+    std::vector<double> some(static_cast<std::size_t>(part.cells())), other = some;
+    way->copy()->places(part, some.data(), other.data());
+    for (std::int64_t y = 0; y < part.height; ++y)
+      ASSERT_EQ(std::memcmp(some.data() + y * part.width, columns.data() + (part.y + y) * all.width + part.x,
+                            static_cast<std::size_t>(part.width) * 8),
+                0);
+  }
 }
 
 TEST(GridTransformer, IsExactFromDegreesToUtmAndBack) {
@@ -67,6 +69,17 @@ TEST(GridTransformer, IsExactOverCoarseCellsOfTheWholeEarth) {
   expect_exact(grid_at(400, 200, -2e7, 1e7, 100000, "EPSG:6933"), earth, 720);  // beyond the projection
   expect_exact(grid_at(300, 200, 170, 40, 0.1, "EPSG:4326"), earth, 720);       // across the antimeridian
   expect_exact(grid_at(300, 300, -6.5e6, 6.5e6, 43000, "+proj=ortho +lat_0=30 +lon_0=170 +datum=WGS84"), earth, 720);
+}
+
+TEST(GridTransformer, IsExactWhereOneSurfaceServesManyCells) {
+  expect_exact(grid_at(270, 260, 150000, 5290000, 10, "EPSG:32632"),
+               grid_at(4000, 4000, 600000, 5300040, 10, "EPSG:32631"));
+  expect_exact(grid_at(270, 260, 3900000, 2800000, 100, "EPSG:3035"),
+               grid_at(4000, 4000, 5.0, 50.0, 0.001, "EPSG:4326"));
+  // Regions of cells beyond a narrow grid would go round the earth more than once.
+  auto narrow = grid_at(32, 180, -180, 90, 11.25, "EPSG:4258");
+  (*narrow.affine)[5] = -1;
+  expect_exact(narrow, grid_at(720, 360, -180, 90, 0.5, "EPSG:4326"), 720);
 }
 
 TEST(GridTransformer, ColumnsRunOnAcrossTheAntimeridian) {
