@@ -28,12 +28,33 @@ struct Axis {
   std::vector<double> weights;  ///< the first of every place, then the second of every place
 };
 
+/// The cells of a slice in the source, row by row; the column and row of a cell that wants no value are NaN.
+struct Places {
+  std::vector<double> column, row, width, height;
+
+  void resize(std::size_t cells) {
+    for (std::vector<double>* numbers : {&column, &row, &width, &height}) numbers->resize(cells);
+  }
+  void set(std::size_t at, const Place& p) {
+    column[at] = p.column, row[at] = p.row, width[at] = p.width, height[at] = p.height;
+  }
+};
+
+/// The plain kernels of a row of a slice: the first weight of every cell, then the second of every cell.
+struct RowKernels {
+  double across[4][slice_width], down[4][slice_width];
+  std::int32_t
+      first[slice_width];  ///< of a kernel, among the cells that are held; -1 where it is not plain, or not held
+};
+
 /// Memory of one thread, shared by the inputs it reads one after the other.
 struct Buffers {
   Axis across, down;
   std::vector<double> lines;          ///< source rows at the columns of the target
   std::vector<double> columns, rows;  ///< of the places of a slice and the cells around it
-  std::vector<Place> places;
+  Places places;
+  std::vector<double> bounds;  ///< of what the columns of a part need
+  RowKernels kernels;
   std::vector<float> cells;  ///< of the source
   std::vector<std::byte> stored;
   std::vector<std::uint8_t> mask;
@@ -71,8 +92,13 @@ class InputReader {
   }
 
  private:
-  Place& place(std::int64_t x, std::int64_t y) {
-    return buffers_.places[static_cast<std::size_t>(y * window_.width + x)];
+  [[nodiscard]] std::size_t index_of(std::int64_t x, std::int64_t y) const {
+    return static_cast<std::size_t>(y * window_.width + x);
+  }
+  [[nodiscard]] Place place(std::int64_t x, std::int64_t y) const {
+    const Places& p = buffers_.places;
+    const std::size_t at = index_of(x, y);
+    return {p.column[at], p.row[at], p.width[at], p.height[at]};
   }
 
   bool find_places() {
@@ -81,27 +107,65 @@ class InputReader {
     buffers_.rows.resize(buffers_.columns.size());
     transformer_->places(wide, buffers_.columns.data(), buffers_.rows.data());
     buffers_.places.resize(static_cast<std::size_t>(window_.cells()));
-    const bool sized = method_ != Resampling::nearest;
-    const std::int64_t line = wide.width;
     bool any = false;
     for (std::int64_t y = 0; y < window_.height; ++y) {
-      const double* const columns = buffers_.columns.data() + (y + 1) * line + 1;
-      const double* const rows = buffers_.rows.data() + (y + 1) * line + 1;
-      const float* const out = out_ + y * stride_;
-      Place* const places = &place(0, y);
-      for (std::int64_t x = 0; x < window_.width; ++x) {
-        Place p;
-        if (!set_place(columns[x], rows[x], raster_, p) || !is_missing(out[x])) {
-          places[x].column = missing<double>;
-          continue;
-        }
+      const std::int64_t first = (y + 1) * wide.width + 1;
+      const double* const columns = buffers_.columns.data() + first;
+      const double* const rows = buffers_.rows.data() + first;
+      if (grid_.wraps || raster_.turn > 0 || !find_row(y, columns, rows, wide.width, any))
+        find_row_by_cells(y, columns, rows, wide.width, any);
+    }
+    return any;
+  }
+
+  /// Places and footprints of a row by their definitions. `line`: from a place to the one below it.
+  void find_row_by_cells(std::int64_t y, const double* columns, const double* rows, std::int64_t line, bool& any) {
+    const float* const out = out_ + y * stride_;
+    const bool sized = method_ != Resampling::nearest;
+    for (std::int64_t x = 0; x < window_.width; ++x) {
+      Place p;
+      if (set_place(columns[x], rows[x], raster_, p) && is_missing(out[x])) {
         any = true;
         const auto spot = [&](std::int64_t at) { return Spot{columns[at], rows[at]}; };
         if (sized) set_footprint(spot(x - 1), spot(x - line), spot(x), spot(x + 1), spot(x + line), raster_, p);
-        places[x] = p;
+      } else {
+        p.column = p.row = missing<double>;
       }
+      buffers_.places.set(index_of(x, y), p);
     }
-    return any;
+  }
+
+  /// The same, to the bit, in a loop without branches; of a raster that does not go round the earth. False where a cell
+  /// has no place on one of its sides: then its steps have another definition.
+  bool find_row(std::int64_t y, const double* columns, const double* rows, std::int64_t line, bool& any) {
+    const float* const out = out_ + y * stride_;
+    Places& places = buffers_.places;
+    const std::size_t at = index_of(0, y);
+    double* const column = places.column.data() + at;
+    double* const row = places.row.data() + at;
+    double* const wide = places.width.data() + at;
+    double* const high = places.height.data() + at;
+    const auto width = static_cast<double>(raster_.width), height = static_cast<double>(raster_.height);
+    const double none = missing<double>;
+    int found = 0, unknown = 0;
+#pragma GCC ivdep
+    for (std::int64_t x = 0; x < window_.width; ++x) {
+      const double c = snapped(columns[x]), r = snapped(rows[x]);
+      const int here = (c >= 0 ? 1 : 0) & (c < width ? 1 : 0) & (r >= 0 ? 1 : 0) & (r < height ? 1 : 0) &
+                       (is_missing(out[x]) ? 1 : 0);
+      const double ca = std::abs((columns[x + 1] - columns[x - 1]) / 2), ra = std::abs((rows[x + 1] - rows[x - 1]) / 2);
+      const double cd = std::abs((columns[x + line] - columns[x - line]) / 2),
+                   rd = std::abs((rows[x + line] - rows[x - line]) / 2);
+      found |= here;
+      unknown |= here & (is_missing(ca + ra + cd + rd) ? 1 : 0);
+      column[x] = here != 0 ? c : none;
+      row[x] = here != 0 ? r : none;
+      const double w = ca < cd ? cd : ca, h = ra < rd ? rd : ra;
+      wide[x] = width < w ? width : w;
+      high[x] = height < h ? height : h;
+    }
+    any |= found != 0;
+    return unknown == 0;
   }
 
   /// Whole turns, in columns, that bring a place to the side of `reference` on a raster that goes round the earth.
@@ -114,18 +178,23 @@ class InputReader {
   /// `reference`: the column from which they run on.
   Window needed(const Window& part, double& reference) {
     double left = std::numeric_limits<double>::infinity(), top = left, right = -left, bottom = -left;
-    bool first = true;
-    for (std::int64_t y = part.y; y < part.bottom(); ++y)
-      for (std::int64_t x = part.x; x < part.right(); ++x) {
-        const Place& p = place(x, y);
-        if (std::isnan(p.column)) continue;
-        if (std::exchange(first, false)) reference = p.column;
-        const double column = p.column + static_cast<double>(turns(p.column, reference));
-        const double rx = reach_of(method_, p.width), ry = reach_of(method_, p.height);
-        left = std::min(left, column - rx), right = std::max(right, column + rx);
-        top = std::min(top, p.row - ry), bottom = std::max(bottom, p.row + ry);
-      }
-    if (first) return {};
+    if (!grid_.wraps) {
+      bound(part, left, right, top, bottom);
+      if (left > right) return {};
+    } else {
+      bool first = true;
+      for (std::int64_t y = part.y; y < part.bottom(); ++y)
+        for (std::int64_t x = part.x; x < part.right(); ++x) {
+          const Place p = place(x, y);
+          if (std::isnan(p.column)) continue;
+          if (std::exchange(first, false)) reference = p.column;
+          const double column = p.column + static_cast<double>(turns(p.column, reference));
+          const double rx = reach_of(method_, p.width), ry = reach_of(method_, p.height);
+          left = std::min(left, column - rx), right = std::max(right, column + rx);
+          top = std::min(top, p.row - ry), bottom = std::max(bottom, p.row + ry);
+        }
+      if (first) return {};
+    }
     // Half a cell more, as kernels are bounded by the centres of cells.
     const auto x0 = static_cast<std::int64_t>(std::floor(left - 0.5)),
                x1 = static_cast<std::int64_t>(std::ceil(right + 0.5));
@@ -133,6 +202,32 @@ class InputReader {
                y1 = static_cast<std::int64_t>(std::ceil(bottom + 0.5));
     const Window w{x0, y0, x1 - x0, y1 - y0};
     return intersect(w, grid_.wraps ? Window{w.x, 0, w.width, grid_.height} : grid_.window());
+  }
+
+  /// What the kernels of a part reach to, first by columns, in loops without branches: a NaN is less than nothing.
+  void bound(const Window& part, double& left, double& right, double& top, double& bottom) {
+    const auto width = static_cast<std::size_t>(part.width);
+    buffers_.bounds.resize(4 * width);
+    double* const by[4] = {buffers_.bounds.data(), buffers_.bounds.data() + width, buffers_.bounds.data() + 2 * width,
+                           buffers_.bounds.data() + 3 * width};
+    std::fill_n(by[0], width, left), std::fill_n(by[1], width, right);
+    std::fill_n(by[2], width, top), std::fill_n(by[3], width, bottom);
+    for (std::int64_t y = part.y; y < part.bottom(); ++y) {
+      const std::size_t at = index_of(part.x, y);
+      const double* const column = buffers_.places.column.data() + at;
+      const double* const row = buffers_.places.row.data() + at;
+      const double* const wide = buffers_.places.width.data() + at;
+      const double* const high = buffers_.places.height.data() + at;
+      const Resampling method = method_;
+#pragma GCC ivdep
+      for (std::size_t x = 0; x < width; ++x) {
+        const double rx = reach_of(method, wide[x]), ry = reach_of(method, high[x]);
+        by[0][x] = std::min(by[0][x], column[x] - rx), by[1][x] = std::max(by[1][x], column[x] + rx);
+        by[2][x] = std::min(by[2][x], row[x] - ry), by[3][x] = std::max(by[3][x], row[x] + ry);
+      }
+    }
+    left = *std::min_element(by[0], by[0] + width), right = *std::max_element(by[1], by[1] + width);
+    top = *std::min_element(by[2], by[2] + width), bottom = *std::max_element(by[3], by[3] + width);
   }
 
   /// Halves a part until its source cells can be held, or streams them where halving would not help.
@@ -229,14 +324,66 @@ class InputReader {
   template <Resampling method>
   void resample(const Window& part, double reference) {
     const HeldCells held{buffers_.cells.data(), held_.width, held_};
+    constexpr bool by_rows = method == Resampling::bilinear || method == Resampling::cubic;
     for (std::int64_t y = part.y; y < part.bottom(); ++y) {
       float* row = out_ + y * stride_;
+      if constexpr (by_rows)
+        if (!grid_.wraps) set_row_kernels<method>(part, y);
       for (std::int64_t x = part.x; x < part.right(); ++x) {
-        const Place& p = place(x, y);
+        if constexpr (by_rows)
+          if (!grid_.wraps && buffers_.kernels.first[x - part.x] >= 0) {
+            const float full = full_sum<2 * radius_of(method)>(x - part.x);
+            if (!is_missing(full)) {
+              row[x] = full;
+              continue;
+            }
+          }
+        const Place p = place(x, y);
         if (!std::isnan(p.column))
           row[x] = resampled<method>(p, turns(p.column, reference), raster_, held, across_, down_);
       }
     }
+  }
+
+  /// The plain kernels of a row of a part, in a loop without branches.
+  template <Resampling method>
+  void set_row_kernels(const Window& part, std::int64_t y) {
+    constexpr int radius = radius_of(method), count = 2 * radius;
+    RowKernels& k = buffers_.kernels;
+    const std::size_t at = index_of(part.x, y);
+    const double* const column = buffers_.places.column.data() + at;
+    const double* const row = buffers_.places.row.data() + at;
+    const double* const wide = buffers_.places.width.data() + at;
+    const double* const high = buffers_.places.height.data() + at;
+    // All of these are small whole numbers.
+    const auto x0 = static_cast<double>(held_.x + radius - 1), y0 = static_cast<double>(held_.y + radius - 1);
+    const auto last_x = static_cast<double>(held_.width - count), last_y = static_cast<double>(held_.height - count);
+    const auto line = static_cast<double>(held_.width);
+#pragma GCC ivdep
+    for (std::int64_t x = 0; x < part.width; ++x) {
+      const double cx = std::floor(column[x] - 0.5), cy = std::floor(row[x] - 0.5);
+      double wx[count], wy[count];
+      plain_weights<method>(column[x] - 0.5 - cx, wx);
+      plain_weights<method>(row[x] - 0.5 - cy, wy);
+      for (int a = 0; a < count; ++a) k.across[a][x] = wx[a], k.down[a][x] = wy[a];
+      const double i = cx - x0, j = cy - y0;
+      const int plain = (wide[x] <= least_stretch ? 1 : 0) & (high[x] <= least_stretch ? 1 : 0) & (i >= 0 ? 1 : 0) &
+                        (i <= last_x ? 1 : 0) & (j >= 0 ? 1 : 0) & (j <= last_y ? 1 : 0);
+      k.first[x] = static_cast<std::int32_t>(plain != 0 ? j * line + i : -1.0);
+    }
+  }
+
+  /// The sum over a whole plain kernel: the source rows side by side, each with its sum along the columns.
+  template <int count>
+  [[nodiscard]] float full_sum(std::int64_t x) const {
+    const RowKernels& k = buffers_.kernels;
+    const float* const from = buffers_.cells.data() + k.first[x];
+    double line[count] = {};
+    for (int a = 0; a < count; ++a)
+      for (int b = 0; b < count; ++b) line[b] += k.across[a][x] * static_cast<double>(from[b * held_.width + a]);
+    double full = 0;
+    for (int b = 0; b < count; ++b) full += k.down[b][x] * line[b];
+    return static_cast<float>(full);
   }
 
   /// Finds places along one axis, from those of the cells and one more at either end. False where a footprint stretches
@@ -404,7 +551,7 @@ class InputReader {
       load({from.x, top, from.width, next - top});
       for (std::int64_t y = 0; y < part.height; ++y)
         for (std::int64_t x = 0; x < part.width; ++x) {
-          const Place& p = place(part.x + x, part.y + y);
+          const Place p = place(part.x + x, part.y + y);
           if (std::isnan(p.column)) continue;
           const double reach = reach_of(method_, p.height) + 1;
           if (p.row + reach < static_cast<double>(top) || p.row - reach > static_cast<double>(next)) continue;
@@ -588,8 +735,8 @@ const WarpSteps& WarpedSource::steps() const {
 
 std::int64_t WarpedSource::working_bytes() const {
   constexpr std::int64_t cells = slice_width * slice_height, around = (slice_width + 2) * (slice_height + 2);
-  constexpr std::int64_t axes = 64 * 8 * (slice_width + slice_height);
-  constexpr std::int64_t own = most_cells * 4 + piece_cells * 9 + around * 16 + axes +
+  constexpr std::int64_t axes = 64 * 8 * (slice_width + slice_height), rows = sizeof(RowKernels) + 4 * 8 * slice_width;
+  constexpr std::int64_t own = most_cells * 4 + piece_cells * 9 + around * 16 + axes + rows +
                                cells * static_cast<std::int64_t>(sizeof(Place) + sizeof(Gathered));
   std::int64_t most = 0;  // inputs are read one after the other
   for (const WarpInput& input : inputs_)
