@@ -7,10 +7,13 @@
 #include <ogrsf_frmts.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <memory>
+#include <utility>
 
 #include "core/error.hpp"
 #include "core/iso_time.hpp"
@@ -248,6 +251,98 @@ class NamesAboveColumns {
   }
 };
 
+/// Rows of a CSV beneath the names that GDAL wrote, the same characters as its driver's, in a tenth of its time: it
+/// goes through several copies of each row and printf. What does not reach the file is noticed at once.
+class CsvRows {
+ public:
+  explicit CsvRows(const ProductFile& product) : product_{product} {
+    const ErrorTrap trap;
+    file_ = VSIFOpenL(product.temporary().c_str(), "ab");
+    if (file_ == nullptr) product_.fail_writing(trap);
+  }
+  ~CsvRows() {
+    if (file_ != nullptr) VSIFCloseL(file_);
+  }
+  CsvRows(const CsvRows&) = delete;
+  CsvRows& operator=(const CsvRows&) = delete;
+
+  void add(const std::vector<Column>& columns, const std::vector<double>& values, const FeatureTable& table) {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      begin_value();
+      const double value = values[i];
+      if (std::isnan(value)) continue;
+      switch (columns[i].type) {
+        case ColumnType::real:
+          put_real(value);
+          break;
+        case ColumnType::integer:
+          put(std::llround(value));
+          break;
+        case ColumnType::flag:
+          text_ += value != 0 ? '1' : '0';
+          break;
+        case ColumnType::text:
+          put_text(table.word(value));
+          break;
+        case ColumnType::time:
+          put_text(iso_time(value));
+          break;
+      }
+    }
+  }
+  /// Two more values; none where they are missing.
+  void add(const LonLat& place) {
+    const bool known = !std::isnan(place.lon) && !std::isnan(place.lat);
+    for (const double value : {place.lon, place.lat}) {
+      begin_value();
+      if (known) put_real(value);
+    }
+  }
+  void end_row() {
+    // A lone value that is empty would make an empty line, which is no row.
+    if (count_ == 1 && text_.size() == start_) text_ += ',';
+    text_ += '\n';
+    count_ = 0;
+    if (text_.size() >= std::size_t{1} << 16) flush();
+    start_ = text_.size();
+  }
+  /// Closes the file and fails if anything could not be written.
+  void close() {
+    flush();
+    if (VSIFCloseL(std::exchange(file_, nullptr)) != 0) product_.fail_cut_short();
+  }
+
+ private:
+  void begin_value() {
+    if (count_++ > 0) text_ += ',';
+  }
+  template <class... Form>
+  void put(Form... form) {
+    char digits[32];
+    text_.append(digits, std::to_chars(digits, digits + sizeof digits, form...).ptr);
+  }
+  void put_real(double value) { put(value, std::chars_format::general, 15); }
+  void put_text(const std::string& text) {
+    if (text.find_first_of("\",;\t\n\r") == std::string::npos) {
+      text_ += text;
+      return;
+    }
+    text_ += '"';
+    for (const char c : text) text_.append(c == '"' ? 2 : 1, c);
+    text_ += '"';
+  }
+  void flush() {
+    if (VSIFWriteL(text_.data(), 1, text_.size(), file_) != text_.size()) product_.fail_cut_short();
+    text_.clear();
+  }
+
+  const ProductFile& product_;
+  VSILFILE* file_ = nullptr;
+  std::string text_;
+  std::size_t start_ = 0;  ///< of the row, in the text
+  int count_ = 0;          ///< of the row's values so far
+};
+
 class GdalFeatureSink : public FeatureSink {
  public:
   GdalFeatureSink(const std::string& path, const FileOptions& options, const FeatureTable& like,
@@ -263,6 +358,12 @@ class GdalFeatureSink : public FeatureSink {
            fmt::format("a STAC Item tells where a scene lies, and '{}' is of none: leave --stac out", path));
     if (options.stac) item_ = stac_item(path, name_of(*driver_), like.grid, {}, metadata);
     create(options, metadata);
+    if (name_of(*driver_) != "CSV" || has_geometry_ || !options.creation_options.empty() ||
+        !options.layer_options.empty() || is_virtual(path))
+      return;
+    layer_ = nullptr;
+    file_.close(std::move(dataset_));
+    csv_ = std::make_unique<CsvRows>(file_);
   }
 
   ~GdalFeatureSink() override {
@@ -271,7 +372,7 @@ class GdalFeatureSink : public FeatureSink {
   }
 
   void write(const FeatureTable& table) override {
-    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' was finished before", file_.path()));
+    if (!dataset_ && !csv_) fail(Errc::runtime, fmt::format("'{}' was finished before", file_.path()));
     if (table.geometry != geometry_)
       fail(Errc::runtime, fmt::format("'{}' was made for rows of another geometry", file_.path()));
     constexpr GIntBig most_rows = 1'048'575;  // beneath the names of the columns
@@ -279,8 +380,10 @@ class GdalFeatureSink : public FeatureSink {
       fail(Errc::output, fmt::format("cannot write '{}': a spreadsheet holds {} rows, and these are {}; write .csv or "
                                      ".gpkg",
                                      file_.path(), most_rows, written_ + static_cast<GIntBig>(table.rows.size())));
+    if (csv_) return write_csv(table);
     const ErrorTrap trap;
     for (const auto& row : table.rows) {
+      check_count(row.values);
       OGRFeature feature{layer_->GetLayerDefn()};
       set_values(feature, row.values, table);
       if (own_place_) {
@@ -306,24 +409,19 @@ class GdalFeatureSink : public FeatureSink {
 
   void finish() override {
     if (finished_) return;
-    if (!dataset_) fail(Errc::runtime, fmt::format("'{}' could not be finished before", file_.path()));
+    if (!dataset_ && !csv_) fail(Errc::runtime, fmt::format("'{}' could not be finished before", file_.path()));
     stop_if_cancelled(cancel_);
-    const SteadyDate date;
-    {
-      const ErrorTrap trap;
-      if (in_transaction_ && dataset_->CommitTransaction() != OGRERR_NONE) file_.fail_writing(trap);
-      if (name_of(*driver_) == "GPKG") describe_columns();
-      if (trap.failed()) file_.fail_writing(trap);
+    if (csv_) {
+      // Gone whatever becomes of it: it cannot be finished twice.
+      const auto rows = std::move(csv_);
+      rows->close();
+    } else {
+      finish_dataset();
     }
-    layer_ = nullptr;
-    file_.close(std::move(dataset_));
-    stop_if_cancelled(cancel_);
-    verify();
     if (!item_.empty()) file_.write_beside("stac.json", item_);
     file_.finish();
     finished_ = true;
   }
-
   void commit() override {
     finish();
     file_.commit();
@@ -340,6 +438,36 @@ class GdalFeatureSink : public FeatureSink {
   }
 
  private:
+  void write_csv(const FeatureTable& table) {
+    for (const auto& row : table.rows) {
+      check_count(row.values);
+      csv_->add(columns_, row.values, table);
+      if (own_place_) csv_->add(row.place);
+      csv_->end_row();
+      ++written_;
+    }
+  }
+
+  void check_count(const std::vector<double>& values) const {
+    if (values.size() != columns_.size())
+      fail(Errc::runtime, fmt::format("a feature for '{}' has {} values for {} columns", file_.path(), values.size(),
+                                      columns_.size()));
+  }
+
+  void finish_dataset() {
+    const SteadyDate date;
+    {
+      const ErrorTrap trap;
+      if (in_transaction_ && dataset_->CommitTransaction() != OGRERR_NONE) file_.fail_writing(trap);
+      if (name_of(*driver_) == "GPKG") describe_columns();
+      if (trap.failed()) file_.fail_writing(trap);
+    }
+    layer_ = nullptr;
+    file_.close(std::move(dataset_));
+    stop_if_cancelled(cancel_);
+    verify();
+  }
+
   void create(const FileOptions& options, const Metadata& metadata) {
     const ErrorTrap trap;
     const SteadyDate date;
@@ -430,9 +558,6 @@ class GdalFeatureSink : public FeatureSink {
   }
 
   void set_values(OGRFeature& feature, const std::vector<double>& values, const FeatureTable& table) const {
-    if (values.size() != columns_.size())
-      fail(Errc::runtime, fmt::format("a feature for '{}' has {} values for {} columns", file_.path(), values.size(),
-                                      columns_.size()));
     for (std::size_t i = 0; i < values.size(); ++i) {
       const int field = static_cast<int>(i);
       const double value = values[i];
@@ -523,6 +648,7 @@ class GdalFeatureSink : public FeatureSink {
   Placer place_;
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;
+  std::unique_ptr<CsvRows> csv_;  ///< in the dataset's place once it wrote the names of a CSV
   bool has_geometry_ = true;
   bool shapeless_ = false;  ///< the table has shapes, and the format none
   bool own_place_ = false;  ///< columns lon and lat are added

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "support.hpp"
@@ -45,6 +46,66 @@ class FeatureSinkTest : public ::testing::Test {
     return text.str();
   }
 };
+
+TEST_F(FeatureSinkTest, WritesTheCharactersOfGdalsCsv) {
+  const double none = std::nan(""), inf = std::numeric_limits<double>::infinity();
+  FeatureTable table;
+  table.geometry = Geometry::none;
+  table.words = {"plain",   "a,b",       "say \"x\"", " lead", "trail ", "semi;c", "tab\tx",
+                 "line\nx", "return\rx", "",          "007",   "1e5",    "\"",     "Z\u00fcrich"};
+  const std::vector<double> reals{0.1,     1e22,  1e15, 123456789012345678.0, 1e-5, 1.5e-7, inf, -inf, -0.0, 5,
+                                  1.0 / 3, 1e100, none, 99999999999999.95};
+  for (std::size_t i = 0; i < reals.size(); ++i) {
+    const auto at = static_cast<double>(i);
+    table.rows.push_back({{}, {reals[i], at, i % 3 == 2 ? none : at - 4, i % 3 == 1 ? none : at > 5 ? 1.0 : 0.0}});
+  }
+  table.rows.push_back({{}, {none, none, none, none}});
+  const std::vector<Column> all{{"real, here", ColumnType::real, {}, ""},
+                                {"text", ColumnType::text, {}, ""},
+                                {"whole", ColumnType::integer, {}, ""},
+                                {"flag", ColumnType::flag, {}, ""}};
+  // All columns, and each alone: an empty value alone in its row is no empty line.
+  for (int only = -1; only < 4; ++only) {
+    FeatureTable part = table;
+    part.columns = only < 0 ? all : std::vector<Column>{all[static_cast<std::size_t>(only)]};
+    if (only >= 0)
+      for (auto& row : part.rows) row.values = {row.values[static_cast<std::size_t>(only)]};
+    const auto ours = scratch / (std::to_string(only) + "_ours.csv"),
+               theirs = scratch / (std::to_string(only) + ".csv");
+    {
+      const auto sink = io.create_table(ours, {}, part, {});
+      sink->write(part);
+      sink->commit();
+      const Dataset made{
+          GetGDALDriverManager()->GetDriverByName("CSV")->Create(theirs.c_str(), 0, 0, 0, GDT_Unknown, nullptr)};
+      CPLStringList quoting;
+      quoting.SetNameValue("STRING_QUOTING", "IF_NEEDED");
+      auto* layer = made->CreateLayer("x", nullptr, wkbNone, quoting.List());
+      for (const Column& c : part.columns) {
+        OGRFieldDefn field{c.name.c_str(), c.type == ColumnType::real   ? OFTReal
+                                           : c.type == ColumnType::text ? OFTString
+                                                                        : OFTInteger64};
+        layer->CreateField(&field);
+      }
+      for (const auto& row : part.rows) {
+        OGRFeature f{layer->GetLayerDefn()};
+        for (std::size_t i = 0; i < row.values.size(); ++i) {
+          const auto type = part.columns[i].type;
+          const int at = static_cast<int>(i);
+          if (std::isnan(row.values[i])) continue;
+          if (type == ColumnType::real)
+            f.SetField(at, row.values[i]);
+          else if (type == ColumnType::text)
+            f.SetField(at, part.words[static_cast<std::size_t>(row.values[i])].c_str());
+          else
+            f.SetField(at, static_cast<GIntBig>(row.values[i]));
+        }
+        ASSERT_EQ(layer->CreateFeature(&f), OGRERR_NONE);
+      }
+    }
+    EXPECT_EQ(text_of(ours), text_of(theirs)) << only;
+  }
+}
 
 TEST_F(FeatureSinkTest, EveryFormatIsWholeAndValid) {
   for (const char* name : {"o.gpkg", "o.fgb", "o.geojson", "o.geojsonl", "o.shp"}) {
