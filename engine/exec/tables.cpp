@@ -172,10 +172,11 @@ struct Collector {
   int row(std::uint64_t from) {
     begun = true;
     Feature made;
+    made.values.reserve(table.columns.size());
     if (from != UINT64_MAX) {
       if (carried == nullptr || from >= carried->rows.size()) return broken("it carries a row that is not there");
       const Feature& other = carried->rows[from];
-      made.values = other.values;
+      made.values.assign(other.values.begin(), other.values.end());
       made.place = other.place;
       if (!own_geometry) made.polygons = other.polygons, made.shape = other.shape;
     }

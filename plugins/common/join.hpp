@@ -88,17 +88,39 @@ struct Join {
   static int column_of(const TableView& t, std::string_view name, const char* which) {
     return name == "#" ? row_number : t.must_find(name, "on: the " + std::string{which} + " table");
   }
-  /// What is compared: the text, or the number in all its digits; empty where missing.
-  static std::string key_of(const TableView& t, std::size_t row, int column) {
-    double x = static_cast<double>(row + 1);
-    if (column != row_number) {
-      if (t.type(column) == ColumnType::text) return std::string{t.text(row, column)};
-      x = t.number(row, column);
-    }
+  static bool is_text(const TableView& t, int column) {
+    return column != row_number && t.type(column) == ColumnType::text;
+  }
+  static double number_of(const TableView& t, std::size_t row, int column) {
+    return column == row_number ? static_cast<double>(row + 1) : t.number(row, column);
+  }
+  /// The text, or the number in all its digits, to be compared with a text; empty where missing.
+  static std::string text_of(const TableView& t, std::size_t row, int column) {
+    if (is_text(t, column)) return std::string{t.text(row, column)};
+    const double x = number_of(t, row, column);
     if (is_missing(x)) return {};
     char digits[40];
     std::snprintf(digits, sizeof digits, "%.17g", x == 0 ? 0.0 : x);
     return digits;
+  }
+
+  /// For each row the first of the other table with the same key; what has no key has no partner.
+  template <class Key>
+  static std::vector<std::size_t> by_key(const TableView& table, int mine, const TableView& other, int theirs,
+                                         Key (*key_of)(const TableView&, std::size_t, int), const auto& is_key) {
+    std::unordered_map<Key, std::size_t> rows;
+    rows.reserve(other.rows());
+    for (std::size_t row = 0; row < other.rows(); ++row) {
+      Key key = key_of(other, row, theirs);
+      if (is_key(key)) rows.try_emplace(std::move(key), row);
+    }
+    std::vector<std::size_t> partner(table.rows(), nobody);
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+      const Key key = key_of(table, row, mine);
+      if (!is_key(key)) continue;
+      if (const auto at = rows.find(key); at != rows.end()) partner[row] = at->second;
+    }
+    return partner;
   }
 
   [[nodiscard]] std::vector<std::size_t> by_value(const TableView& table, const TableView& other) const {
@@ -107,17 +129,9 @@ struct Join {
     const int mine = column_of(table, trimmed(on.substr(0, equals)), "first"),
               theirs =
                   column_of(other, trimmed(equals == std::string_view::npos ? on : on.substr(equals + 1)), "other");
-    std::unordered_map<std::string, std::size_t> rows;
-    for (std::size_t row = 0; row < other.rows(); ++row) {
-      std::string key = key_of(other, row, theirs);
-      if (!key.empty()) rows.try_emplace(std::move(key), row);
-    }
-    std::vector<std::size_t> partner(table.rows(), nobody);
-    for (std::size_t row = 0; row < table.rows(); ++row) {
-      const std::string key = key_of(table, row, mine);
-      if (const auto at = rows.find(key); !key.empty() && at != rows.end()) partner[row] = at->second;
-    }
-    return partner;
+    if (is_text(table, mine) || is_text(other, theirs))
+      return by_key(table, mine, other, theirs, &text_of, [](const std::string& text) { return !text.empty(); });
+    return by_key(table, mine, other, theirs, &number_of, [](double x) { return !is_missing(x); });
   }
 
   [[nodiscard]] std::vector<std::size_t> by_place(const TableView& table, const TableView& other) const {

@@ -59,3 +59,20 @@ def test_ties_go_to_the_row_that_comes_first(tmp_path):
                      area=[1.0, 2.0, 3.0])
     run(f"{ships} ! join --with {areas} --inside ! {tmp_path}/o.csv")
     assert [float(r["area"]) for r in rows_of(tmp_path / "o.csv")] == [2, 3, 1]
+
+
+@pytest.mark.parametrize("words", [False, True])
+def test_keys_that_are_equal_find_the_first(tmp_path, words):
+    """Numbers with numbers, and with a column of texts: what is missing belongs to nobody."""
+    rng = np.random.default_rng(3)
+    keys = ["", *(str(k / 8) for k in range(-39, 40, 2)), *map(str, range(20))]
+    mine, theirs = [k for k in rng.choice(keys, 300)], [k for k in rng.choice(keys[:-5], 60)]
+    a = table(tmp_path / "a.csv", "id,key", list(enumerate(mine)))
+    b = table(tmp_path / "b.csv", "mark,key", [*enumerate(theirs), *([(60, "a word")] if words else [])])
+    run(f"{a} ! join --with {b} --on key ! {tmp_path}/o.csv")
+    first = {k: i for i, k in reversed(list(enumerate(theirs))) if k}
+    expected = [str(first.get(k, "")) for k in mine]
+    assert [r["mark"] for r in rows_of(tmp_path / "o.csv")] == expected and "" in expected
+    run(f"{a} ! join --with {b} --on id=# ! {tmp_path}/o.csv")  # rows are counted from 1
+    rows = len(theirs) + words
+    assert [r["mark"] for r in rows_of(tmp_path / "o.csv")] == [str(i - 1) if 0 < i <= rows else "" for i in range(300)]
