@@ -13,7 +13,7 @@ import os
 
 from race import aside, copy_of, create, differ, needs, products, scene, smaller, start, tool
 
-LENGTH, NEIGHBOURS, SENSORS = 3, 30, 4  # so short that it does not matter which of two equally far is the thirtieth
+LENGTH, NEIGHBOURS, SENSORS = 2, 30, 4  # so short that it does not matter which of two equally far is the thirtieth
 
 
 def fill(path, size, cells_of, bands=1):
