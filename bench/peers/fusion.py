@@ -82,7 +82,7 @@ def merged(target, *paths):
 def superob(options, folder, race):
     paths = [scene(options, folder, f"observed_{k}", make_source, k, 0.3) for k in range(3)]
     out = products(folder, "superob", "numpy")
-    race.run("superob", f"'{folder}/observed_?_{options.size}.tif' ! superob --noise '0.5 1 2' ! {out['fulmar']} --co COMPRESS=NONE",
+    race.run("superob", f"'{folder}/fusion_observed_?_{options.size}.tif' ! superob --noise '0.5 1 2' ! {out['fulmar']} --co COMPRESS=NONE",
              {"numpy": race.peer("merged", out["numpy"], *paths)}, lambda who: differ(out["fulmar"], out[who], 2e-6))
 
 

@@ -93,8 +93,10 @@ def aside(work, *args):
 
 
 def scene(options, folder, name, make, *more, kind="tif"):
-    """The path of a scene of the size asked for, made by make(path, size, ...) when it is not there yet."""
-    path = os.path.join(folder, f"{name}_{options.size}.{kind}")
+    """The path of a scene of the size asked for, made by make(path, size, ...) when it is not there yet. The script that
+    makes it is part of its name, as all scripts may share a folder."""
+    script = os.path.basename(sys.argv[0])[:-3] if make.__module__ == "__main__" else make.__module__
+    path = os.path.join(folder, f"{script}_{name}_{options.size}.{kind}")
     if not os.path.exists(path):
         part = f"{path}.part.{kind}"  # a scene that was not finished is none
         aside(make, part, options.size, *more)
