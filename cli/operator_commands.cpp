@@ -70,6 +70,12 @@ void print_rows(const char* title, const std::vector<std::pair<std::string, std:
   for (const auto& [left, right] : rows) fmt::print("  {:<{}}  {}\n", left, width, right);
 }
 
+/// "cover=fraction" as it is written in a pipeline.
+std::string spaced(std::string choice) {
+  std::replace(choice.begin(), choice.end(), '=', ' ');
+  return choice;
+}
+
 std::string describe(const Port& port) {
   const auto word = [](const Unit& u) {
     if (u.symbol == units::any) return std::string{"any unit"};
@@ -84,6 +90,8 @@ std::string describe(const Port& port) {
   }
   if (port.table) unit = "table";
   if (!port.companion.empty()) unit = "made from a file: " + port.companion;
+  if (port.whole) unit += ", whole";
+  if (!port.whole_unless.empty()) unit += " but with --" + spaced(port.whole_unless);
   return fmt::format("{} [{}{}]", port.description, unit, port.optional ? ", optional" : "");
 }
 
@@ -128,6 +136,7 @@ void inspect_operator(const Registry& registry, const std::string& name, bool js
   };
   print_rows("Inputs", ports(op.inputs()));
   print_rows("Outputs", ports(op.outputs()));
+  print_rows("Finds", ports(op.summary_columns()));
   std::vector<std::pair<std::string, std::string>> rows;
   for (const Param& p : op.params()) rows.emplace_back(heading(p), describe(p));
   print_rows("Parameters", rows);

@@ -51,12 +51,18 @@ const char* word_of(const ProductReport& p) {
   return name_of(p.kind);
 }
 
+/// A time, or the day where the column holds days.
+std::string moment(const Column& column, double value) {
+  return column.form == Form::date ? iso_date(value) : iso_time(value);
+}
+
 /// A value as it is printed; nothing where it is missing.
 std::string text_of(const FeatureTable& table, const Feature& row, std::size_t column) {
   const double value = row.values[column];
   if (is_missing(value)) return {};
   if (table.columns[column].type == ColumnType::text) return table.word(value);
-  return table.columns[column].type == ColumnType::time ? iso_time(value) : fmt::format("{}", value);
+  return table.columns[column].type == ColumnType::time ? moment(table.columns[column], value)
+                                                        : fmt::format("{}", value);
 }
 
 /// The numbers of one row, a line each.
@@ -107,7 +113,8 @@ void print_reports(const std::vector<RunReport>& reports) {
       if (said.insert(note).second) fmt::print(to, "{}\n", note);
   for (const RunReport& report : reports)
     for (const SummaryReport& s : report.summaries) {
-      // Of several rows those of bands and dates, which the first column tells; others are numbers to go on with.
+      // Of several rows those of bands, dates and zones, which the first column tells; others are numbers to go on
+      // with.
       const bool told = s.table.rows.size() == 1 || s.table.columns.front().type != ColumnType::real;
       if (prints || !told || s.table.rows.size() > few) continue;
       fmt::print(to, "\n");
@@ -120,7 +127,8 @@ nlohmann::ordered_json to_json(const FeatureTable& table, const Feature& row, st
   const double value = row.values[column];
   if (is_missing(value)) return {};
   if (table.columns[column].type == ColumnType::text) return table.word(value);
-  if (table.columns[column].type == ColumnType::time) return iso_time(value);
+  if (table.columns[column].type == ColumnType::time) return moment(table.columns[column], value);
+  if (table.columns[column].type == ColumnType::integer) return std::llround(value);
   return value;
 }
 

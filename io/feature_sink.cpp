@@ -184,8 +184,16 @@ OGRwkbGeometryType layer_type(Geometry geometry) {
   }
 }
 
-OGRFieldType field_type(ColumnType type) {
-  switch (type) {
+/// True if a driver has fields of that type.
+bool has_fields(GDALDriver& driver, OGRFieldType type) {
+  const CPLStringList types{CSLTokenizeString2(driver.GetMetadataItem(GDAL_DMD_CREATIONFIELDDATATYPES), " ", 0)};
+  return types.FindString(OGRFieldDefn::GetFieldTypeName(type)) >= 0;
+}
+
+OGRFieldType field_type(const Column& column, GDALDriver& driver) {
+  if (column.form == Form::date && has_fields(driver, OFTDate)) return OFTDate;
+  if (column.form == Form::clock && has_fields(driver, OFTTime)) return OFTTime;
+  switch (column.type) {
     case ColumnType::real:
       return OFTReal;
     case ColumnType::integer:
@@ -251,6 +259,11 @@ class NamesAboveColumns {
   }
 };
 
+/// A time, or the day where the column holds days.
+std::string time_text(const Column& column, double value) {
+  return column.form == Form::date ? iso_date(value) : iso_time(value);
+}
+
 /// Rows of a CSV beneath the names that GDAL wrote, the same characters as its driver's, in a tenth of its time: it
 /// goes through several copies of each row and printf. What does not reach the file is noticed at once.
 class CsvRows {
@@ -285,7 +298,7 @@ class CsvRows {
           put_text(table.word(value));
           break;
         case ColumnType::time:
-          put_text(iso_time(value));
+          put_text(time_text(columns[i], value));
           break;
       }
     }
@@ -536,7 +549,7 @@ class GdalFeatureSink : public FeatureSink {
     const ErrorTrap trap;
     // GDAL writes the times of a CSV in a form of its own, with strokes.
     const bool worded = column.type == ColumnType::time && name_of(*driver_) == "CSV";
-    OGRFieldDefn field{field_name(column).c_str(), worded ? OFTString : field_type(column.type)};
+    OGRFieldDefn field{field_name(column).c_str(), worded ? OFTString : field_type(column, *driver_)};
     if (column.type == ColumnType::flag) field.SetSubType(OFSTBoolean);
     if (column.unit.known()) field.SetAlternativeName(title_of(column).c_str());
     // Names that a format cuts short are a warning, and still columns.
@@ -570,7 +583,7 @@ class GdalFeatureSink : public FeatureSink {
       else if (columns_[i].type == ColumnType::text)
         feature.SetField(field, table.word(value).c_str());
       else if (columns_[i].type == ColumnType::time && feature.GetFieldDefnRef(field)->GetType() == OFTString)
-        feature.SetField(field, iso_time(value).c_str());
+        feature.SetField(field, time_text(columns_[i], value).c_str());
       else if (columns_[i].type == ColumnType::time)
         set_time(feature, field, value);
       else

@@ -121,7 +121,11 @@ class Guess {
     if (integer_ && !is_integer(text)) integer_ = false;
     if (real_ && !number(text)) real_ = false;
     if (time_ && !parse_iso_time(text)) time_ = false;
+    // 2021-01-05 and 2021/01/05; what is longer has a time of day.
+    constexpr std::size_t length_of_date = 10;
+    if (text.size() > length_of_date) date_ = false;
   }
+  [[nodiscard]] Form form() const { return type() == ColumnType::time && date_ ? Form::date : Form::plain; }
   [[nodiscard]] ColumnType type() const {
     if (!seen_) return ColumnType::text;
     return integer_ ? ColumnType::integer : real_ ? ColumnType::real : time_ ? ColumnType::time : ColumnType::text;
@@ -142,7 +146,7 @@ class Guess {
            (text.size() == 1 || text.front() != '0') &&
            (text.size() < 16 || (text.size() == 16 && text <= "9007199254740992"));
   }
-  bool seen_ = false, integer_ = true, real_ = true, time_ = true;
+  bool seen_ = false, integer_ = true, real_ = true, time_ = true, date_ = true;
 };
 
 /// Turns text columns of a CSV into what they are.
@@ -163,6 +167,7 @@ void type_columns(FeatureTable& table) {
     const auto type = code[i] != 0 ? ColumnType::text : guesses[i].type();
     if (type == ColumnType::text) continue;
     table.columns[i].type = type;
+    table.columns[i].form = guesses[i].form();
     for (auto& row : table.rows) {
       auto& value = row.values[i];
       if (std::isnan(value)) continue;
@@ -222,6 +227,10 @@ ColumnType type_of(const OGRFieldDefn& field) {
     default:
       return ColumnType::text;
   }
+}
+
+Form form_of(const OGRFieldDefn& field) {
+  return field.GetType() == OFTDate ? Form::date : field.GetType() == OFTTime ? Form::clock : Form::plain;
 }
 
 /// Reads geometries into a table that holds one kind of them.
@@ -377,7 +386,7 @@ FeatureTable read_features(const std::string& path, const FileOptions& options, 
     // The column that a CSV's geometry came from is the geometry.
     if (csv && definition.GetGeomFieldCount() > 0 && lower_case(field.GetNameRef()) == "wkt") continue;
     fields.push_back(i);
-    table.columns.push_back({field.GetNameRef(), type_of(field), {}, {}});
+    table.columns.push_back({field.GetNameRef(), type_of(field), {}, {}, form_of(field)});
   }
   Shaper shaper{path, table, layer.GetSpatialRef()};
   Meter meter{path, most_bytes};

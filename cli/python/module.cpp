@@ -109,7 +109,9 @@ FeatureTable table_of(const py::dict& columns, const py::dict& units,
                   : type == "integer" ? ColumnType::integer
                   : type == "flag"    ? ColumnType::flag
                   : type == "time"    ? ColumnType::time
+                  : type == "date"    ? ColumnType::time
                                       : ColumnType::real;
+    if (type == "date") column.form = Form::date;
     const auto cells = list[1].cast<py::list>();
     if (table.columns.empty() && shapes.empty()) table.rows.resize(cells.size());
     if (cells.size() != table.rows.size())
@@ -174,7 +176,7 @@ py::dict dict_of(const FeatureTable& table) {
     const Column& column = table.columns[c];
     py::dict one;
     one["name"] = column.name, one["unit"] = column.unit.symbol, one["description"] = column.description;
-    one["type"] = types[static_cast<int>(column.type)];
+    one["type"] = column.form == Form::date ? "date" : types[static_cast<int>(column.type)];
     if (column.type == ColumnType::text) {
       py::list texts;
       for (const Feature& row : table.rows)

@@ -40,11 +40,19 @@ using Shape = std::vector<std::vector<Path>>;
 /// A time is seconds since 1970-01-01T00:00:00Z; a text is the place of a word in FeatureTable::words.
 enum class ColumnType : std::uint8_t { integer, real, flag, text, time };
 
+/// How files write a column whose type does not tell.
+enum class Form : std::uint8_t {
+  plain,  ///< as its type is written
+  date,   ///< of times: days, without a time of day
+  clock   ///< of texts: times of day, 13:44:00
+};
+
 struct Column {
   std::string name;
   ColumnType type = ColumnType::real;
   Unit unit;
   std::string description;
+  Form form = Form::plain;
 };
 
 /// What the rows of a table have for a geometry.

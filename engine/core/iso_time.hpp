@@ -49,6 +49,9 @@ inline std::string iso_time(double seconds) {
   return std::string{text, static_cast<std::size_t>(n)} + "Z";
 }
 
+/// "2021-01-05", the day of a time.
+inline std::string iso_date(double seconds) { return iso_time(seconds).substr(0, iso_time(seconds).find('T')); }
+
 /// Reads a date, or a date and a time of day, in ISO 8601: 2021-01-05, 2021-01-05T13:44, 2021/01/05 13:44:00.5,
 /// 2021-01-05T13:44:00+09:00. Without an offset it is UTC. Nothing where it is none, or no such day exists.
 inline std::optional<double> parse_iso_time(std::string_view text) {

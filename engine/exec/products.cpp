@@ -84,6 +84,19 @@ std::vector<std::string> names_of(const Port& column, const Node& node) {
   return names;
 }
 
+/// What a summary's column holds: whole numbers where the operator says so, for the choices that were made.
+ColumnType type_of(const Port& column, const Node& node) {
+  if (!column.whole) return ColumnType::real;
+  const auto equals = column.whole_unless.find('=');
+  const bool broken =
+      !column.whole_unless.empty() && std::any_of(node.values.begin(), node.values.end(), [&](const ParamValue& v) {
+        return column.whole_unless.compare(0, equals, v.name) == 0 &&
+               node.op->param(v.name)->choices.at(static_cast<std::size_t>(v.number)) ==
+                   column.whole_unless.substr(equals + 1);
+      });
+  return broken ? ColumnType::real : ColumnType::integer;
+}
+
 /// Adds columns under names of their own: two of one name cannot be told apart in a file.
 void add_columns(std::vector<Column>& to, const std::vector<Column>& more) {
   for (Column column : more) {
@@ -209,7 +222,7 @@ FeatureTable Products::summary_table(int n) const {
   for (const Port& column : node.op->summary_columns())
     for (const std::string& name : names_of(column, node))
       table.columns.push_back(
-          {name, ColumnType::real, column.unit.symbol == units::any ? unit : column.unit, column.description});
+          {name, type_of(column, node), column.unit.symbol == units::any ? unit : column.unit, column.description});
   const auto found = reduced_.find(n);
   if (found == reduced_.end()) return table;
   const std::size_t width = table.columns.size();

@@ -165,9 +165,20 @@ struct Collector {
       });
     };
     for (int k = 2; taken(); ++k) name = std::string{c.name} + "_" + std::to_string(k);
-    table.columns.push_back({name, static_cast<ColumnType>(c.type), Unit{c.unit == nullptr ? "" : c.unit},
-                             c.description == nullptr ? "" : c.description});
+    Column made{name, static_cast<ColumnType>(c.type), Unit{c.unit == nullptr ? "" : c.unit},
+                c.description == nullptr ? "" : c.description};
+    made.form = form_of(c.name, made);
+    table.columns.push_back(std::move(made));
     return 0;
+  }
+  /// The contract says nothing of forms: a column that is handed on just as an input has it keeps that one's.
+  [[nodiscard]] Form form_of(const std::string& name, const Column& made) const {
+    for (const FeatureTable* input : inputs)
+      if (input != nullptr)
+        for (const Column& c : input->columns)
+          if (c.name == name && c.type == made.type && c.unit == made.unit && c.description == made.description)
+            return c.form;
+    return Form::plain;
   }
   int row(std::uint64_t from) {
     begun = true;

@@ -82,6 +82,8 @@ Port read_port(const json& p, DType type) {
   port.optional = p.value("optional", false);
   port.table = p.value("table", false);
   port.each = p.value("each", std::string{});
+  port.whole = p.value("whole", false);
+  port.whole_unless = p.value("whole_unless", std::string{});
   port.type = type;
   port.unit_by = p.value("unit_by", std::string{});
   port.named_by = p.value("named_by", std::string{});

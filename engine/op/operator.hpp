@@ -26,12 +26,14 @@ struct Port {
   std::string description;
   std::string companion;  ///< not empty: made from a file beside the scene; the word tells io/ how
   bool optional = false;
-  DType type = DType::f32;  ///< f32, or u8 for flags
-  std::string unit_by;      ///< not empty: the choice that the unit follows
-  std::vector<Unit> units;  ///< one for each word of that choice
-  bool table = false;       ///< a table flows here, no raster
-  std::string named_by;     ///< not empty: the choice whose word is its name in products
-  std::string each;         ///< of a summary's column: the parameter that tells how often it is there
+  DType type = DType::f32;   ///< f32, or u8 for flags
+  std::string unit_by;       ///< not empty: the choice that the unit follows
+  std::vector<Unit> units;   ///< one for each word of that choice
+  bool table = false;        ///< a table flows here, no raster
+  std::string named_by;      ///< not empty: the choice whose word is its name in products
+  std::string each;          ///< of a summary's column: the parameter that tells how often it is there
+  bool whole = false;        ///< of a summary's column: its numbers are whole
+  std::string whole_unless;  ///< "choice=word" with which they are not
 };
 
 enum class ParamType : std::uint8_t { number, integer, boolean, length, choice, text, file };

@@ -128,6 +128,13 @@ class Schema {
     return *this;
   }
 
+  /// The column declared last holds whole numbers, unless a choice has that word: "cover=fraction".
+  Schema& whole(std::string_view unless = {}) {
+    columns_.back().whole = true;
+    columns_.back().whole_unless = unless;
+    return *this;
+  }
+
   template <class P, class T>
   requires std::is_arithmetic_v<T> Schema& param(std::string_view name, T P::*member, std::string_view words,
                                                  std::string_view unit, Range range) {
@@ -281,6 +288,8 @@ class Schema {
     bool table = false;
     std::string each{};
     std::string named_by{};
+    bool whole = false;
+    std::string whole_unless{};
   };
   struct Param {
     std::string name, type, unit, words, fallback;
@@ -331,6 +340,8 @@ class Schema {
       }
       if (p.table) j += ",\"table\":true";
       if (!p.named_by.empty()) j += ",\"named_by\":" + quoted(p.named_by);
+      if (p.whole) j += ",\"whole\":true";
+      if (!p.whole_unless.empty()) j += ",\"whole_unless\":" + quoted(p.whole_unless);
       if (!p.each.empty()) j += ",\"each\":" + quoted(p.each);
       j += "}";
     }

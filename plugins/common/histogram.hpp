@@ -22,6 +22,7 @@ struct Histogram : HistogramOf<Histogram> {
         .summary("low", units::any, "Lower edge of the bin; missing for the values below the range.")
         .summary("high", units::any, "Upper edge of the bin; missing for the values above the range.")
         .summary("n", units::cell, "Cells in the bin.")
+        .whole()
         .param("bins", &Params::bins, "Number of bins.", units::one, between(1, 65536))
         .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
         .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",

@@ -22,7 +22,9 @@ struct Stats {
     return Schema{"stats", "Count the valid cells of a raster and describe their values."}
         .input("value", units::any, "Any measurement.")
         .summary("n", units::cell, "Valid cells.")
+        .whole()
         .summary("missing", units::cell, "Cells without a finite value.")
+        .whole()
         .summary("min", units::any, "Least value.")
         .summary("max", units::any, "Largest value.")
         .summary("mean", units::any, "Mean of the valid cells.")

@@ -252,6 +252,7 @@ struct ThresholdOf : HistogramOf<Op> {
         .summary("threshold", units::any, "Centre of the last bin of the lower class; missing where there is none.")
         .summary(measure, units::one, measure_words)
         .summary("n", units::cell, "Cells in the histogram.")
+        .whole()
         .param("bins", &Params::bins, "Number of bins.", units::one, between(2, 65536))
         .param("low", &Params::low, "Lower end of the range.", units::any, between(-1e30, 1e30))
         .param("high", &Params::high, "Upper end of the range; the range of the raster where it is not above low.",

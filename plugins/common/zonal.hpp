@@ -15,9 +15,10 @@ namespace fulmar::ops {
 /// columns and shape before them.
 ///
 /// Zones are polygons, of a file or a table, or a raster of whole numbers, each of which is one. A cell belongs to the
-/// zone that holds its centre (half open: a centre on a side that two zones share belongs to one of them); with --cover
-/// all-touched also to one whose outline touches it; with --cover fraction by the exact share f of its area that the
-/// zone covers. Where zones overlap, each has all its cells. Missing cells are left out.
+/// zone that holds its centre (one on its right side or its level upper side too, and on no other: a centre on a side
+/// that two zones share belongs to one of them); with --cover all-touched also to one whose outline touches it; with
+/// --cover fraction by the exact share f of its area that the zone covers. Where zones overlap, each has all its cells.
+/// Missing cells are left out.
 ///
 /// n = sum(f), f being 1 but for fractions; sum = sum(f x). mean = sum(w x) / sum(w) with w = f a, a being the cell's
 /// area on the ground where --weights is area: it differs from cell to cell in longitude and latitude alone. std =
@@ -45,7 +46,9 @@ struct Zonal {
         .input("value", units::any, "Any measurement.")
         .companion("zones", "shapes", "Polygons in any CRS, or a raster of whole numbers.")
         .summary("zone", units::one, "Number of the zone in its file, from 1; of a raster of zones, its value.")
+        .whole()
         .summary("n", units::cell, "Valid cells.")
+        .whole("cover=fraction")
         .summary("sum", units::any, "Sum of the valid cells.")
         .summary("mean", units::any, "Their mean.")
         .summary("min", units::any, "Least value.")
@@ -59,6 +62,7 @@ struct Zonal {
         .each_of("categories")
         .summary("variety", units::one, "How many values there are.")
         .each_of("categories")
+        .whole()
         .text<Params>(
             "percentile", [](Params& p, std::string_view text) { p.percentile = NumberList::read(text, 0, 100); },
             "Percentiles of the values, such as 50 for the median or 5,50,95.", false)

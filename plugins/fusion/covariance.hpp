@@ -24,8 +24,11 @@ struct Covariance : SceneMoments<> {
     return Schema{"covariance", "Tell how the bands of a scene vary together."}
         .bands("band", units::any, "Bands of a scene.")
         .summary("band", units::one, "Band, counted from 1.")
+        .whole()
         .summary("with", units::one, "The other band.")
+        .whole()
         .summary("n", units::cell, "Cells that have every band.")
+        .whole()
         .summary("mean", units::any, "Mean of the band.")
         .summary("mean_with", units::any, "Mean of the other band.")
         .summary("covariance", units::unknown, "Covariance of the two, in the product of their units.")

@@ -26,6 +26,7 @@ struct Quality {
     return Schema{"quality", "Compare a sharpened scene with a reference."}
         .bands("scene", units::any, "The reference, then the scene, with the same bands.")
         .summary("n", units::cell, "Cells compared.")
+        .whole()
         .summary("ergas", units::one, "Relative dimensionless global error, per cent.")
         .summary("sam", units::degree, "Mean spectral angle.")
         .summary("uiqi", units::one, "Universal image quality index, blocks of 32 x 32.")

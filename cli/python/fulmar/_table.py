@@ -2,15 +2,18 @@
 """Tables between Python and Fulmar."""
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 
 from . import _card, _fulmar
+from ._raster import _seconds
 
 
 class Table:
     """Columns of one length, each with a unit, and a geometry for each row.
 
-    table["length"]    the column as a numpy array: float64 with NaN, int64, bool, datetime64[us], or texts
+    table["length"]    the column as a numpy array: float64 with NaN, int64, bool, datetime64[us] or [D], or texts
     table.units        by column
     table.places       longitude and latitude of each row, NaN where unknown
     table.geometry(i)  the row's geometry as GeoJSON has it, in the coordinates of table.crs; None where there is none
@@ -88,6 +91,10 @@ def _array(column):
     if kind == "text":
         return np.array(values, object)
     known = ~np.isnan(values)
+    if kind == "date":
+        out = np.full(len(values), np.datetime64("NaT", "D"))
+        out[known] = (values[known] // 86400).astype("int64").astype("datetime64[D]")
+        return out
     if kind == "time":
         out = np.full(len(values), np.datetime64("NaT", "us"))
         out[known] = (np.round(values[known] * 1e6)).astype("int64").astype("datetime64[us]")
@@ -116,6 +123,9 @@ def _of_objects(name, values):
     if all(isinstance(v, (int, float, np.number)) for v in known) and known:
         whole = all(isinstance(v, (int, np.integer)) for v in known)
         return "integer" if whole else "real", [None if v is None else float(v) for v in values]
+    if all(isinstance(v, datetime.date) for v in known) and known:
+        days = not any(isinstance(v, datetime.datetime) for v in known)
+        return "date" if days else "time", [None if v is None else _seconds(v) for v in values]
     if any(not isinstance(v, (str, bytes)) for v in known):
         raise TypeError(f"column '{name}' holds {', '.join(sorted({type(v).__name__ for v in known}))}: a column holds "
                         "numbers, flags, times or texts")
@@ -219,7 +229,7 @@ def _columns(columns):
             raise ValueError(f"column '{name}' has {values.ndim} dimensions, not one")
         if values.dtype.kind == "M":
             seconds = values.astype("datetime64[us]").astype("int64") / 1e6
-            out[name] = ("time", [None if np.isnat(v) else float(s) for v, s in zip(values, seconds)])
+            out[name] = ("date" if values.dtype == "datetime64[D]" else "time", [None if np.isnat(v) else float(s) for v, s in zip(values, seconds)])
         elif values.dtype.kind in "OUS":
             out[name] = _of_objects(name, [None if _missing(v) else v for v in values.tolist()])
         elif values.dtype.kind == "b":

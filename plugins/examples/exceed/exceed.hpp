@@ -16,7 +16,9 @@ struct Exceed {
     return Schema{"exceed", "Count the cells above a threshold."}
         .input("value", units::any, "Any measurement.")
         .summary("valid", units::cell, "Cells that are not missing.")
+        .whole()
         .summary("above", units::cell, "Valid cells above the threshold.")
+        .whole()
         .summary("share", units::one, "Above over valid.")
         .param("threshold", &Params::threshold, "The threshold, which itself is not above.", units::any,
                between(-1e30, 1e30))
