@@ -119,7 +119,8 @@ void Shapes::draw_polygons(const Band& band, const Window& window, const Paint& 
       const auto end = std::min(window.bottom(), cell_of(std::ceil(edge->y1 - 0.5)));
       for (auto row = first; row < end; ++row) {
         const double y = static_cast<double>(row) + 0.5;
-        const double x = edge->x0 + (y - edge->y0) / (edge->y1 - edge->y0) * (edge->x1 - edge->x0);
+        // Reckoned in GDAL's order, so that a centre on the edge is on it for both.
+        const double x = (y - edge->y0) * (edge->x1 - edge->x0) / (edge->y1 - edge->y0) + edge->x0;
         crossings[static_cast<std::size_t>(row - window.y)].push_back(x);
       }
     }
@@ -130,7 +131,7 @@ void Shapes::draw_polygons(const Band& band, const Window& window, const Paint& 
       if (row.size() % 2 != 0) row.push_back(static_cast<double>(width_) + 1);
       std::sort(row.begin(), row.end());
       for (std::size_t i = 0; i < row.size(); i += 2)
-        clipped(window.y + y, cell_of(std::ceil(row[i] - 0.5)), cell_of(std::ceil(row[i + 1] - 0.5)), window, polygon,
+        clipped(window.y + y, cell_of(std::floor(row[i] + 0.5)), cell_of(std::floor(row[i + 1] + 0.5)), window, polygon,
                 paint);
       row.clear();
     }

@@ -25,7 +25,8 @@ class Shapes {
   void set_value(float value) { value_ = value; }
 
   /// Sets cells to 1 inside any shape and to 0 elsewhere: those whose centre a polygon holds, and those that a line or
-  /// point touches.
+  /// point touches. A centre on a side is in the polygon where that side is its right one or, being level, its upper
+  /// one, as in GDAL, so that of two that share the side one holds it. (GDAL gives those on level lower sides to both.)
   void draw(const Window& window, std::uint8_t* cells, std::int64_t stride) const;
   /// Sets the same cells to the shapes' values, and others to NaN. Where shapes overlap the one added last is on top,
   /// lines and points above polygons.

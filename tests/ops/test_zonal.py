@@ -478,3 +478,56 @@ def test_overlaps_are_counted_in_the_plan(tmp_path):
     run(f"{tmp_path}/v.tif ! zonal --zones {zones} ! {tmp_path}/o.csv")
     assert [r["n"] for r in rows_of(tmp_path / "o.csv")] == [2e6, 2e6]
     refused(2, f"{tmp_path}/v.tif ! zonal --zones {zones} ! {tmp_path}/p.csv", "--memory", "64M", names="MiB")
+
+
+def level_lower(wkt, shape):
+    """Centres on the level lower sides of a polygon's shell, which GDAL's rule gives to the polygon below as well."""
+    held = np.zeros(shape, bool)
+    geometry = ogr.CreateGeometryFromWkt(wkt)
+    points = [((x - WEST) / CELL, (NORTH - y) / CELL) for x, y in geometry.GetGeometryRef(0).GetPoints()]
+    clockwise = sum(a[0] * b[1] - b[0] * a[1] for a, b in zip(points, points[1:])) > 0  # as one looks at the raster
+    for a, b in zip(points, points[1:]):
+        if a[1] == b[1] and a[1] % 1 == 0.5 and (a[0] > b[0]) == clockwise:
+            x = np.arange(shape[1]) + 0.5
+            held[int(a[1]), (x > min(a[0], b[0])) & (x <= max(a[0], b[0]))] = True
+    return held
+
+
+def test_centres_on_sides_are_where_gdal_has_them(tmp_path):
+    """Boxes, slopes and holes whose sides go through centres, drawn one by one and measured as zones."""
+    shapes = [[[(2.5, 2.5), (7.5, 2.5), (7.5, 6.5), (2.5, 6.5)]], [[(10.5, 1.5), (14.5, 5.5), (10.5, 9.5), (6.5, 5.5)]],
+              [[(20.5, 1.5), (26.5, 4.5), (23.5, 10.5)]], [[(2.5, 12.5), (12.5, 12.5), (12.5, 22.5), (2.5, 22.5)],
+                                                           [(5.5, 15.5), (9.5, 15.5), (9.5, 19.5), (5.5, 19.5)]],
+              [[(16, 12.5), (24.5, 12.5), (24.5, 20), (20.5, 20), (20.5, 16.5), (16, 16.5)]]]
+    write(tmp_path / "like.tif", np.ones((30, 30), np.uint8))
+    for turn in (1, -1):
+        wkts = [f"POLYGON({','.join(ring(r[::turn]) for r in rings)})" for rings in shapes]
+        zones = polygons(tmp_path / f"z{turn}.gpkg", wkts)
+        run(f"{tmp_path}/like.tif ! zonal --zones {zones} ! {tmp_path}/n.csv", "--overwrite")
+        counts = [r["n"] for r in rows_of(tmp_path / "n.csv")]
+        for i, (wkt, held) in enumerate(zip(wkts, masks(tmp_path / "like.tif", zones))):
+            ours = held & ~level_lower(wkt, held.shape)
+            assert ours.sum() < held.sum() or i in (1, 2)
+            assert counts[i] == ours.sum(), (turn, i)
+            one = polygons(tmp_path / f"one{turn}{i}.gpkg", [wkt])
+            run(f"{tmp_path}/like.tif ! rasterize --shapes {one} ! {tmp_path}/o.tif", "--overwrite")
+            np.testing.assert_array_equal(np.isfinite(read(tmp_path / "o.tif")), ours, err_msg=str((turn, i)))
+            run(f"{tmp_path}/like.tif ! mask --with {one} ! expression 'b1' ! {tmp_path}/m.tif", "--overwrite")
+            np.testing.assert_array_equal(np.isnan(read(tmp_path / "m.tif")), ours, err_msg=str((turn, i)))
+
+
+def test_a_centre_is_in_one_of_two_neighbours(tmp_path):
+    """Tiles of triangles whose sides, level, upright and sloping, go through centres: every centre is held once."""
+    write(tmp_path / "like.tif", np.ones((30, 40), np.uint8))
+    wkts = []
+    for x, y in ((x, y) for x in np.arange(-0.5, 40, 5) for y in np.arange(-0.5, 30, 4)):
+        a, b, c, d = (x, y), (x + 5, y), (x + 5, y + 4), (x, y + 4)
+        wkts += [f"POLYGON({ring(r)})" for r in ([a, b, c], [d, a, c])]
+    zones = polygons(tmp_path / "z.gpkg", wkts)
+    run(f"{tmp_path}/like.tif ! zonal --zones {zones} ! {tmp_path}/n.csv")
+    assert sum(r["n"] for r in rows_of(tmp_path / "n.csv")) == 30 * 40
+    run(f"{tmp_path}/like.tif ! rasterize --shapes {zones} ! {tmp_path}/o.tif")
+    ours, theirs = read(tmp_path / "o.tif"), burn(tmp_path / "like.tif", zones)
+    # On a level side GDAL has the centre in both, and what is drawn last on top.
+    rows = np.arange(30) % 4 != 3
+    np.testing.assert_array_equal(ours[rows], theirs[rows])
