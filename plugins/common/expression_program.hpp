@@ -104,6 +104,18 @@ struct Pack {
   alignas(64) double v[size];
 };
 
+/// What a word or sign of other languages is here; empty for all others.
+inline std::string written_here(std::string_view foreign) {
+  std::string lower{foreign.substr(0, 4)};
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  if (lower == "and" || lower == "&") return "'" + std::string{foreign} + "' is written &&";
+  if (lower == "or" || lower == "|") return "'" + std::string{foreign} + "' is written ||";
+  if (lower == "not") return "'" + std::string{foreign} + " x' is written x == 0";
+  if (lower == "**") return "a power is written ^, as in b1 ^ 2";
+  return {};
+}
+
 namespace detail {
 
 FULMAR_HD inline void fill(double& a, double value) { a = value; }
@@ -336,7 +348,7 @@ class Compiler {
       case '=':
         error("a value cannot be assigned; == compares", at_);
       default:
-        error("an operator was expected here", at_);
+        stray("an operator was expected here");
     }
   }
 
@@ -362,6 +374,14 @@ class Compiler {
       if (c < ' ' || c > '~') c = c == '\t' || c == '\n' || c == '\r' ? ' ' : '?';  // one column each, the caret counts
     fail(Errc::usage, message + " (column " + std::to_string(at + 1) + ")\n  " + excerpt + "\n  " +
                           std::string(at - begin, ' ') + "^");
+  }
+
+  /// Throws: what stands here is no part of the expression; a sign or word of other languages is told in ours.
+  [[noreturn]] void stray(const std::string& message) const {
+    std::size_t end = at_;
+    while (end < text_.size() && (is_letter(text_[end]) || is_digit(text_[end]))) ++end;
+    const std::string cure = written_here(text_.substr(at_, std::max<std::size_t>(end - at_, 1)));
+    error(cure.empty() ? message : cure, at_);
   }
 
   [[nodiscard]] char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -406,9 +426,7 @@ class Compiler {
     const std::size_t at = at_;
     if (!accept("?")) return;
     choice();
-    if (!accept(":"))
-      error(at_ == text_.size() ? "this ? lacks its colon" : "a colon was expected here",
-            at_ == text_.size() ? at : at_);
+    if (!accept(":")) at_ == text_.size() ? error("this ? lacks its colon", at) : stray("a colon was expected here");
     choice();
     emit(Op::select, at);
   }
@@ -464,7 +482,9 @@ class Compiler {
     signed_power();
     for (;;) {
       const std::size_t at = at_;
-      if (accept("*"))
+      if (text_.substr(at, 2) == "**")
+        error(written_here("**"), at);
+      else if (accept("*"))
         signed_power(), emit(Op::multiply, at);
       else if (accept("/"))
         signed_power(), emit(Op::divide, at);
@@ -495,8 +515,8 @@ class Compiler {
     if (accept("(")) {
       choice();
       if (!accept(")"))
-        error(at_ == text_.size() ? "this parenthesis is not closed" : "a closing parenthesis was expected here",
-              at_ == text_.size() ? at : at_);
+        at_ == text_.size() ? error("this parenthesis is not closed", at)
+                            : stray("a closing parenthesis was expected here");
     } else if (is_digit(c) || c == '.') {
       number();
     } else if (is_letter(c)) {
@@ -570,9 +590,8 @@ class Compiler {
                 ", not " + std::to_string(count),
             at);
     if (!accept(")"))
-      error(at_ == text_.size() ? "the arguments of " + name + " are not closed"
-                                : "a comma or a closing parenthesis was expected here",
-            at_ == text_.size() ? at : at_);
+      at_ == text_.size() ? error("the arguments of " + name + " are not closed", at)
+                          : stray("a comma or a closing parenthesis was expected here");
     if (f.arguments != 0) return emit(f.op, at);
     if (f.name == "avg") {
       emit_constant(count, at);
@@ -596,7 +615,8 @@ class Compiler {
     for (int i = 0; i < bands_; ++i) offer(of_bands[i] = "b" + std::to_string(i + 1));
     std::string message = "unknown name " + std::string{word.substr(0, 32)};
     if (!nearest.empty()) message += "; did you mean " + std::string{nearest} + "?";
-    error(message, at);
+    const std::string cure = written_here(word);
+    error(cure.empty() ? message : cure, at);
   }
 
   std::string_view text_;

@@ -104,6 +104,8 @@ struct Filter {
       return result;
     }
     std::string column(std::string_view name) {
+      const std::string cure = table_.find(name) == TableView::absent ? expression::written_here(name) : "";
+      if (!cure.empty()) fail(Errc::usage, "where: " + cure);
       const int at = table_.must_find(name, "where: the table");
       std::size_t place = 0;
       while (place < columns_.size() && columns_[place] != at) ++place;

@@ -318,7 +318,7 @@ TEST(ExpressionProgram, errors_say_what_and_where) {
       {"!b1", "no operator !", 1},
       {"--b1", "a second sign", 2},
       {"2*/3", "a value was expected", 3},
-      {"b1 & b2", "an operator was expected", 4},
+      {"b1 & b2", "'&' is written &&", 4},
       {"b65 + 1", "there is no band b65; the highest is b64: choose the bands where they are read, with --band", 1},
       {"1 + b120", "there is no band b120", 5},
       {"b07", "there is no band b07; the highest is b64", 1},

@@ -130,3 +130,13 @@ def test_a_formula_that_makes_no_sense_shows_its_place(tmp_path):
     assert "^" in message
     refused(2, f"{path} ! expression 'b1 + b7' ! {tmp_path}/out.tif", names="b7")
     refused(2, f"{path} ! expression '(b1' ! {tmp_path}/out.tif")
+
+
+@pytest.mark.parametrize("formula, cure, column", [
+    ("b1 > 2 and b1 < 3", "'and' is written &&", 8), ("(b1 > 2 OR b1 < 1) * 2", "'OR' is written ||", 9),
+    ("not b1", "'not x' is written x == 0", 1), ("b1 ** 2", "a power is written ^", 4),
+    ("b1 > 2 & b1 < 3", "'&' is written &&", 8), ("max(b1 | 1, 2)", "'|' is written ||", 8),
+    ("b1 ? 1 and 1 : 2", "'and' is written &&", 8), ("!b1", "write x == 0", 1)])
+def test_signs_of_other_languages_are_told_in_ours(tmp_path, formula, cure, column):
+    write(tmp_path / "in.tif", np.ones((4, 5), np.float32))
+    refused(2, f"{tmp_path}/in.tif ! expression '{formula}' ! {tmp_path}/out.tif", names=[cure, f"(column {column})"])

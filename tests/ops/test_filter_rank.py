@@ -78,3 +78,15 @@ def test_conditions_on_gaps_exponents_times_and_words_said_twice(tmp_path):
     (tmp_path / "m.csv").write_text(",".join(many) + "\n" + ",".join("1" * 40) + "\n")
     run(f"{tmp_path}/m.csv ! filter '{' + '.join(many)} == 40' ! {tmp_path}/c.csv")
     assert len((tmp_path / "c.csv").read_text().splitlines()) == 2
+
+
+def test_words_of_other_languages_are_told_in_ours(tmp_path):
+    make(tmp_path / "a.csv", np.random.default_rng(3), 5)
+    for where, cure in (("length > 1 and width > 1", "'and' is written &&"), ("not length", "'not x' is written x == 0"),
+                        ("length > 1 or 1", "'or' is written ||"), ("length > 1 & 1", "'&' is written &&")):
+        refused(2, f"{tmp_path}/a.csv ! filter '{where}' ! {tmp_path}/b.csv", names=cure)
+    # A column of that name is one.
+    (tmp_path / "c.csv").write_text("a,and,not\n1,2,0\n3,0,1\n")
+    run(f"{tmp_path}/c.csv ! filter 'and > 1 && not == 0' ! {tmp_path}/d.csv")
+    with open(tmp_path / "d.csv") as file:
+        assert [r["a"] for r in csv.DictReader(file)] == ["1"]
