@@ -23,13 +23,20 @@ struct Options {
   bool json = false;
 };
 
-/// Nothing is written, so a product that exists is no hindrance.
+/// Nothing is written, so a product that exists is no hindrance: it is told.
 struct OnlyLooking : TerminalIo {
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions& options) const override {
     FileOptions any = options;
     any.overwrite = true;
-    return TerminalIo::product_kind(path, any);
+    const ProductKind kind = TerminalIo::product_kind(path, any);
+    if (!options.overwrite) try {
+        static_cast<void>(TerminalIo::product_kind(path, options));
+      } catch (const Error&) {
+        in_the_way.insert(path);
+      }
+    return kind;
   }
+  mutable std::set<std::string> in_the_way;
 };
 
 std::string explain_pipeline(const Options& options, PipelineText request) {
@@ -40,8 +47,9 @@ std::string explain_pipeline(const Options& options, PipelineText request) {
   options.engine.apply_to(request.pipeline);
   const Registry registry = options.engine.plugins.registry();
   const OnlyLooking io;
-  const Graph graph =
-      fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
+  Graph graph = fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
+  for (const std::string& path : io.in_the_way)
+    graph.notes.push_back(fmt::format("'{}' exists: a run is refused without --overwrite", path));
   const Plan plan = make_plan(graph, budget);
   std::string text = options.json ? explain_json(graph, plan) : explain(graph, plan);
   if (!text.ends_with('\n')) text += '\n';

@@ -82,8 +82,8 @@ std::string explain_pass(const Graph& graph, const Plan& plan, std::size_t numbe
                          : node.op != nullptr ? node.op->kind()
                          : !computed          ? "read"
                          // A companion is made from what it holds; a warped raster reads others.
-                         : source->working_bytes() > 0 ? "warp"
-                                                       : "companion",
+                         : warped_of(*source) != nullptr ? "warp"
+                                                         : "companion",
                          node_name(graph, stage.nodes[k]));
       // Bands that follow one another in a stack take one line.
       std::size_t last = k;
@@ -138,7 +138,7 @@ std::string room_for_rows(const Graph& graph, const Plan& plan, const Drawing& d
     }
   if (rows < 0) return {};
   return fmt::format(
-      ": at most about {} rows, {:.1f} KiB each while {} counts; more than fit are refused when they are known: "
+      ": at most {} rows, {:.1f} KiB each while {} counts; more than fit are refused when they are known: "
       "--memory makes room, --threads 1 needs less, --min-area or `filter` leave rows out",
       rows, static_cast<double>(most) / 1024, who);
 }
@@ -207,6 +207,7 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
                {"dx", graph.grid.ground().dx},
                {"dy", graph.grid.ground().dy},
                {"wraps", graph.grid.wraps}};
+  if (!graph.notes.empty()) j["notes"] = graph.notes;
   j["backend"] = name_of(plan.backend);
   j["threads"] = plan.threads;
   j["tile"] = {

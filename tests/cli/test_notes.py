@@ -84,10 +84,25 @@ def test_room_for_zones_that_flow(tmp_path):
     def most(memory):
         (line,) = [x for x in call("explain", "--memory", memory, text, cwd=tmp_path).out.splitlines() if x.startswith("draw")]
         assert "--min-area" in line and "--memory" in line
-        return int(line.split("at most about ")[1].split()[0])
+        return int(line.split("at most ")[1].split()[0])
 
     assert 1000 <= most("900M") < most("2G") < 40000 < most("64G")
     done = call("run", "--memory", "2G", text, cwd=tmp_path)
     assert done.code == 2 and not (tmp_path / "z.csv").exists()
     for word in ("MiB", "counted by zonal", "raise --memory", "made by this run", "--min-area"):
         assert word in done.err, done.err
+
+
+def test_products_that_exist(tmp_path):
+    """`explain` writes nothing and goes on, but says what a run would refuse."""
+    write(tmp_path / "in.tif", np.ones((20, 30), np.float32))
+    (tmp_path / "s.csv").write_text("mine")
+    text = "in.tif ! [ stats ! s.csv ] ! median --window 3px ! m.tif"
+    said = call("explain", text, cwd=tmp_path).out
+    assert said.count("note ") == 1 and "note      's.csv' exists: a run is refused without --overwrite" in said
+    assert json.loads(call("explain", "--json", text, cwd=tmp_path).out)["notes"] == [
+        "'s.csv' exists: a run is refused without --overwrite"]
+    assert call("run", text, cwd=tmp_path).code == 4
+    for allowed in (["--overwrite", text], [text.replace("s.csv", "s.csv --overwrite")]):
+        assert "exists" not in call("explain", *allowed, cwd=tmp_path).out
+    assert (tmp_path / "s.csv").read_text() == "mine"
