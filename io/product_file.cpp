@@ -221,18 +221,28 @@ void ProductFile::remove_temporaries() const noexcept {
 void ProductFile::fail_writing(const ErrorTrap& trap) const {
   // Work that was ended from outside fails in GDAL's words, which are beside the point.
   stop_if_cancelled(cancel_);
-  fail_with(trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text()));
+  if (disk_is_full() || trap.text().find(std::strerror(ENOSPC)) != std::string::npos) fail_full(trap.aside());
+  fail(Errc::output, fmt::format("cannot write '{}'{}", path_,
+                                 trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text())));
 }
 
-void ProductFile::fail_cut_short() const { fail_with(": not all of it reached the disk"); }
+void ProductFile::fail_cut_short() const {
+  if (disk_is_full()) fail_full({});
+  fail(Errc::output, fmt::format("cannot write '{}': not all of it reached the disk", path_));
+}
 
-void ProductFile::fail_with(std::string why) const {
+bool ProductFile::disk_is_full() const {
+  constexpr std::uint64_t next_to_nothing = 1U << 20;
   struct statvfs space {};
   // GDAL often says only that a write failed.
-  if (!is_virtual(path_) && ::statvfs(folder_.c_str(), &space) == 0 &&
-      static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize < (1U << 20))
-    why += fmt::format(" ({} in '{}')", std::strerror(ENOSPC), folder_);
-  fail(Errc::output, fmt::format("cannot write '{}'{}", path_, why));
+  return !is_virtual(path_) && ::statvfs(folder_.c_str(), &space) == 0 &&
+         static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize < next_to_nothing;
+}
+
+void ProductFile::fail_full(const std::string& aside) const {
+  fail(Errc::output, fmt::format("cannot write '{}': there is no room left in '{}'; make some there, or write the "
+                                 "product elsewhere{}",
+                                 path_, folder_, aside));
 }
 
 void ProductFile::close(DatasetPtr dataset) const {

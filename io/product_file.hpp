@@ -55,7 +55,9 @@ class ProductFile {
   [[noreturn]] void fail_cut_short() const;
 
  private:
-  [[noreturn]] void fail_with(std::string why) const;
+  [[nodiscard]] bool disk_is_full() const;
+  /// `aside`: the driver's words.
+  [[noreturn]] void fail_full(const std::string& aside) const;
   [[nodiscard]] std::vector<std::string> temporaries() const;
   void remove_temporaries() const noexcept;
 

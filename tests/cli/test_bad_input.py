@@ -249,7 +249,9 @@ def test_full_disk(small_disk, tmp_path, product):
     scene = tmp_path / "noise.tif"
     write(scene, np.random.default_rng(0).random((1100, 1200)).astype(np.float32))
     (small_disk / "ballast").write_bytes(bytes(1_200_000))
-    message = refused(4, f"{scene} ! " + product.format(small_disk), names=str(small_disk))
+    cure = f"there is no room left in '{small_disk}'; make some there, or write the product elsewhere"
+    message = refused(4, f"{scene} ! " + product.format(small_disk), names=cure)
+    assert message.index(cure) < message.index("GDAL:") if "GDAL:" in message else True
     assert files(small_disk) == ["ballast"], message
 
 
