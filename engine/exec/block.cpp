@@ -435,8 +435,8 @@ void gather(const Graph& graph, const Plan& plan, int n, const Window& own, std:
   collect(mine, graph.grid.neighbourhood(), planes, runs);
   // What is left for features is shared: half for the objects, a quarter for the set cells of the tiles in flight, a
   // quarter for labelling them.
-  if (tile.label_bytes += runs.bytes(); tile.label_bytes > plan.feature_bytes / 4 / plan.tokens)
-    too_many_cells(plan.feature_bytes);
+  const Share share{plan.feature_bytes / 4 / plan.tokens, plan.feature_bytes, true};
+  if (tile.label_bytes += runs.bytes(); tile.label_bytes > share.bytes) too_many_cells(share);
 }
 
 }  // namespace fulmar

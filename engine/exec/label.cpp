@@ -74,11 +74,15 @@ void collect(const Window& window, const Window& raster, const LabelPlanes& p, B
   }
 }
 
-void too_many_cells(std::int64_t budget) {
-  fail(Errc::runtime, "what was detected needs more memory than the budget leaves for features (" +
-                          std::to_string(budget >> 20) +
-                          " MiB): raise --memory, detect less (a smaller pfa, a mask), or " +
-                          "drop small objects with objects --min-area");
+void too_many_cells(const Share& share) {
+  const auto mebibytes = [](std::int64_t bytes) {
+    const std::int64_t tenths = (bytes * 10) >> 20;
+    return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
+  };
+  fail(Errc::runtime, std::string{"what was detected"} + (share.of_a_tile ? " in one tile" : "") +
+                          " needs more than its share, " + mebibytes(share.bytes) + " of the " + mebibytes(share.of) +
+                          " that the memory budget leaves for features: raise --memory, detect less (a smaller pfa, a "
+                          "mask), or drop small objects with objects --min-area");
 }
 
 void Part::merge(Part&& other) {
@@ -125,8 +129,7 @@ void Part::see(const Run& run, const Window& raster, bool looked, bool beside_ma
   }
 }
 
-std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
-                             std::int64_t most_bytes) {
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight, const Share& share) {
   struct Entry {
     Run run;
     const BlockRuns* block;
@@ -135,7 +138,7 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
   std::size_t pieces = 0;
   for (const auto& block : blocks) pieces += block.pieces.size();
   const auto entry_bytes = static_cast<std::int64_t>(pieces * (sizeof(Entry) + 2 * sizeof(int)));
-  if (entry_bytes > most_bytes) too_many_cells(most_bytes);
+  if (entry_bytes > share.bytes) too_many_cells(share);
   std::vector<Entry> entries;
   entries.reserve(pieces);
   for (const auto& block : blocks)
@@ -170,8 +173,8 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
   // Counted before they are made: a part is large, and noise has many.
   std::size_t count = 0;
   for (std::size_t i = 0; i < entries.size(); ++i) count += parent[i] == static_cast<int>(i) ? 1 : 0;
-  if (entry_bytes + static_cast<std::int64_t>(count * sizeof(Part) + pieces * sizeof(Run)) > most_bytes)
-    too_many_cells(most_bytes);
+  if (entry_bytes + static_cast<std::int64_t>(count * sizeof(Part) + pieces * sizeof(Run)) > share.bytes)
+    too_many_cells(share);
   std::vector<Part> parts;
   parts.reserve(count);
   std::vector<int> place(entries.size(), -1);
@@ -192,7 +195,7 @@ std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& ra
 }
 
 std::vector<Part> parts_of(const std::byte* found, const Window& window, bool intensity, int values,
-                           const Window& raster, std::int64_t most_bytes) {
+                           const Window& raster, const Share& share) {
   FoundTotals totals;
   std::memcpy(&totals, found, sizeof totals);
   const auto* runs = reinterpret_cast<const FoundRun*>(found + sizeof totals);
@@ -203,7 +206,7 @@ std::vector<Part> parts_of(const std::byte* found, const Window& window, bool in
   std::size_t count = 0;
   for (std::uint32_t k = 0; k < totals.runs; ++k) count += runs[k].root == k ? 1 : 0;
   const std::size_t bytes = totals.runs * (sizeof(int) + sizeof(Run)) + count * sizeof(Part);
-  if (static_cast<std::int64_t>(bytes) > most_bytes) too_many_cells(most_bytes);
+  if (static_cast<std::int64_t>(bytes) > share.bytes) too_many_cells(share);
   std::vector<Part> parts;
   parts.reserve(count);
   std::vector<int> place(totals.runs, -1);
@@ -224,8 +227,8 @@ std::vector<Part> parts_of(const std::byte* found, const Window& window, bool in
   return parts;
 }
 
-Labeller::Labeller(const Grid& grid, bool eight, Keep keep, std::int64_t most_bytes)
-    : grid_{grid}, eight_{eight}, keep_{std::move(keep)}, most_bytes_{most_bytes} {
+Labeller::Labeller(const Grid& grid, bool eight, Keep keep, const Share& share)
+    : grid_{grid}, eight_{eight}, keep_{std::move(keep)}, share_{share} {
   if (!grid.wraps) return;
   west_.assign(static_cast<std::size_t>(grid.height), -1);
   east_ = west_;
@@ -406,7 +409,7 @@ void Labeller::close(const Window& tile) {
   std::int64_t open_bytes = 0;
   for (const Part& part : kept)
     open_bytes += static_cast<std::int64_t>(sizeof(Part) + part.runs.capacity() * sizeof(Run));
-  if (bytes_ + open_bytes > most_bytes_) too_many_cells(most_bytes_);
+  if (bytes_ + open_bytes > share_.bytes) too_many_cells(share_);
   const auto now = [&](int id) { return id < 0 ? -1 : moved[static_cast<std::size_t>(root(id))]; };
   for (auto& b : bottom_) b.part = now(b.part);
   for (auto& id : right_) id = now(id);
@@ -444,12 +447,12 @@ void Labeller::measure(Part& part) {
   if (!keep_(object)) return;
   // What tracing an outline takes for each run while it is at work.
   constexpr std::int64_t tracing = 512;
-  if (bytes_ + static_cast<std::int64_t>(part.runs.size()) * tracing > most_bytes_) too_many_cells(most_bytes_);
+  if (bytes_ + static_cast<std::int64_t>(part.runs.size()) * tracing > share_.bytes) too_many_cells(share_);
   Feature feature = object_feature(part, shape, grid_, tracer_);
   bytes_ += static_cast<std::int64_t>(sizeof(Found) + feature.values.size() * sizeof(double));
   for (const auto& polygon : feature.polygons)
     for (const auto& ring : polygon) bytes_ += static_cast<std::int64_t>(64 + ring.size() * sizeof(Corner));
-  if (bytes_ > most_bytes_) too_many_cells(most_bytes_);
+  if (bytes_ > share_.bytes) too_many_cells(share_);
   found_.push_back({first_cell(part.runs, grid_), std::move(feature)});
 }
 

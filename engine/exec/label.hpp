@@ -37,8 +37,13 @@ struct BlockRuns {
   }
 };
 
-/// Ends a run whose detections fill the memory that the budget leaves for features.
-[[noreturn]] void too_many_cells(std::int64_t budget);
+/// What detections may take: a part of what the budget leaves for features.
+struct Share {
+  std::int64_t bytes = 0, of = 0;
+  bool of_a_tile = false;
+};
+/// Ends a run whose detections fill their share.
+[[noreturn]] void too_many_cells(const Share& share);
 
 /// Planes of a labelling node over one block. The intensity reaches one cell further on every side.
 struct LabelPlanes {
@@ -71,21 +76,20 @@ struct Part {
 };
 
 /// Objects within one tile, as if there were nothing beyond it. `raster` is Grid::neighbourhood().
-/// Errors: as too_many_cells() where they need more than `most_bytes`.
-std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight,
-                             std::int64_t most_bytes);
+/// Errors: as too_many_cells() where they need more than their share.
+std::vector<Part> label_tile(std::span<const BlockRuns> blocks, const Window& raster, bool eight, const Share& share);
 
 /// The same of what a card found in one window (core/found_runs.hpp), where runs know already what they are part of.
 /// `values` of each set cell are there; `intensity`: the first of them is. Errors: as label_tile().
 std::vector<Part> parts_of(const std::byte* found, const Window& window, bool intensity, int values,
-                           const Window& raster, std::int64_t most_bytes);
+                           const Window& raster, const Share& share);
 
 /// Joins the parts of all tiles, on a grid that wraps also those that meet over the seam. Tiles come column of tiles by
 /// column of tiles, each from the top. One thread.
 class Labeller {
  public:
   using Keep = std::function<bool(const fulmar_object&)>;
-  Labeller(const Grid& grid, bool eight, Keep keep, std::int64_t most_bytes);
+  Labeller(const Grid& grid, bool eight, Keep keep, const Share& share);
 
   void add(const Window& tile, std::vector<Part> parts);
   /// A whole object. One that crosses the seam has its columns counted on, beyond the last.
@@ -113,7 +117,8 @@ class Labeller {
   Grid grid_;
   bool eight_;
   Keep keep_;
-  std::int64_t most_bytes_, bytes_ = 0;
+  Share share_;
+  std::int64_t bytes_ = 0;
   OutlineTracer tracer_;
   std::vector<Part> parts_;
   std::vector<int> parent_;

@@ -143,23 +143,23 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
   // Tables first: what is wrong with a file of a few rows must not show after the passes.
   made_.read();
   // Objects are gathered in one pass, and share what its plan leaves for features.
-  std::map<int, std::int64_t> room;
+  std::map<int, Share> room;
   const auto share = [&](const Graph& pass, const Plan& its) {
     const auto labels = labelling_nodes(pass);
     for (const int n : labels)
       room[pass.nodes[static_cast<std::size_t>(n)].origin] =
-          its.feature_bytes / 2 / static_cast<std::int64_t>(labels.size());
+          Share{its.feature_bytes / 2 / static_cast<std::int64_t>(labels.size()), its.feature_bytes};
   };
   if (plan.passes.empty()) share(graph, plan);
   for (const Pass& pass : plan.passes) share(pass.graph, pass.plan);
-  for (const auto& [n, bytes] : room) {
+  for (const auto& [n, its_share] : room) {
     const Node& node = graph.nodes[static_cast<std::size_t>(n)];
     labellers_.try_emplace(
         n, graph.grid_of(node.grid), touches_by_corner(node),
         [&node](const fulmar_object& o) {
           return node.op->guard([&] { return node.op->table().keep(node.params.data(), &o); }) != 0;
         },
-        bytes);
+        its_share);
   }
   Metadata metadata = graph.sources.empty() ? Metadata{} : graph.sources.front()->metadata();
   for (const auto& [key, value] : options.provenance) metadata[key] = value;

@@ -166,7 +166,7 @@ class Executor {
     }
     for (std::size_t l = 0; l < labels_.size(); ++l)
       if (!on_card_[l])
-        tile.parts[l] = label_tile(tile.runs[l], graph_.grid.neighbourhood(), labeller(l).eight(), label_bytes());
+        tile.parts[l] = label_tile(tile.runs[l], graph_.grid.neighbourhood(), labeller(l).eight(), label_share());
   }
 
   /// Makes objects of the runs that came down from the card.
@@ -176,12 +176,14 @@ class Executor {
     for (const auto& found : tile.labelled) {
       const auto l = static_cast<std::size_t>(std::find(labels_.begin(), labels_.end(), found.node) - labels_.begin());
       tile.parts[l] = parts_of(found.found, found.window, found.intensity, found.values, graph_.grid.neighbourhood(),
-                               label_bytes());
+                               label_share());
     }
     tile.labelled.clear();
   }
   /// What a tile may take for its objects: a quarter of what is left for features is shared by those in flight.
-  [[nodiscard]] std::int64_t label_bytes() const { return plan_.feature_bytes / 4 / plan_.tokens; }
+  [[nodiscard]] Share label_share() const {
+    return {plan_.feature_bytes / 4 / plan_.tokens, plan_.feature_bytes, true};
+  }
 
   void write(TileContext& tile) {
     if (device_) {
