@@ -15,6 +15,15 @@ bool is_marks(std::string_view line) {
 
 bool is_of_a_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-'; }
 
+/// Where what begins here in single quotes ends, behind the closing one; 0 where nothing does: an apostrophe is none.
+std::size_t end_of_quoted(std::string_view line, std::size_t at) {
+  const auto alphanumeric = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  if (line[at] != '\'' || (at > 0 && alphanumeric(line[at - 1]))) return 0;
+  for (std::size_t end = line.find('\'', at + 1); end != std::string_view::npos; end = line.find('\'', end + 1))
+    if (end + 1 == line.size() || !alphanumeric(line[end + 1])) return end + 1;
+  return 0;
+}
+
 /// True where a word stands, and no longer one: --memory-limit is not --memory.
 bool stands(std::string_view text, std::string_view word) {
   return text.starts_with(word) &&
@@ -46,6 +55,12 @@ std::string Words::in(const std::string& sentence) const {
     const std::string_view rest = end < all.size() ? all.substr(end + 1) : std::string_view{};
     const bool shown = is_marks(rest.substr(0, rest.find('\n')));
     for (std::size_t i = 0; i < line.size();) {
+      // What is quoted, such as a path, is the user's.
+      if (const std::size_t quoted = end_of_quoted(line, i); quoted > 0) {
+        out += line.substr(i, quoted - i);
+        i = quoted;
+        continue;
+      }
       // The longest word that stands here.
       const std::pair<const std::string, std::string>* found = nullptr;
       for (const auto& word : words_)

@@ -258,6 +258,8 @@ TEST(Refusals, speak_of_what_the_program_can_set) {
   // The user's own text stays as it is.
   EXPECT_REFUSED(Errc::usage, "s ! median --memory 5 ! out",
                  (void)engine.job("s ! median --memory 5 ! out").input("s", view).explain());
+  EXPECT_REFUSED(Errc::input, "'a --memory b.tif' is not bound",
+                 (void)engine.job("'a --memory b.tif' ! median ! out").explain());
 }
 
 TEST(Control, progress_rises_to_the_end_and_a_stop_ends_the_run) {
