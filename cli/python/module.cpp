@@ -10,6 +10,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
+#include <filesystem>
 #include <fulmar/card.hpp>
 #include <fulmar/files.hpp>
 #include <fulmar/fulmar.hpp>
@@ -346,6 +347,8 @@ PYBIND11_MODULE(_fulmar, m) {
   py::class_<Job>(m, "Job")
       .def("input", [](Job& job, const std::string& name, const py::dict& raster) { job.input(name, view_of(raster)); })
       .def("input_table", [](Job& job, const std::string& name, const KeptTable& t) { job.input(name, t.table); })
+      .def("input_file", [](Job& job, const std::string& name,
+                            const std::string& file) { job.input(name, std::filesystem::path{file}); })
       .def("output", [](Job& job, const std::string& name) { job.output(name); })
       .def("output_into",
            [](Job& job, const std::string& name, const std::vector<std::pair<std::uintptr_t, std::string>>& bands) {

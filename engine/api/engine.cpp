@@ -279,7 +279,7 @@ std::vector<std::string> Job::writes() const {
 Job& Job::input(const std::string& name, RasterView raster) & {
   must_be_named(state_->names(Step::Kind::read), name, "reads");
   static_cast<void>(memory_source(name, raster, ""));
-  state_->bindings.tables.erase(name);
+  state_->bindings.forget(name);
   state_->bindings.rasters[name] = std::move(raster);
   return *this;
 }
@@ -296,8 +296,15 @@ Job& Job::input(const std::string& name, std::shared_ptr<const FeatureTable> tab
     if (row.values.size() != table->columns.size())
       fail(Errc::usage, "the table bound to '" + name + "' has " + std::to_string(table->columns.size()) +
                             " columns and a row of " + std::to_string(row.values.size()) + " values");
-  state_->bindings.rasters.erase(name);
+  state_->bindings.forget(name);
   state_->bindings.tables[name] = std::move(table);
+  return *this;
+}
+
+Job& Job::input(const std::string& name, const std::filesystem::path& file) & {
+  must_be_named(state_->names(Step::Kind::read), name, "reads");
+  state_->bindings.forget(name);
+  state_->bindings.files[name] = file.string();
   return *this;
 }
 

@@ -81,6 +81,11 @@ bool MemoryDoor::bound(const std::string& name) const {
   return bindings_.rasters.contains(name) || bindings_.tables.contains(name);
 }
 
+const std::string& MemoryDoor::file_of(const std::string& name) const {
+  const auto at = bindings_.files.find(name);
+  return at == bindings_.files.end() ? name : at->second;
+}
+
 FileOptions MemoryDoor::asked(const FileOptions& options) const {
   FileOptions asked = options;
   asked.overwrite = asked.overwrite || replace_;
@@ -99,16 +104,17 @@ std::shared_ptr<const RasterSource> MemoryDoor::open(const std::string& path, co
   }
   if (bindings_.tables.contains(path)) fail(Errc::usage, "'" + path + "' is bound to a table, and a raster is needed");
   if (!files_) no_files(path);
-  return files_->open(path, options);
+  return files_->open(file_of(path), options);
 }
 
 std::vector<std::string> MemoryDoor::expand(const std::string& path) const {
   if (bound(path) || !files_) return {path};
-  return files_->expand(path);
+  return files_->expand(file_of(path));
 }
 
 std::shared_ptr<const RasterSource> MemoryDoor::companion(const CompanionRequest& request, const Grid& grid) const {
   CompanionRequest here = request;
+  here.path = file_of(request.path);
   if (bindings_.rasters.contains(request.path)) here.raster = open(request.path, request.options);
   here.table = features_at_hand(request.path);
   if (here.raster && here.raster->bands().size() != 1)
@@ -210,13 +216,13 @@ std::shared_ptr<TemporaryRaster> MemoryDoor::temporary(const std::string& name, 
 
 bool MemoryDoor::holds_features(const std::string& path, const FileOptions& options) const {
   if (bound(path)) return bindings_.tables.contains(path);
-  return files_ && files_->holds_features(path, options);
+  return files_ && files_->holds_features(file_of(path), options);
 }
 
 FeatureTable MemoryDoor::open_features(const std::string& path, const FileOptions& options,
                                        std::int64_t most_bytes) const {
   if (!files_) no_files(path);
-  return files_->open_features(path, options, most_bytes);
+  return files_->open_features(file_of(path), options, most_bytes);
 }
 
 std::shared_ptr<const FeatureTable> MemoryDoor::features_at_hand(const std::string& path) const {
@@ -227,7 +233,7 @@ std::shared_ptr<const FeatureTable> MemoryDoor::features_at_hand(const std::stri
 bool MemoryDoor::same_file(const std::string& a, const std::string& b) const {
   const auto here = [&](const std::string& name) { return bound(name) || keeps(name); };
   if (!files_ || here(a) || here(b)) return a == b;
-  return files_->same_file(a, b);
+  return files_->same_file(file_of(a), file_of(b));
 }
 
 void MemoryDoor::limit_cache(std::int64_t bytes) const {

@@ -17,8 +17,12 @@ namespace fulmar {
 struct Bindings {
   std::map<std::string, RasterView> rasters;
   std::map<std::string, std::shared_ptr<const FeatureTable>> tables;
+  std::map<std::string, std::string> files;  ///< the file that a name stands for
   std::set<std::string> outputs;
   std::map<std::string, std::vector<BandTarget>> targets;
+
+  /// What the name of an input stood for before.
+  void forget(const std::string& input) { rasters.erase(input), tables.erase(input), files.erase(input); }
 };
 
 /// What a run leaves in memory. Only what is `whole` counts.
@@ -71,6 +75,7 @@ class MemoryDoor : public Io {
   [[nodiscard]] bool keeps(const std::string& product) const;
   [[nodiscard]] FileOptions asked(const FileOptions& options) const;
   [[nodiscard]] bool bound(const std::string& name) const;
+  [[nodiscard]] const std::string& file_of(const std::string& name) const;
 
   const Bindings& bindings_;
   std::shared_ptr<const Io> files_;

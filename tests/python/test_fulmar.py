@@ -292,6 +292,37 @@ def test_numbers_that_an_operator_finds_come_with_its_result():
     assert "Returns a Table of\n" in fulmar.op.stats.__doc__ and "Returns a Raster:" in fulmar.op.median.__doc__
 
 
+def test_names_stand_for_files_too(tmp_path):
+    """The name of a file goes where an array does, as str or Path, in fulmar.run as in fulmar.op."""
+    array = fulmar.run(f"{DEM} ! expression b1 ! out")["out"].array
+    for name in (str(DEM), DEM):
+        np.testing.assert_array_equal(fulmar.run("dem ! expression b1 ! out", dem=name)["out"].array, array)
+        np.testing.assert_array_equal(fulmar.op.expression(name, "b1").array, array)
+    (tmp_path / "points.csv").write_text("lon,lat,n\n1,2,3\n4,5,6\n")
+    assert fulmar.run("points ! filter 'n > 3' ! out", points=tmp_path / "points.csv")["out"]["n"].tolist() == [6]
+    land = random(128, 128) > 20
+    by_array = fulmar.run("dem ! mask --with land ! out", dem=DEM, land=fulmar.Raster(land.view("u1")))["out"].array
+    fulmar.run(f"{DEM} ! expression 'b1 * 0' ! {tmp_path}/none.tif")
+    assert np.isnan(by_array).sum() == (land & ~np.isnan(array)).sum() + np.isnan(array).sum()
+    np.testing.assert_array_equal(
+        fulmar.run("dem ! mask --with land ! out", dem=DEM, land=tmp_path / "none.tif")["out"].array, array)
+    assert str(DEM) in fulmar.explain("dem ! median ! out", dem=DEM)
+    with pytest.raises(fulmar.Error, match="no step reads 'den'; did you mean 'dem'"):
+        fulmar.run("dem ! median ! out", den=DEM)
+
+
+def test_an_input_that_was_forgotten_is_named():
+    for call in (fulmar.run, fulmar.explain):
+        with pytest.raises(fulmar.Error, match="the pipeline reads 'scene', and no input of that name is given: scene=array") as e:
+            call("scene ! median ! out")
+        assert e.value.code == 3 and e.value.message.startswith("cannot open 'scene'")
+        with pytest.raises(fulmar.Error, match="reads 'land', and no input"):
+            call("scene ! mask --with land ! out", scene=random(9, 9))
+        with pytest.raises(fulmar.Error, match="cannot open 'scene.tif'") as e:
+            call("scene.tif ! median ! out")
+        assert "no input" not in str(e.value)
+
+
 def test_whole_numbers_and_days_are_such():
     found = fulmar.op.stats(np.ones((4, 4), "f4"))
     assert found["n"].dtype == np.int64 and found["mean"].dtype == np.float64 and type(found.row()["n"]) is int
@@ -352,7 +383,7 @@ def test_what_is_missing_can_be_had_as_a_mask():
 
 
 def test_names_of_files_and_datasets_are_told_from_arrays():
-    with pytest.raises(TypeError, match="name files in the pipeline"):
+    with pytest.raises(fulmar.Error, match="cannot open 'scene.tif'"):
         fulmar.run("a ! stats ! out", a="scene.tif")
     xarray = pytest.importorskip("xarray")
     with pytest.raises(TypeError, match="choose one, as in data\\['sst'\\]"):

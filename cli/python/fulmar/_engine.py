@@ -2,6 +2,7 @@
 """Pipelines from Python."""
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
@@ -41,6 +42,21 @@ class Result(dict):
         raise KeyError(f"nothing was kept in memory as '{name}'; there is {', '.join(self) or 'nothing'}")
 
 
+@contextlib.contextmanager
+def _telling_what_is_forgotten():
+    """A plain word that is no file is most likely an input that was not given."""
+    try:
+        yield
+    except _fulmar.Error as error:
+        word = re.match(r"cannot open '([A-Za-z_]\w*)'", error.message)
+        if word is None:
+            raise
+        told = type(error)(f"{error}\n  the pipeline reads '{word[1]}', and no input of that name is given: {word[1]}=array, "
+                           "or the name of a file")
+        told.code, told.message = error.code, error.message
+        raise told from None
+
+
 def bytes_of(memory):
     """512 MiB of "512M"; numbers are bytes."""
     if not isinstance(memory, str):
@@ -77,20 +93,22 @@ class Engine:
 
     def explain(self, pipeline, **inputs):
         """The plan in words: passes, tiles, bytes, memory, backend."""
-        job, keep = self._job(self._engine.job(str(pipeline)), inputs)
-        return job.explain()
+        with _telling_what_is_forgotten():
+            job, keep = self._job(self._engine.job(str(pipeline)), inputs)
+            return job.explain()
 
     def run(self, pipeline, *, overwrite=False, progress=None, **inputs):
         """Runs a pipeline.
 
         inputs    what names in the pipeline stand for: numpy arrays (rows x columns, or bands before them), masked
-                  arrays, xarray.DataArrays, Rasters; mappings of columns, pandas frames, Tables. Arrays are read where
-                  they lie.
+                  arrays, xarray.DataArrays, Rasters; mappings of columns, pandas frames, Tables; names of files, as
+                  str or Path. Arrays are read where they lie.
         products  a product whose name is a plain word ("out", "ships") is kept in memory, any other is a file
         progress  called with the share of work done
         Raises fulmar.Error. Ctrl-C ends the run; files that are not whole do not appear.
         """
-        return self._run(self._engine.job(str(pipeline)), inputs, overwrite, progress)
+        with _telling_what_is_forgotten():
+            return self._run(self._engine.job(str(pipeline)), inputs, overwrite, progress)
 
     def recipe(self, name, *, overwrite=False, progress=None, **inputs):
         """Runs a recipe; its inputs are those that `fulmar recipes NAME` lists: names of files, arrays or tables as run()
@@ -120,7 +138,9 @@ class Engine:
         for name in _kept(job):
             job.output(name)
         for name, value in inputs.items():
-            if _table.is_table(value):
+            if isinstance(value, (str, os.PathLike)):
+                job.input_file(name, os.fspath(value))
+            elif _table.is_table(value):
                 job.input_table(name, _table.kept_of(value))
             else:
                 raster = _raster.as_raster(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-import os
 
 import numpy as np
 
@@ -195,9 +194,6 @@ def as_raster(value):
     """A Raster of whatever a user hands over."""
     if isinstance(value, Raster):
         return value
-    if isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"{str(value)!r} is the name of a file, and an array is needed: name files in the pipeline, as in "
-                        "fulmar.run(\"scene.tif ! stats ! out\")[\"out\"]")
     if hasattr(value, "data_vars"):
         raise TypeError(f"a Dataset holds several variables: choose one, as in data[{str(next(iter(value.data_vars), 'sst'))!r}]")
     if hasattr(value, "dims") and hasattr(value, "coords"):

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -143,6 +144,8 @@ class FULMAR_API Job {
   Job& input(const std::string& name, RasterView raster) &;
   Job& input(const std::string& name, FeatureTable table) &;
   Job& input(const std::string& name, std::shared_ptr<const FeatureTable> table) &;
+  /// Lets a name that is read stand for a file. Errors: Errc::usage for a name that no step has.
+  Job& input(const std::string& name, const std::filesystem::path& file) &;
   /// Keeps a product of that name in memory, whatever flows into it. Without files all products are kept.
   Job& output(const std::string& name) &;
   /// Writes a raster product into the caller's memory, a target a band, of the type that products() tells; run()
@@ -157,6 +160,7 @@ class FULMAR_API Job {
   Job&& input(const std::string& name, std::shared_ptr<const FeatureTable> table) && {
     return std::move(input(name, std::move(table)));
   }
+  Job&& input(const std::string& name, const std::filesystem::path& file) && { return std::move(input(name, file)); }
   Job&& output(const std::string& name) && { return std::move(output(name)); }
   Job&& output(const std::string& name, std::vector<BandTarget> bands) && {
     return std::move(output(name, std::move(bands)));
