@@ -85,7 +85,11 @@ struct Mask {
   Affine to_cells{};
   bool same_cells = false;     // no CRS, but the scene's size
   std::vector<double> labels;  // of zones, in their order
+  std::int64_t decoding = 0;   // bytes of a block of the file, compressed and decoded
 };
+
+/// Of a mask's own cells, loaded at once.
+constexpr std::int64_t most_beneath = 1 << 17;
 
 template <class Meaning>
 class MaskReader : public RasterReader {
@@ -96,6 +100,28 @@ class MaskReader : public RasterReader {
   }
 
   void read(int, const Window& window, void* cells, std::int64_t stride) override {
+    StoredCells::each_slice(window, [&](const Window& slice) {
+      read_slice(slice, static_cast<Cell*>(cells) + (slice.y - window.y) * stride + (slice.x - window.x), stride);
+    });
+  }
+
+  void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
+    fail(Errc::runtime, "outlines have no mask");
+  }
+
+  static std::int64_t working_bytes(const Mask& mask) {
+    constexpr std::int64_t slice = StoredCells::slice_width * StoredCells::slice_height;
+    return slice * static_cast<std::int64_t>(sizeof(Place)) +
+           StoredCells::slice_width * static_cast<std::int64_t>(sizeof(Point)) + StoredCells::bytes(most_beneath) +
+           mask.decoding;
+  }
+
+ private:
+  struct Place {
+    std::int64_t column = 0, row = 0;
+  };
+
+  void read_slice(const Window& window, Cell* cells, std::int64_t stride) {
     places_.resize(static_cast<std::size_t>(window.cells()));
     points_.resize(static_cast<std::size_t>(window.width));
     for (std::int64_t y = 0; y < window.height; ++y) {
@@ -107,17 +133,8 @@ class MaskReader : public RasterReader {
       lattice_->centres(window.y + y, window.x, window.width, points_.data());
       for (std::int64_t x = 0; x < window.width; ++x) row[x] = cell_at(points_[static_cast<std::size_t>(x)]);
     }
-    fill({0, 0, window.width, window.height}, window.width, static_cast<Cell*>(cells), stride);
+    fill({0, 0, window.width, window.height}, window.width, cells, stride);
   }
-
-  void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
-    fail(Errc::runtime, "outlines have no mask");
-  }
-
- private:
-  struct Place {
-    std::int64_t column = 0, row = 0;
-  };
 
   /// The mask's cell that holds a point of its CRS; column -1 outside.
   [[nodiscard]] Place cell_at(Point p) const {
@@ -143,8 +160,7 @@ class MaskReader : public RasterReader {
           if (needed.contains(place.column, place.row)) continue;
           needed = hull(needed, {place.column, place.row, 1, 1});
         }
-    constexpr std::int64_t few = 1 << 16;
-    if (needed.cells() > std::max(few, 16 * part.cells()) && part.cells() > 1) {
+    if (needed.cells() > most_beneath && part.cells() > 1) {
       Window first = part, second = part;
       if (part.width >= part.height) {
         first.width = part.width / 2;
@@ -189,6 +205,7 @@ class MaskSource : public ComputedSource {
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
     return std::make_unique<MaskReader<Inside>>(mask_);
   }
+  [[nodiscard]] std::int64_t working_bytes() const override { return MaskReader<Inside>::working_bytes(*mask_); }
 
  private:
   std::shared_ptr<const Mask> mask_;
@@ -203,6 +220,7 @@ class ZonesSource : public ComputedSource {
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
     return std::make_unique<MaskReader<ZoneNumber>>(mask_);
   }
+  [[nodiscard]] std::int64_t working_bytes() const override { return MaskReader<ZoneNumber>::working_bytes(*mask_); }
   [[nodiscard]] std::map<std::string, std::string> metadata() const override {
     return {{"FULMAR_COUNT", std::to_string(mask_->labels.size())}};
   }
@@ -220,6 +238,13 @@ std::shared_ptr<Mask> mask_over(const CompanionRequest& request, const Grid& sce
   mask->source = request.raster ? request.raster : open_raster(request.path, request.options);
   mask->scene = scene;
   const auto& grid = mask->source->grid();
+  if (!request.raster) {
+    const Window block = mask->source->block();
+    std::int64_t cell = 0;
+    for (const StoredBand& b : mask->source->bands())
+      cell = std::max(cell, static_cast<std::int64_t>(size_of(b.dtype)));
+    mask->decoding = 2 * std::min(block.width, grid.width) * std::min(block.height, grid.height) * cell;
+  }
   const bool placed = grid.affine && !grid.crs.empty();
   if (!placed || !lies_somewhere(scene)) {
     if (grid.width != scene.width || grid.height != scene.height) {
@@ -551,10 +576,10 @@ std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, c
                                               const FeatureTable& table);
 
 /// Drawn when it is made, or later from a table.
-class ValuesSource : public DrawnSource {
+class ShapedSource : public DrawnSource {
  public:
-  ValuesSource(CompanionRequest request, Grid grid, std::shared_ptr<const Drawn> drawn)
-      : request_{std::move(request)}, grid_{std::move(grid)}, bands_(1), drawn_{std::move(drawn)} {}
+  ShapedSource(CompanionRequest request, Grid grid, StoredBand band, std::shared_ptr<const Drawn> drawn)
+      : request_{std::move(request)}, grid_{std::move(grid)}, bands_{std::move(band)}, drawn_{std::move(drawn)} {}
 
   [[nodiscard]] const std::string& name() const override { return request_.path; }
   [[nodiscard]] const Grid& grid() const override { return grid_; }
@@ -562,24 +587,14 @@ class ValuesSource : public DrawnSource {
   [[nodiscard]] Window block() const override { return {0, 0, 512, 256}; }
   [[nodiscard]] bool computed() const override { return true; }
   [[nodiscard]] bool looks_negative(int) const override { return false; }
-  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
-    if (!drawn_) fail(Errc::runtime, fmt::format("{} is read before it is drawn", request_.path));
-    return std::make_unique<ValuesReader>(drawn_);
-  }
-  [[nodiscard]] std::map<std::string, std::string> metadata() const override {
-    if (!drawn_) return {};
-    return {{"FULMAR_COUNT", std::to_string(drawn_->count)}};
-  }
-  [[nodiscard]] std::shared_ptr<const std::vector<double>> numbers() const override {
-    if (drawn_ && drawn_->coverage) return {drawn_, &drawn_->coverage->shares()};
-    if (drawn_ && drawn_->overlaps) return {drawn_, &drawn_->overlaps->shares()};
-    return nullptr;
-  }
-  [[nodiscard]] std::int64_t held_bytes() const override {
-    if (drawn_ && drawn_->coverage) return drawn_->coverage->bytes();
-    return drawn_ && drawn_->overlaps ? drawn_->overlaps->bytes() : 0;
-  }
   void draw(const FeatureTable& table) override { drawn_ = drawn_from_table(request_, grid_, table); }
+
+ protected:
+  [[nodiscard]] const std::shared_ptr<const Drawn>& drawn() const { return drawn_; }
+  [[nodiscard]] std::shared_ptr<const Drawn> must_be_drawn() const {
+    if (!drawn_) fail(Errc::runtime, fmt::format("{} is read before it is drawn", request_.path));
+    return drawn_;
+  }
 
  private:
   CompanionRequest request_;
@@ -588,30 +603,50 @@ class ValuesSource : public DrawnSource {
   std::shared_ptr<const Drawn> drawn_;
 };
 
+class ValuesSource : public ShapedSource {
+ public:
+  ValuesSource(CompanionRequest request, Grid grid, std::shared_ptr<const Drawn> drawn)
+      : ShapedSource{std::move(request), std::move(grid), StoredBand{}, std::move(drawn)} {}
+
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
+    return std::make_unique<ValuesReader>(must_be_drawn());
+  }
+  [[nodiscard]] std::map<std::string, std::string> metadata() const override {
+    if (!drawn()) return {};
+    return {{"FULMAR_COUNT", std::to_string(drawn()->count)}};
+  }
+  [[nodiscard]] std::shared_ptr<const std::vector<double>> numbers() const override {
+    if (drawn() && drawn()->coverage) return {drawn(), &drawn()->coverage->shares()};
+    if (drawn() && drawn()->overlaps) return {drawn(), &drawn()->overlaps->shares()};
+    return nullptr;
+  }
+  [[nodiscard]] std::int64_t held_bytes() const override {
+    if (drawn() && drawn()->coverage) return drawn()->coverage->bytes();
+    return drawn() && drawn()->overlaps ? drawn()->overlaps->bytes() : 0;
+  }
+};
+
 class ShapesReader : public RasterReader {
  public:
-  explicit ShapesReader(std::shared_ptr<const Shapes> shapes) : shapes_{std::move(shapes)} {}
+  explicit ShapesReader(std::shared_ptr<const Drawn> drawn) : drawn_{std::move(drawn)} {}
   void read(int, const Window& window, void* cells, std::int64_t stride) override {
-    shapes_->draw(window, static_cast<std::uint8_t*>(cells), stride);
+    drawn_->shapes.draw(window, static_cast<std::uint8_t*>(cells), stride);
   }
   void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
     fail(Errc::runtime, "outlines have no mask");
   }
 
  private:
-  std::shared_ptr<const Shapes> shapes_;
+  std::shared_ptr<const Drawn> drawn_;
 };
 
-class ShapesSource : public ComputedSource {
+class ShapesSource : public ShapedSource {
  public:
-  ShapesSource(std::string name, Grid grid, std::shared_ptr<const Shapes> shapes)
-      : ComputedSource{std::move(name), std::move(grid), outlines_band()}, shapes_{std::move(shapes)} {}
+  ShapesSource(CompanionRequest request, Grid grid, std::shared_ptr<const Drawn> drawn)
+      : ShapedSource{std::move(request), std::move(grid), outlines_band(), std::move(drawn)} {}
   [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
-    return std::make_unique<ShapesReader>(shapes_);
+    return std::make_unique<ShapesReader>(must_be_drawn());
   }
-
- private:
-  std::shared_ptr<const Shapes> shapes_;
 };
 
 OGRLayer& choose_layer(GDALDataset& dataset, const CompanionRequest& request) {
@@ -744,8 +779,7 @@ std::shared_ptr<const RasterSource> from_vector(const CompanionRequest& request,
     if (trap.failed()) fail(Errc::input, fmt::format("cannot read '{}' to its end{}", request.path, trap.aside()));
   }
   if (!meets) fail_apart(request.path, own, wanted);
-  if (!values)
-    return std::make_shared<ShapesSource>(request.path, scene, std::shared_ptr<const Shapes>{drawn, &drawn->shapes});
+  if (!values) return std::make_shared<ShapesSource>(request, scene, std::move(drawn));
   drawn->count = static_cast<std::int64_t>(numbers.size());
   drawn->finish(wants_zones(request), scene);
   return std::make_shared<ValuesSource>(request, scene, std::move(drawn));
@@ -885,10 +919,8 @@ std::shared_ptr<const Drawn> drawn_from_table(const CompanionRequest& request, c
 
 std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& request, const Grid& grid) {
   if (request.raster) return from_raster(request, grid);
-  if (request.table) {
-    const auto drawn = drawn_from_table(request, grid, *request.table);
-    return std::make_shared<ShapesSource>(request.path, grid, std::shared_ptr<const Shapes>{drawn, &drawn->shapes});
-  }
+  if (request.table)
+    return std::make_shared<ShapesSource>(request, grid, drawn_from_table(request, grid, *request.table));
   if (request.path.empty()) fail(Errc::usage, "the file of outlines is not named");
   const ErrorTrap trap;
   const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
@@ -924,6 +956,7 @@ std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& re
 }
 
 std::shared_ptr<DrawnSource> shapes_of_table(const CompanionRequest& request, const Grid& grid) {
+  if (request.kind == "outlines") return std::make_shared<ShapesSource>(request, grid, nullptr);
   return std::make_shared<ValuesSource>(request, grid, nullptr);
 }
 

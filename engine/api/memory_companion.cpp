@@ -30,14 +30,16 @@ class LaidReader : public RasterReader {
  public:
   explicit LaidReader(std::shared_ptr<const Laid> laid) : laid_{std::move(laid)}, stored_{*laid_->source} {}
   void read(int, const Window& w, void* cells, std::int64_t stride) override {
-    stored_.load(w);
-    auto* const to = static_cast<typename Meaning::Cell*>(cells);
-    with_type(stored_.band().dtype, [&](auto zero) {
-      const Meaning meaning{laid_->labels};
-      for (std::int64_t y = 0; y < w.height; ++y)
-        for (std::int64_t x = 0; x < w.width; ++x)
-          to[y * stride + x] =
-              meaning(stored_.template value<decltype(zero)>(static_cast<std::size_t>(y * w.width + x)));
+    StoredCells::each_slice(w, [&](const Window& slice) {
+      stored_.load(slice);
+      auto* const to = static_cast<typename Meaning::Cell*>(cells) + (slice.y - w.y) * stride + (slice.x - w.x);
+      with_type(stored_.band().dtype, [&](auto zero) {
+        const Meaning meaning{laid_->labels};
+        for (std::int64_t y = 0; y < slice.height; ++y)
+          for (std::int64_t x = 0; x < slice.width; ++x)
+            to[y * stride + x] =
+                meaning(stored_.template value<decltype(zero)>(static_cast<std::size_t>(y * slice.width + x)));
+      });
     });
   }
   void read_mask(int, const Window&, std::uint8_t*, std::int64_t) override {
@@ -59,6 +61,9 @@ class LaidSource : public RasterSource {
   [[nodiscard]] const std::vector<StoredBand>& bands() const override { return bands_; }
   [[nodiscard]] Window block() const override { return {0, 0, 512, 256}; }
   [[nodiscard]] bool computed() const override { return true; }
+  [[nodiscard]] std::int64_t working_bytes() const override {
+    return StoredCells::bytes(StoredCells::slice_width * StoredCells::slice_height);
+  }
   [[nodiscard]] bool looks_negative(int) const override { return false; }
   [[nodiscard]] std::map<std::string, std::string> metadata() const override {
     if constexpr (std::is_same_v<Meaning, ZoneNumber>) return {{"FULMAR_COUNT", std::to_string(laid_->labels.size())}};

@@ -51,6 +51,16 @@ struct ZoneNumber {
 class FULMAR_API StoredCells {
  public:
   explicit StoredCells(const RasterSource& source) : band_{source.bands().front()}, reader_{source.reader()} {}
+  /// Cells that are best loaded at once, and what a load of some number of them takes.
+  static constexpr std::int64_t slice_width = 512, slice_height = 64;
+  static constexpr std::int64_t bytes(std::int64_t cells) { return cells * 9; }
+  /// Calls use(slice) for the parts of a window that are best loaded at once.
+  template <class Use>
+  static void each_slice(const Window& window, Use&& use) {
+    for (std::int64_t y = window.y; y < window.bottom(); y += slice_height)
+      for (std::int64_t x = window.x; x < window.right(); x += slice_width)
+        use(intersect(window, {x, y, slice_width, slice_height}));
+  }
   /// Reads a window, whose cells stand row by row without gaps then.
   void load(const Window& window);
   [[nodiscard]] const StoredBand& band() const { return band_; }

@@ -781,6 +781,10 @@ class Binder {
         extra[i] = drawing(step, op, port, arguments, flow, shapes);
       } else if (own != arguments.ports.end()) {
         const Flow branch = side_flow(*own->second, op, before);
+        if (port.companion == "outlines" && (branch.features >= 0 || branch.table >= 0)) {
+          extra[i] = drawing(step, op, port, arguments, flow, table_of(step, op, branch, own->second->span));
+          continue;
+        }
         if (branch.bands.size() != 1)
           wrong(own->second->span,
                 fmt::format("input {} of {} takes one band, not {}", port.name, op.name(), branch.bands.size()));

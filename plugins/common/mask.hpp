@@ -18,7 +18,9 @@ struct Mask {
   static Schema schema() {
     return Schema{"mask", "Remove the cells inside an outline, such as land."}
         .input("value", units::any, "The scene.")
-        .companion("with", "outlines", "Raster (non-zero is inside) or vector file of what to remove, in any CRS.")
+        .companion("with", "outlines",
+                   "Raster or vector file of what to remove, in any CRS. Of a raster what is neither 0 nor missing "
+                   "is inside.")
         .output("value", units::any, "The scene, missing where masked.")
         .param("buffer", &Params::buffer, "Mask also what lies this near to the outline.", between(0, 1e5))
         .param("invert", &Params::invert, "Keep what is inside (and within the buffer) instead.", units::flag,

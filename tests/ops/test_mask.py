@@ -229,3 +229,27 @@ def test_masked_cells_leave_the_statistics(tmp_path):
 def test_apart(tmp_path):
     refused(3, f"{SCENE} ! mask --with {shared('coast/gshhg_f_mask_qingdao_0p001.tif')} ! {tmp_path}/out.tif",
             names=["qingdao", "overlap"])
+
+
+def test_outlines_that_flow(tmp_path):
+    """A table in place of a file: read and filtered, or the objects of the same run; buffered and inverted, too."""
+    rng = np.random.default_rng(8)
+    cells = ndimage.uniform_filter(rng.random((120, 150)), 5).astype(np.float32)
+    write(tmp_path / "in.tif", cells, unit="1")
+    bright = float(np.quantile(cells, 0.9))
+    objects = f"{tmp_path}/in.tif ! expression 'b1 > {bright}' ! objects --connectivity 8"
+    run(f"{objects} ! {tmp_path}/found.gpkg")
+    for more, filtered in (("", ""), (" --buffer 25", ""), (" --invert", "'area > 2000'")):
+        through = f" ! filter {filtered}" if filtered else ""
+        run(f"{tmp_path}/found.gpkg{through} ! {tmp_path}/kept.gpkg")
+        run(f"{tmp_path}/in.tif ! mask --with {tmp_path}/kept.gpkg{more} ! {tmp_path}/file.tif")
+        by_file = read(tmp_path / "file.tif")
+        assert 0 < np.isnan(by_file).sum() < by_file.size
+        for table in (f"{tmp_path}/found.gpkg{through}", f"{objects}{through}"):
+            run(f"{tmp_path}/in.tif ! mask --with [ {table} ]{more} ! {tmp_path}/flow.tif")
+            np.testing.assert_array_equal(read(tmp_path / "flow.tif"), by_file)
+    run(f"{tmp_path}/in.tif ! mask --with [ {objects} ] ! {tmp_path}/flow.tif")
+    np.testing.assert_array_equal(np.isnan(read(tmp_path / "flow.tif")), cells > np.float32(bright))
+    run(f"{tmp_path}/in.tif ! mask --with [ {tmp_path}/found.gpkg ! filter 0 ] ! {tmp_path}/flow.tif")
+    np.testing.assert_array_equal(read(tmp_path / "flow.tif"), cells)
+    refused(3, f"{tmp_path}/in.tif ! mask --with [ {tmp_path}/in.tif ! stats ] ! {tmp_path}/o.tif", names="shapes")
