@@ -14,6 +14,7 @@
 #include "plan/file_options.hpp"
 #include "plan/graph.hpp"
 #include "plan/nodata.hpp"
+#include "plan/parse_rules.hpp"
 #include "plan/time_range.hpp"
 
 namespace fulmar {
@@ -568,9 +569,14 @@ class Binder {
     for (const Argument& a : step.arguments) {
       std::string name = a.name;
       if (name.empty()) {
-        if (next_positional >= positional.size())
-          wrong(a.span, fmt::format("'{}' is one word too many: {} takes {} without a name", a.value, op.name(),
-                                    positional.empty() ? "nothing" : positional.back()->name));
+        if (next_positional >= positional.size()) {
+          if (const char* trouble = rules::separator_trouble(a.value)) wrong(a.span, trouble);
+          std::string cure;
+          if (!positional.empty())
+            cure = fmt::format("; if it belongs to {0}, put all of {0} in quotes", positional.back()->name);
+          wrong(a.span, fmt::format("'{}' is one word too many: {} takes {} without a name{}", a.value, op.name(),
+                                    positional.empty() ? "nothing" : positional.back()->name, cure));
+        }
         name = positional[next_positional++]->name;
       }
       const auto port =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What the text form and the JSON form of a pipeline have in common. For the two parsers only.
+/// What the text form and the JSON form of a pipeline have in common. For the two parsers and what binds them.
 #pragma once
 
 #include <algorithm>
@@ -48,6 +48,14 @@ inline const char* rule_of(Place place) {
       break;
   }
   return "a pipeline that is an input reads in its first step or goes on with what flows, and writes nothing";
+}
+
+/// What is wrong with a word that stands where none is wanted, if it was meant to part two steps; otherwise nothing.
+inline const char* separator_trouble(std::string_view word) {
+  if (word == "|") return "steps are parted by '!' and not by '|'";
+  if (word.starts_with('!') || word.ends_with('!'))
+    return "the '!' between two steps stands alone, with spaces around it";
+  return nullptr;
 }
 
 /// What is wrong with a branch at a place, or nothing.

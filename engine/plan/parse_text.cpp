@@ -205,7 +205,11 @@ class Parser {
       s.kind = kind;
       if (kind == Step::Kind::apply || s.arguments.empty()) continue;
       for (const Argument& a : s.arguments)
-        if (a.name.empty()) refuse(text_, a.span, "a file takes no second name; is a '!' missing before this?");
+        if (a.name.empty()) {
+          const char* trouble = rules::separator_trouble(a.value);
+          refuse(text_, a.span,
+                 trouble != nullptr ? trouble : "a file takes no second name; is a '!' missing before this?");
+        }
     }
     if (place == Place::top && steps.size() == 1)
       refuse(text_, {text_.size(), text_.size() + 1},

@@ -614,7 +614,10 @@ class Compiler {
     std::string of_bands[max_bands];
     for (int i = 0; i < bands_; ++i) offer(of_bands[i] = "b" + std::to_string(i + 1));
     std::string message = "unknown name " + std::string{word.substr(0, 32)};
-    if (!nearest.empty()) message += "; did you mean " + std::string{nearest} + "?";
+    if (!nearest.empty())
+      message += "; did you mean " + std::string{nearest} + "?";
+    else if (peek() != '(')
+      message += "; bands are called b1, b2 and so on";
     const std::string cure = written_here(word);
     error(cure.empty() ? message : cure, at);
   }

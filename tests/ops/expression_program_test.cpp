@@ -336,7 +336,7 @@ TEST(ExpressionProgram, errors_say_what_and_where) {
       {"Log10(b1)", "did you mean log10?", 1},
       {"B1", "did you mean b1?", 1},
       {"pi", "did you mean _pi?", 1},
-      {"banana", "unknown name banana (", 1},
+      {"banana", "unknown name banana; bands are called b1, b2", 1},
       {"b1 # 2", "an operator was expected", 4},
       {"\xc3\xa9", "a value was expected", 1},
   };

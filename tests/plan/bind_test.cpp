@@ -114,7 +114,10 @@ TEST_F(Bind, WhatIsRequiredOrTooMuch) {
   expect_refused("linear.tif ! expression ! out.tif", "expression", {"needs --formula"});
   expect_refused("linear.tif ! mask ! out.tif", "mask", {"needs --with"});
   expect_refused("linear.tif ! cfar quickly ! out.tif", "quickly", {"one word too many"});
-  expect_refused("linear.tif ! expression b1 b2 ! out.tif", "b2", {"one word too many"});
+  expect_refused("linear.tif ! expression b1 b2 ! out.tif", "b2",
+                 {"one word too many", "put all of formula in quotes"});
+  expect_refused("linear.tif ! cfar | objects ! out.gpkg", "|", {"parted by '!' and not by '|'"});
+  expect_refused("linear.tif ! cfar !objects! out.gpkg", "!objects!", {"stands alone, with spaces around it"});
 }
 
 TEST_F(Bind, AFormulaThatDoesNotParse) {

@@ -200,6 +200,10 @@ TEST(ParseTextTest, ShowsThePlace) {
             "a file takes no second name; is a '!' missing before this?\n"
             "  a.tif linear ! b.tif\n"
             "        ^^^^^^");
+  EXPECT_EQ(text_refusal("a.tif !linear! b.tif"),
+            "the '!' between two steps stands alone, with spaces around it\n"
+            "  a.tif !linear! b.tif\n"
+            "        ^^^^^^^^");
   EXPECT_EQ(text_refusal("a.tif !"),
             "there is no step after the last '!'\n"
             "  a.tif !\n"
