@@ -141,12 +141,17 @@ struct Job::State {
 
 namespace {
 
-void must_be_named(const std::set<std::string>& names, const std::string& name, const char* what) {
+/// `told`: those of the names that are surely names, and no values of parameters.
+void must_be_named(const std::set<std::string>& names, const std::string& name, const char* what,
+                   const std::vector<std::string>& told) {
   if (names.contains(name)) return;
   const std::vector<std::string> all{names.begin(), names.end()};
   const std::string near = nearest(name, all);
+  std::string known;
+  for (const std::string& each : told) known += (known.empty() ? "" : ", ") + each;
   fail(Errc::usage,
-       "no step " + std::string{what} + " '" + name + "'" + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+       "no step " + std::string{what} + " '" + name + "'; " +
+           (!near.empty() ? "did you mean '" + near + "'?" : "the pipeline " + std::string{what} + " " + known));
 }
 
 void merge(Result& result, RunReport report, Kept& kept) {
@@ -277,7 +282,7 @@ std::vector<std::string> Job::writes() const {
 }
 
 Job& Job::input(const std::string& name, RasterView raster) & {
-  must_be_named(state_->names(Step::Kind::read), name, "reads");
+  must_be_named(state_->names(Step::Kind::read), name, "reads", reads());
   static_cast<void>(memory_source(name, raster, ""));
   state_->bindings.forget(name);
   state_->bindings.rasters[name] = std::move(raster);
@@ -290,7 +295,7 @@ Job& Job::input(const std::string& name, FeatureTable table) & {
 }
 
 Job& Job::input(const std::string& name, std::shared_ptr<const FeatureTable> table) & {
-  must_be_named(state_->names(Step::Kind::read), name, "reads");
+  must_be_named(state_->names(Step::Kind::read), name, "reads", reads());
   if (!table) fail(Errc::usage, "the table bound to '" + name + "' is none");
   for (const Feature& row : table->rows)
     if (row.values.size() != table->columns.size())
@@ -302,21 +307,21 @@ Job& Job::input(const std::string& name, std::shared_ptr<const FeatureTable> tab
 }
 
 Job& Job::input(const std::string& name, const std::filesystem::path& file) & {
-  must_be_named(state_->names(Step::Kind::read), name, "reads");
+  must_be_named(state_->names(Step::Kind::read), name, "reads", reads());
   state_->bindings.forget(name);
   state_->bindings.files[name] = file.string();
   return *this;
 }
 
 Job& Job::output(const std::string& name) & {
-  must_be_named(state_->names(Step::Kind::write), name, "writes");
+  must_be_named(state_->names(Step::Kind::write), name, "writes", writes());
   state_->bindings.targets.erase(name);
   state_->bindings.outputs.insert(name);
   return *this;
 }
 
 Job& Job::output(const std::string& name, std::vector<BandTarget> bands) & {
-  must_be_named(state_->names(Step::Kind::write), name, "writes");
+  must_be_named(state_->names(Step::Kind::write), name, "writes", writes());
   state_->bindings.outputs.erase(name);
   state_->bindings.targets[name] = std::move(bands);
   return *this;

@@ -142,3 +142,24 @@ def test_zones_that_are_found_on_the_way_are_counted(tmp_path):
     assert peak(text, "--threads", "2", "--memory", f"{needed}M", cwd=tmp_path) < needed
     rows = (tmp_path / "o.csv").read_text().splitlines()
     assert len(rows) == 5001
+
+
+def test_masks_on_another_grid_are_counted(scenes, tmp_path):
+    """Where each cell of a slice lies in the mask, and the mask's own cells beneath it, belong to the plan."""
+    fine = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "mask.tif"), 8192, 8192, 1, gdal.GDT_Byte,
+                                                ["TILED=YES", "COMPRESS=ZSTD"])
+    fine.SetGeoTransform((UTM[0], UTM[1] / 4, 0, UTM[3], 0, UTM[5] / 4))
+    fine.SetProjection("EPSG:32633")
+    fine.GetRasterBand(1).WriteArray(np.kron(np.eye(8, dtype=np.uint8), np.ones((1024, 1024), np.uint8)))
+    del fine
+    text = f"{scenes}/small.tif ! mask --with mask.tif --buffer 100 ! o.tif"
+    options = ["--threads", "4", "--memory", "200M"]
+    told = call("explain", *options, text, cwd=tmp_path).out
+    predicted, decoders = (float(re.search(p, told)[1]) for p in (r"memory +([\d.]+) MiB at", r"decoders ([\d.]+) MiB"))
+    without = call("explain", *options, text.replace("mask --with mask.tif --buffer 100", "expression b1"), cwd=tmp_path).out
+    slice_of_four = 4 * (512 * 64 * 16 + 2**17 * 9) / 2**20
+    assert decoders - float(re.search(r"decoders ([\d.]+) MiB", without)[1]) >= slice_of_four
+    assert peak(text, *options, cwd=tmp_path) < predicted <= 200
+    masked = np.isnan(read(tmp_path / "o.tif"))
+    distance = np.pad(np.kron(np.eye(8, dtype=bool), np.ones((256, 256), bool)), 0)
+    assert masked[distance].all() and not masked[:200, 1000:].any()

@@ -311,7 +311,21 @@ def test_names_stand_for_files_too(tmp_path):
         fulmar.run("dem ! median ! out", den=DEM)
 
 
+def test_texts_with_quotes_of_any_kind_arrive_as_they_are(tmp_path):
+    table = {"name": ["it's", 'a "b"', "back\\slash"], "n": [1, 2, 3]}
+    assert fulmar.op.filter(table, "n > 1 && name != 'x'")["n"].tolist() == [2, 3]
+    assert fulmar.op.filter(table, "name == 'back\\slash'")["n"].tolist() == [3]
+    assert fulmar.op.filter(table, "name == 'a \"b\"'")["n"].tolist() == [2]
+    assert fulmar.op.filter(table, '"n" == 1')["name"].tolist() == ["it's"]
+    for name in ("it's.csv", 'a "b".csv', "back\\slash.csv"):
+        (tmp_path / name).write_text("a,b\n1,2\n")
+        assert fulmar.op.filter(tmp_path / name, "a == 1")["b"].tolist() == [2], name
+
+
 def test_an_input_that_was_forgotten_is_named():
+    with pytest.raises(fulmar.Error, match="no step reads 'other'; the pipeline reads scene"):
+        fulmar.run("scene ! mask --with a ! out", other=random(3, 3))
+
     for call in (fulmar.run, fulmar.explain):
         with pytest.raises(fulmar.Error, match="the pipeline reads 'scene', and no input of that name is given: scene=array") as e:
             call("scene ! median ! out")

@@ -58,7 +58,8 @@ def _python_name(name):
 
 
 def _quoted(word):
-    return "'" + str(word).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A word of a pipeline whatever it holds: backslashes have a meaning in double quotes alone."""
+    return '"' + str(word).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _text_of(value, name):
