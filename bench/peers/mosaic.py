@@ -8,6 +8,7 @@ The tiles lie on one lattice, so no value changes; they overlap by 64 cells in w
 gdalwarp gets the same threads, gdal_merge.py knows one. Python's start counts for gdal_merge.py, as it is part of the tool.
 """
 import os
+import shlex
 
 from race import aside, create, differ, products, start
 
@@ -40,9 +41,11 @@ def mosaic(options, folder, race):
         aside(make, folder, options.size)
     out = products(folder, "mosaic", "gdal_merge.py", "gdalwarp")
     others = " ".join(f"--with [ {t} ]" for t in tiles[1:])
-    nan = ["-n", "nan", "-a_nodata", "nan"]
+    merged = shlex.quote(out["gdal_merge.py"])
+    merge = ["gdal_merge.py", "-q", "-n", "nan", "-a_nodata", "nan", "-o", out["gdal_merge.py"], *tiles]
     race.run("mosaic", f"{tiles[0]} ! mosaic {others} ! {out['fulmar']} --co COMPRESS=NONE",
-             {"gdal_merge.py": ["gdal_merge.py", "-q", *nan, "-o", out["gdal_merge.py"], *tiles],
+             # gdal_merge.py draws into a file that is there, whatever its size.
+             {"gdal_merge.py": ["sh", "-c", f"rm -f {merged} && {shlex.join(merge)}"],
               "gdalwarp": ["gdalwarp", "-q", "-overwrite", "-multi", "-wo", f"NUM_THREADS={options.threads}", *tiles,
                            out["gdalwarp"]]},
              lambda who: differ(out["fulmar"], out[who], 0))

@@ -8,7 +8,7 @@ usage: peers/sweep.py FULMAR [--size 4096] [--runs 3] [--folder DIR] [--threads 
 
 Runs the scripts one after the other and keeps their rows in one CSV file, of which the table is made; --table prints that of
 a file that is there. --quick leaves the whole pipelines out. A ratio is the fastest peer's time over Fulmar's. Where reading
-and writing alone (GDAL, one thread) takes more of the peer's time than the target leaves, the target is out of reach.
+and writing alone (GDAL, one thread) takes more of the peer's CPU than the target leaves, the target is out of reach.
 """
 import argparse
 import csv
@@ -49,7 +49,7 @@ def run(a):
 
 
 def verdict(wall, cpu, target, share):
-    """Whether the ratios reach the target; share: what of the peer's time reading and writing alone is."""
+    """Whether the ratios reach the target; share: what of the peer's CPU reading and writing alone is."""
     if wall >= target:
         return "yes"
     if cpu >= target:
@@ -72,7 +72,7 @@ def table(path):
             continue
         best = min(timed, key=lambda r: float(r["wall"]))
         wall, one, cpu = (float(best[n]) for n in ("ratio", "ratio_one", "ratio_cpu"))
-        share = float(race[FLOOR]["wall"]) / float(best["wall"]) if FLOOR in race else 0
+        share = float(race[FLOOR]["cpu"]) / float(best["cpu"]) if FLOOR in race else 0  # walls of so short a time jump
         print(f"| {best['operator']} | {job} | {best['size']} | {best['peer']}{', ' + best['note'] if best['note'] else ''} | "
               f"{wall:.2f} | {one:.2f} | {cpu:.2f} | {float(best['target']):g} | {verdict(wall, cpu, float(best['target']), share)} | "
               f"{f'{share:.0%}' if FLOOR in race else ''} | {float(race['fulmar']['mib']):.0f} / {float(best['mib']):.0f} |")
