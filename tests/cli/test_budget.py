@@ -163,3 +163,17 @@ def test_masks_on_another_grid_are_counted(scenes, tmp_path):
     masked = np.isnan(read(tmp_path / "o.tif"))
     distance = np.pad(np.kron(np.eye(8, dtype=bool), np.ones((256, 256), bool)), 0)
     assert masked[distance].all() and not masked[:200, 1000:].any()
+
+
+def test_detections_beyond_memory_are_told_with_both_numbers(tmp_path):
+    """The share of one tile that did not suffice, and what `explain` says is left for features."""
+    dataset = gdal.GetDriverByName("GTiff").Create(str(tmp_path / "noise.tif"), 2000, 2000, 1, gdal.GDT_Float32)
+    dataset.GetRasterBand(1).WriteArray(np.random.default_rng(0).random((2000, 2000)).astype(np.float32))
+    del dataset
+    text, options = "noise.tif ! expression 'b1 > 0.7' ! objects ! o.csv", ["--threads", "1", "--memory", "200M"]
+    whole = re.search(r"up to ([\d.]+) MiB for features", call("explain", *options, text, cwd=tmp_path).out)[1]
+    done = call("run", *options, text, cwd=tmp_path)
+    told = re.search(r"in one tile needs more than its share, ([\d.]+) MiB of the ([\d.]+) MiB that the memory budget", done.err)
+    assert done.code == 1 and told and abs(float(told[2]) - float(whole)) < 0.11, (done.err, whole)
+    assert 0 < float(told[1]) <= float(whole) / 4
+    assert not (tmp_path / "o.csv").exists()
