@@ -10,6 +10,9 @@
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
+
+#include "core/nearest.hpp"
 
 namespace fulmar {
 namespace {
@@ -96,11 +99,24 @@ std::string file_within(const std::string& path) {
   return path.substr(first + 1, last - first - 1);
 }
 
+/// "; did you mean 'scene.tif'?" where a file of the same folder is called nearly so.
+static std::string near_file(const std::string& file) {
+  constexpr int enough = 1000;
+  if (is_virtual(file)) return {};
+  const CPLStringList entries{VSIReadDirEx(folder_name(file).c_str(), enough)};
+  std::vector<std::string> names;
+  for (int i = 0; i < entries.size(); ++i)
+    if (*entries[i] != '.') names.emplace_back(entries[i]);
+  const std::string near = nearest(file_name(file), names);
+  if (near.empty()) return {};
+  return fmt::format("; did you mean '{}{}'?", file.substr(0, file.size() - file_name(file).size()), near);
+}
+
 std::string file_trouble(const std::string& path) {
   const ErrorTrap quiet;
   const auto file = file_within(path);
   VSIStatBufL stat;
-  if (VSIStatL(file.c_str(), &stat) != 0) return fmt::format("there is no file '{}'", file);
+  if (VSIStatL(file.c_str(), &stat) != 0) return fmt::format("there is no file '{}'{}", file, near_file(file));
   if (VSI_ISDIR(stat.st_mode)) return fmt::format("'{}' is a directory; name the file inside it", file);
   if (!is_virtual(file) && ::access(file.c_str(), R_OK) != 0)
     return fmt::format("'{}' may not be read; check its permissions", file);

@@ -379,3 +379,14 @@ def test_bytes_that_are_no_text(folder):
     assert done.returncode in (0, 2), done.stderr
     if done.returncode == 0:
         assert os.path.exists(os.path.join(os.fsencode(folder), b"out-" + name))
+
+
+def test_a_file_of_nearly_that_name_is_offered(tmp_path):
+    write(tmp_path / "scene.tif", np.ones((4, 5), np.float32))
+    (tmp_path / "ships.csv").write_text("a,b\n1,2\n")
+    (tmp_path / ".scone.tif").write_text("")
+    refused(3, "scene.tiff ! stats ! o.csv", cwd=tmp_path, names="there is no file 'scene.tiff'; did you mean 'scene.tif'?")
+    refused(3, f"{tmp_path}/scne.tif ! stats ! o.csv", cwd=tmp_path, names=f"did you mean '{tmp_path}/scene.tif'?")
+    refused(3, "scene.tif ! mask --with ship.csv ! o.tif", cwd=tmp_path, names="did you mean 'ships.csv'?")
+    assert "did you mean" not in refused(3, "elsewhere.tif ! stats ! o.csv", cwd=tmp_path)
+    assert "did you mean" not in refused(3, "nowhere/scene.tif ! stats ! o.csv", cwd=tmp_path)
