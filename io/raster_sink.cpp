@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "core/error.hpp"
 #include "core/iso_time.hpp"
@@ -44,16 +45,66 @@ DType common_type(const std::vector<ProductBand>& bands) {
   return dtype;
 }
 
+bool same_number(std::optional<double> a, std::optional<double> b) {
+  return a == b || (a && b && std::isnan(*a) && std::isnan(*b));
+}
+
 /// The one nodata value of a file whose bands may each have their own.
 std::optional<double> common_nodata(const std::vector<ProductBand>& bands, DType dtype) {
-  const auto same = [](std::optional<double> a, std::optional<double> b) {
-    return a == b || (a && b && std::isnan(*a) && std::isnan(*b));
-  };
   const auto& first = bands.front().nodata;
   if (std::all_of(bands.begin(), bands.end(),
-                  [&](const ProductBand& b) { return same(b.nodata, first) && b.dtype == bands.front().dtype; }))
+                  [&](const ProductBand& b) { return same_number(b.nodata, first) && b.dtype == bands.front().dtype; }))
     return first;
   return is_floating(dtype) ? std::optional{nan} : first;
+}
+
+/// The bands as the file has them.
+std::vector<ProductBand> stored(std::vector<ProductBand> bands, const FileOptions& options) {
+  if (options.type)
+    for (ProductBand& band : bands) {
+      if (band.dtype == *options.type && !options.nodata) continue;
+      band.dtype = *options.type;
+      band.nodata = options.nodata;
+      if (!band.nodata && is_floating(band.dtype)) band.nodata = nan;
+    }
+  return bands;
+}
+
+/// Cells of a row in the type of the file: to a whole number they are rounded, halves away from 0, and held to the ends
+/// of the type. Missing cells become `none`, and one that is `none` by chance takes the number beside it. False where a
+/// cell is missing and the type has nothing for it.
+template <class From, class To>
+bool convert_row(const From* from, std::int64_t width, std::optional<double> from_none, std::optional<double> none,
+                 To* to) {
+  constexpr bool whole = std::is_integral_v<To>;
+  constexpr To most = std::numeric_limits<To>::max();
+  // Of 64-bit types a double cannot hold the largest value, only the one after it.
+  const double low = static_cast<double>(std::numeric_limits<To>::lowest()),
+               high = sizeof(To) == 8 ? std::nextafter(static_cast<double>(most), 0.0) : static_cast<double>(most);
+  const double gone_value = from_none.value_or(nan);
+  To gap{}, beside{};
+  if constexpr (whole) {
+    if (none) gap = static_cast<To>(*none), beside = static_cast<To>(gap == most ? gap - 1 : gap + 1);
+  } else {
+    gap = static_cast<To>(none.value_or(nan));
+    beside = std::nextafter(gap, most);
+  }
+  const bool may_meet = none.has_value();
+  int gaps = 0;
+  for (std::int64_t x = 0; x < width; ++x) {
+    const auto value = static_cast<double>(from[x]);
+    const bool gone = std::isnan(value) || value == gone_value;
+    double near = gone ? 0.0 : value;
+    if constexpr (whole) {
+      near = std::round(near);
+      near = near < low ? low : near > high ? high : near;
+    }
+    auto cell = static_cast<To>(near);
+    cell = may_meet && cell == gap ? beside : cell;
+    to[x] = gone ? gap : cell;
+    gaps |= gone ? 1 : 0;
+  }
+  return gaps == 0 || !whole || none;
 }
 
 CPLStringList tiff_options(GDALDriver& driver, const FileOptions& options, DType dtype, std::size_t bands,
@@ -104,7 +155,8 @@ class GdalRasterSink : public RasterSink {
                  const std::vector<ProductBand>& bands, const Metadata& metadata)
       : options_{options},
         grid_{grid},
-        bands_{bands},
+        given_{bands},
+        bands_{stored(bands, options)},
         metadata_{metadata},
         driver_{driver_for(path, options).driver},
         file_{path, options.overwrite, options.cancel} {
@@ -115,9 +167,9 @@ class GdalRasterSink : public RasterSink {
     cube_ = name_of(*driver_) == "netCDF" || name_of(*driver_) == "Zarr";
     if (cube_) check_cube_options(name_of(*driver_), options.creation_options);
     // What it needs to know is known now, and may be absent.
-    if (options.stac) item_ = stac_item(path, name_of(*driver_), grid, bands, metadata);
-    dtype_ = common_type(bands);
-    nodata_ = common_nodata(bands, dtype_);
+    if (options.stac) item_ = stac_item(path, name_of(*driver_), grid, bands_, metadata);
+    dtype_ = common_type(bands_);
+    nodata_ = common_nodata(bands_, dtype_);
     direct_ = name_of(*driver_) == "GTiff";
     // Only GeoTIFF knows how to mark a byte as signed.
     if (dtype_ == DType::i8 && !direct_) dtype_ = DType::i16;
@@ -136,23 +188,13 @@ class GdalRasterSink : public RasterSink {
       fail(Errc::runtime, fmt::format("{} lie outside '{}'", to_text(window), file_.path()));
     if (window.empty()) return;
     in_order_ = in_order_ && is_next(band, window);
-    const auto& own = bands_[static_cast<std::size_t>(band)];
-    if (own.dtype == dtype_) {
+    const auto& own = given_[static_cast<std::size_t>(band)];
+    if (own.dtype == dtype_ && (!own.nodata || same_number(own.nodata, nodata_)))
       put(band, window, cells, dtype_, stride);
-      return;
-    }
-    with_type(own.dtype, [&](auto zero) {
-      using T = decltype(zero);
-      const auto* row = static_cast<const T*>(cells);
-      converted_.resize(static_cast<std::size_t>(window.cells()));
-      auto* out = converted_.data();
-      for (std::int64_t y = 0; y < window.height; ++y, row += stride)
-        for (std::int64_t x = 0; x < window.width; ++x) {
-          const auto value = static_cast<double>(row[x]);
-          *out++ = own.nodata && value == *own.nodata ? nodata_.value_or(value) : value;
-        }
-    });
-    put(band, window, converted_.data(), DType::f64, window.width);
+    else
+      put_converted(band, window, cells, stride);
+    // Blocks leave in the order they came, not in that of a cache: the file's bytes depend on its cells alone.
+    if (in_order_) flush(band);
   }
 
   void finish() override {
@@ -222,6 +264,48 @@ class GdalRasterSink : public RasterSink {
     return band.name.empty() ? iso_time(*band.time) : band.name + " " + iso_time(*band.time);
   }
 
+  /// Cells in another type than the file's, a part at a time: whole blocks, so that none is touched twice.
+  void put_converted(int band, const Window& window, const void* cells, std::int64_t stride) {
+    constexpr std::int64_t at_once = std::int64_t{1} << 18;
+    int across = 0, down = 0;
+    dataset_->GetRasterBand(band + 1)->GetBlockSize(&across, &down);
+    const bool rows = across >= window.width;
+    const std::int64_t width = rows ? window.width : ceil_to(block, across);
+    const std::int64_t height =
+        rows ? std::max<std::int64_t>(down, floor_to(at_once / window.width, down)) : window.height;
+    for (std::int64_t y = window.y; y < window.bottom(); y += height)
+      for (std::int64_t x = window.x; x < window.right(); x += width)
+        put_part(band, window, intersect({x, y, width, height}, window), cells, stride);
+  }
+
+  void put_part(int band, const Window& window, const Window& part, const void* cells, std::int64_t stride) {
+    const auto& own = given_[static_cast<std::size_t>(band)];
+    converted_.resize(static_cast<std::size_t>(part.cells()) * size_of(dtype_));
+    const bool whole = with_type(own.dtype, [&](auto from_zero) {
+      using From = decltype(from_zero);
+      return with_type(dtype_, [&](auto to_zero) {
+        using To = decltype(to_zero);
+        const From* from = static_cast<const From*>(cells) + (part.y - window.y) * stride + (part.x - window.x);
+        To* to = reinterpret_cast<To*>(converted_.data());
+        bool good = true;
+        for (std::int64_t y = 0; y < part.height; ++y, from += stride, to += part.width)
+          good &= convert_row(from, part.width, own.nodata, nodata_, to);
+        return good;
+      });
+    });
+    if (!whole)
+      fail(Errc::usage, fmt::format("'{0}' has cells that are missing, for which {1} has no value: give one with "
+                                    "--nodata, such as --type {1} --nodata 0",
+                                    file_.path(), name_of(dtype_)));
+    put(band, part, converted_.data(), dtype_, part.width);
+  }
+
+  void flush(int band) {
+    const ErrorTrap trap;
+    dataset_->GetRasterBand(band + 1)->FlushCache();
+    if (trap.failed()) file_.fail_writing(trap);
+  }
+
   void put(int band, const Window& w, const void* cells, DType dtype, std::int64_t stride) {
     const ErrorTrap trap;
     const auto size = static_cast<std::int64_t>(size_of(dtype));
@@ -230,8 +314,6 @@ class GdalRasterSink : public RasterSink {
         GF_Write, static_cast<int>(w.x), static_cast<int>(w.y), static_cast<int>(w.width), static_cast<int>(w.height),
         const_cast<void*>(cells), static_cast<int>(w.width), static_cast<int>(w.height), gdal_type(dtype), size,
         size * stride, nullptr);
-    // Blocks leave in the order they came, not in that of a cache: the file's bytes depend on its cells alone.
-    if (in_order_) dataset_->GetRasterBand(band + 1)->FlushCache();
     if (result != CE_None || trap.failed()) file_.fail_writing(trap);
   }
 
@@ -255,6 +337,7 @@ class GdalRasterSink : public RasterSink {
                 static_cast<int>(w.width), static_cast<int>(w.height), gdal_type(dtype_), 0, 0, nullptr) != CE_None)
           file_.fail_writing(trap);
         put(band, w, rows.data(), dtype_, w.width);
+        flush(band);
       }
     file_.close(std::move(dataset_));
   }
@@ -367,7 +450,7 @@ class GdalRasterSink : public RasterSink {
 
   FileOptions options_;
   Grid grid_;
-  std::vector<ProductBand> bands_;
+  std::vector<ProductBand> given_, bands_;  // as they are handed over, and as the file has them
   Metadata metadata_;
   GDALDriver* driver_;
   ProductFile file_;
@@ -382,7 +465,7 @@ class GdalRasterSink : public RasterSink {
   std::string work_;    // that GeoTIFF
   DatasetPtr dataset_;
   bool finished_ = false;
-  std::vector<double> converted_;
+  std::vector<std::byte> converted_;
 };
 
 }  // namespace

@@ -158,7 +158,11 @@ Metadata MemoryDoor::provenance(const std::string& plan, const std::vector<std::
 }
 
 ProductKind MemoryDoor::product_kind(const std::string& path, const FileOptions& options) const {
-  if (keeps(path)) return ProductKind::any;
+  if (keeps(path)) {
+    if (options.type)
+      fail(Errc::usage, "--type is of a raster in a file; '" + path + "' stays in memory, as it was computed");
+    return ProductKind::any;
+  }
   return files_->product_kind(path, asked(options));
 }
 

@@ -115,6 +115,8 @@ struct FileOptions {
   std::string format;                         ///< --of: driver name, or empty to go by the file's extension
   std::string unit;                           ///< --unit: what the file should have said
   std::string layer;                          ///< --layer of a vector file or cube; of a cube several, with commas
+  std::optional<DType> type;                  ///< --type of a raster product; by default that of what was computed
+  std::optional<double> nodata;               ///< --nodata of a raster product of such a type
   bool overwrite = false;
   bool stac = false;                          ///< --stac: a STAC Item beside the product
   int threads = 1;                            ///< that an encoder may use

@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
@@ -43,6 +44,9 @@ struct Flow {
     return {};
   }
 };
+
+/// The types that a raster product may be given.
+constexpr std::array product_types{DType::u8, DType::u16, DType::i16, DType::u32, DType::i32, DType::f32, DType::f64};
 
 class Binder {
  public:
@@ -94,8 +98,30 @@ class Binder {
         option->set(o, a.value);
       else if (a.name == "band")
         choose_bands(a, *bands);
+      else if (a.name == "type")
+        choose_type(a, o);
     }
+    for (const Argument& a : step.arguments)
+      if (a.name == "nodata" && bands == nullptr) choose_nodata(a, o);
     return o;
+  }
+
+  void choose_type(const Argument& a, FileOptions& o) const {
+    for (const DType type : product_types)
+      if (a.value == fulmar::name_of(type)) o.type = type;
+    if (o.type) return;
+    std::vector<std::string> names;
+    for (const DType type : product_types) names.emplace_back(fulmar::name_of(type));
+    wrong(a.span, fmt::format("--type is one of {}, not '{}'", fmt::join(names, ", "), a.value));
+  }
+
+  /// The value of missing cells in a product whose type is given.
+  void choose_nodata(const Argument& a, FileOptions& o) const {
+    if (!o.type)
+      wrong(a.span, "--nodata of a product goes with --type: f32 and f64 have NaN for what is missing, flags 255");
+    o.nodata = nodata_of(a.value, *o.type);
+    if (!o.nodata)
+      wrong(a.span, fmt::format("--nodata {} is no value that {} can hold", a.value, fulmar::name_of(*o.type)));
   }
 
   /// An option that files of this kind do not have: told whose it is, or which there are.
@@ -1480,6 +1506,11 @@ class Binder {
     }
     if (product.kind == ProductKind::any)
       product.kind = flow.features >= 0 || flow.table >= 0 ? ProductKind::features : ProductKind::raster;
+    for (const Argument& a : step.arguments)
+      if ((a.name == "type" || a.name == "nodata") &&
+          (flow.features >= 0 || flow.table >= 0 || product.kind != ProductKind::raster))
+        wrong(a.name_span,
+              fmt::format("--{} is of the cells of a raster in a file, which {} is not", a.name, step.name));
     product.origin = static_cast<int>(graph_.products.size());
     if (flow.features >= 0 || flow.table >= 0) {
       product.features = flow.features;

@@ -35,6 +35,13 @@ constexpr std::array table{
                [](FileOptions& o, const std::string& v) { o.layer = v; }},
     FileOption{"values", "NAMES", false, true, Form::text,
                "Outputs to write as bands, by name, with commas; the first output by default.", nullptr},
+    FileOption{
+        "type", "TYPE", false, true, Form::text,
+        "The type of a raster's cells: u8, u16, i16, u32, i32, f32 or f64, rounded (halves away from 0) and held "
+        "to its ends; by default that of what was computed.",
+        nullptr},
+    FileOption{"nodata", "VALUE", false, true, Form::text,
+               "With --type: what cells hold that are missing. A cell that has this value takes the next.", nullptr},
     FileOption{"of", "DRIVER", false, true, Form::text, "GDAL's driver, where the extension does not tell.",
                [](FileOptions& o, const std::string& v) { o.format = v; }},
     FileOption{"co", "KEY=VALUE", false, true, Form::pair,

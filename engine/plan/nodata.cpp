@@ -138,6 +138,13 @@ std::unique_ptr<RasterReader> Told::reader() const { return std::make_unique<Tol
 
 }  // namespace
 
+std::optional<double> nodata_of(const std::string& text, DType type) {
+  return with_type(type, [&](auto zero) -> std::optional<double> {
+    const auto number = number_in<decltype(zero)>(text);
+    return number ? std::optional{static_cast<double>(*number)} : std::nullopt;
+  });
+}
+
 std::shared_ptr<const RasterSource> with_nodata(std::shared_ptr<const RasterSource> source, const std::string& value) {
   if (!number_in<double>(value))
     fail(Errc::usage, fmt::format("--nodata takes a number, such as -9999, 0 or nan, not '{}'", value));

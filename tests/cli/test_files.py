@@ -121,9 +121,9 @@ def test_every_option_of_files_is_told_and_known(folder):
         text = call("help", topic).out
         named = re.findall(r"^  --([a-z-]+)", text, re.M)
         assert set(named) == set(schema[step]["properties"]) - {step} and len(named) == len(set(named)) >= 7
-    for option in ("--band", "--nodata", "--time-range", "--oo"):
+    for option in ("--band", "--time-range", "--oo"):
         assert "belongs to a file that is read" in refused(2, f"degrees.tif ! stats ! o.csv {option} 1")
-    for option in ("--co A=B", "--overwrite", "--of GTiff", "--values a", "--stac"):
+    for option in ("--co A=B", "--overwrite", "--of GTiff", "--values a", "--type u8", "--stac"):
         assert "belongs to a product" in refused(2, f"degrees.tif {option} ! stats ! o.csv")
     names = ["--band", "--time-range", "--nodata", "--unit", "--layer", "--with", "--oo"]
     message = refused(2, "degrees.tif --bandd 1 ! stats ! o.csv", names=names)
