@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(cells_across* cells_down)
       const fulmar_plane& from = given.input[b];
       bands[b] = static_cast<double>(static_cast<const float*>(from.cells)[y * from.stride + x]);
     }
-  static_cast<float*>(to.cells)[y * to.stride + x] = static_cast<float>(f(Bands<double>{bands, count}));
+  static_cast<float*>(to.cells)[y * to.stride + x] = settled(static_cast<float>(f(Bands<double>{bands, count})));
 }
 
 }  // namespace fulmar::cuda

@@ -53,7 +53,7 @@ def make(scene, other, size):
 
 
 def same(one, other):
-    """Empty where two products hold the same bits (a missing cell is one), else what differs."""
+    """Empty where two products hold the same bits, else what differs."""
     if one.endswith(".csv"):
         return "" if pathlib.Path(one).read_text() == pathlib.Path(other).read_text() else "the tables differ"
     import numpy as np
@@ -66,9 +66,8 @@ def same(one, other):
     for y in range(0, a.RasterYSize, 512):
         p, q = (d.ReadAsArray(0, y, d.RasterXSize, min(512, d.RasterYSize - y)) for d in (a, b))
         kind = np.dtype(f"u{p.dtype.itemsize}")
-        gaps = np.isnan(p) & np.isnan(q) if p.dtype.kind == "f" else np.zeros(p.shape, bool)
-        wrong += int(((p.view(kind) != q.view(kind)) & ~gaps).sum())
-        there += int((~gaps).sum())
+        wrong += int((p.view(kind) != q.view(kind)).sum())
+        there += int((~np.isnan(p)).sum()) if p.dtype.kind == "f" else p.size
     return f"{wrong} cells differ" if wrong else "" if there else "no cell has a value"
 
 

@@ -20,4 +20,9 @@ template <>
 inline constexpr std::uint8_t missing<std::uint8_t> = 255;
 FULMAR_HD constexpr bool is_missing(std::uint8_t x) { return x == 255; }
 
+/// A cell as it is stored: whatever NaN arithmetic left, a missing cell has one bit pattern. Processors and cards make
+/// different ones, and which operand's a sum keeps is the compiler's choice.
+FULMAR_HD constexpr float settled(float x) { return is_missing(x) ? missing<float> : x; }
+FULMAR_HD constexpr std::uint8_t settled(std::uint8_t x) { return x; }
+
 }  // namespace fulmar

@@ -279,7 +279,7 @@ template <Resampling method>
 FULMAR_HD inline float value_of(const Gathered& g) {
   if (!is_missing(g.full)) return static_cast<float>(g.full);
   const bool enough = method == Resampling::average ? g.weight > 0.5 - 1e-9 : g.near && g.weight > 0;
-  return enough ? static_cast<float>(g.valid / g.weight) : missing<float>;
+  return enough ? settled(static_cast<float>(g.valid / g.weight)) : missing<float>;
 }
 
 /// The value of a cell whose source cells are all held. `across`, `down`: memory for its kernels, with

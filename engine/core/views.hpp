@@ -171,7 +171,7 @@ struct Outputs {
   std::int32_t count = 0;
   std::int64_t x = 0, y = 0;  ///< in the planes
   FULMAR_HD void set(std::int32_t i, T value) const {
-    static_cast<T*>(planes[i].cells)[y * planes[i].stride + x] = value;
+    static_cast<T*>(planes[i].cells)[y * planes[i].stride + x] = settled(value);
   }
 };
 

@@ -535,7 +535,7 @@ class InputReader {
       for (int b = 0; b < count; ++b) full += weights[b] * from[b][x];
       const float value = static_cast<float>(full);
       gaps |= is_missing(value) ? 1 : 0;
-      row[x] = is_missing(row[x]) ? value : row[x];
+      row[x] = is_missing(row[x]) ? settled(value) : row[x];
     }
     return gaps != 0;
   }
@@ -566,7 +566,7 @@ class InputReader {
           with_method([&](auto m) {
             constexpr Resampling method = decltype(m)::value;
             out_[(part.y + y) * stride_ + part.x + x] =
-                method == Resampling::nearest ? static_cast<float>(g.full) : value_of<method>(g);
+                method == Resampling::nearest ? settled(static_cast<float>(g.full)) : value_of<method>(g);
           });
         }
   }

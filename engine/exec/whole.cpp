@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/missing.hpp"
 #include "exec/block.hpp"
 #include "exec/cells.hpp"
 #include "exec/pool.hpp"
@@ -84,7 +85,9 @@ void run_whole(const Graph& graph, const WholeStep& step) {
   std::vector<float> row(static_cast<std::size_t>(all.width));
   for (std::size_t b = 0; b < outputs.size(); ++b) {
     if (outputs[b].dtype == FULMAR_F32) {
-      to.write(static_cast<int>(b), all, static_cast<const float*>(outputs[b].cells), all.width);
+      auto* const cells = static_cast<float*>(outputs[b].cells);
+      std::transform(cells, cells + all.cells(), cells, [](float v) { return settled(v); });
+      to.write(static_cast<int>(b), all, cells, all.width);
       continue;
     }
     for (std::int64_t y = 0; y < all.height; ++y) {

@@ -206,7 +206,7 @@ struct FirstOf {
   A* a;
   FULMAR_HD FirstOf(const fulmar_call& call, std::int64_t y)
       : a{static_cast<A*>(call.output[0].cells) + y * call.output[0].stride} {}
-  FULMAR_HD void store(std::int64_t x, Both<A, B> value) const { a[x] = value.first; }
+  FULMAR_HD void store(std::int64_t x, Both<A, B> value) const { a[x] = settled(value.first); }
 };
 
 /// Where a result goes.
@@ -217,7 +217,7 @@ struct Result {
   R* cells;
   FULMAR_HD Result(const fulmar_call& call, std::int64_t y)
       : cells{static_cast<R*>(call.output[0].cells) + y * call.output[0].stride} {}
-  FULMAR_HD void store(std::int64_t x, R value) const { cells[x] = value; }
+  FULMAR_HD void store(std::int64_t x, R value) const { cells[x] = settled(value); }
 };
 template <>
 struct Result<bool> {
@@ -245,7 +245,9 @@ struct Result<Both<A, B>> {
   FULMAR_HD Result(const fulmar_call& call, std::int64_t y)
       : a{static_cast<A*>(call.output[0].cells) + y * call.output[0].stride},
         b{static_cast<B*>(call.output[1].cells) + y * call.output[1].stride} {}
-  FULMAR_HD void store(std::int64_t x, Both<A, B> value) const { a[x] = value.first, b[x] = value.second; }
+  FULMAR_HD void store(std::int64_t x, Both<A, B> value) const {
+    a[x] = settled(value.first), b[x] = settled(value.second);
+  }
 };
 
 /// The signature of a functor's operator().
@@ -409,7 +411,7 @@ struct PackedSignature {
           for (std::int64_t i = n; i < lanes; ++i) packs[b].v[i] = 0;
         }
         const Pack result = f(Bands<Pack>{packs, bands});
-        for (std::int64_t i = 0; i < n; ++i) to[x + i] = static_cast<float>(result.v[i]);
+        for (std::int64_t i = 0; i < n; ++i) to[x + i] = settled(static_cast<float>(result.v[i]));
       }
     }
   }
