@@ -171,6 +171,16 @@ bool warps_on_card(const RasterSource& source) {
   return warped_of(source) != nullptr && why_warped_on_host(source).empty();
 }
 
+double bytes_under_cell(const RasterSource& source) {
+  const WarpSteps& s = steps_of(source);
+  std::size_t bytes = 0;
+  for (const WarpInput& input : warped_of(source)->inputs)
+    for (const StoredBand& band : input.source->bands())
+      bytes = std::max(bytes, size_of(band.dtype) + (band.has_mask ? 1 : 0));
+  // Windows go up, of which those under a tile that is as high as wide are upright.
+  return (s.columns_along + s.columns_down) * (s.rows_along + s.rows_down) * static_cast<double>(bytes);
+}
+
 std::string why_on_host(const Graph& graph, const Stage& stage) {
   bool works = false;
   for (const int n : stage.nodes) {

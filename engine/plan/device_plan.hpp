@@ -55,6 +55,9 @@ WarpRoom warp_room(const Graph& graph, const Plan& plan, int source, std::int64_
 std::string why_warped_on_host(const RasterSource& source);
 /// True for a warped source whose cells a card can make.
 bool warps_on_card(const RasterSource& source);
+/// Bytes of the file that go up for one cell of a warped source that a card makes: as many cells as lie under it, in
+/// the widest of the stored types, with their masks. A cell of a mosaic has them of one raster.
+double bytes_under_cell(const RasterSource& source);
 
 /// Why an operator works on the host; empty where it can work on a card.
 std::string why_on_host(const Graph& graph, const Node& node);

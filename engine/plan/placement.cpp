@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 
@@ -20,8 +21,24 @@ bool is_cellwise(const Node& node) {
                      [](const fulmar_view& v) { return v.kind == FULMAR_VIEW_CELL || v.kind == FULMAR_VIEW_BANDS; });
 }
 
-/// Bytes a cell that cross between host and card: every value once in each direction in which it is needed. Sources and
-/// products are on the host.
+/// What crosses is counted for so many cells, so that it is a whole number and equals are equal.
+constexpr std::int64_t counted_cells = 1024;
+
+/// Bytes of a value of a node that cross between host and card, for `counted_cells`: of what a file holds as it is
+/// stored, and of a warped source the cells of the file.
+std::int64_t bytes_of(const Graph& graph, const Edge& edge) {
+  const Node& node = graph.node_of(edge);
+  DType type = node.outputs[static_cast<std::size_t>(edge.output)].type;
+  if (node.op == nullptr) {
+    const RasterSource& source = *graph.sources[static_cast<std::size_t>(node.source)];
+    if (warps_on_card(source)) return std::llround(bytes_under_cell(source) * static_cast<double>(counted_cells));
+    if (!source.computed()) type = source.bands()[static_cast<std::size_t>(node.band)].dtype;
+  }
+  return counted_cells * static_cast<std::int64_t>(size_of(type));
+}
+
+/// Bytes that cross between host and card, for `counted_cells`: every value once in each direction in which it is
+/// needed. Sources and products are on the host.
 std::int64_t crossing(const Graph& graph, const std::vector<Side>& sides) {
   std::int64_t bytes = 0;
   for (std::size_t m = 0; m < graph.nodes.size(); ++m) {
@@ -38,10 +55,7 @@ std::int64_t crossing(const Graph& graph, const std::vector<Side>& sides) {
         (sides[n] == Side::card ? card : host) = true;
       }
       const bool made_on_card = node.op != nullptr && sides[m] == Side::card;
-      DType type = node.outputs[k].type;
-      if (node.op == nullptr && !graph.sources[static_cast<std::size_t>(node.source)]->computed())
-        type = graph.sources[static_cast<std::size_t>(node.source)]->bands()[static_cast<std::size_t>(node.band)].dtype;
-      if (made_on_card ? host : card) bytes += static_cast<std::int64_t>(size_of(type));
+      if (made_on_card ? host : card) bytes += bytes_of(graph, edge);
     }
   }
   return bytes;

@@ -209,20 +209,22 @@ TEST(Plan, CudaIsRefusedWhereThereIsNone) {
 }
 
 /// Where the nodes of a chain stand: operators by stage, "card: median | host: still".
-std::string placed(const std::string& text, DType type = DType::f32) {
+std::string placed(const std::string& text, DType type = DType::f32,
+                   const std::shared_ptr<const RasterSource>& other = nullptr) {
   const auto some_kernels = [](const void*, const fulmar_call*, void*, fulmar_error*) -> int { return 0; };
   static std::vector<fulmar_operator> tables;
   static std::vector<std::string> schemas;
   static const Registry made = [&] {
     Registry r;
     std::vector<const fulmar_operator*> operators;
-    tables.reserve(8), schemas.reserve(8);
-    for (const char* name : {"median", "linear", "decibel", "expression", "cfar", "mask"}) {
+    tables.reserve(10), schemas.reserve(10);
+    for (const char* name : {"median", "linear", "decibel", "expression", "cfar", "mask", "align"}) {
       tables.push_back(registry().find(name)->table());
       tables.back().run_cuda = some_kernels;
       operators.push_back(&tables.back());
     }
-    for (const auto& [name, like] : {std::pair{"still", "linear"}, {"still_median", "median"}}) {
+    for (const auto& [name, like] :
+         {std::pair{"still", "linear"}, {"still_median", "median"}, {"still_cfar", "cfar"}}) {
       tables.push_back(registry().find(like)->table());
       std::string schema = tables.back().schema;
       schemas.push_back(schema.replace(schema.find(like), std::string_view{like}.size(), name));
@@ -236,15 +238,18 @@ std::string placed(const std::string& text, DType type = DType::f32) {
   }();
   MemoryIo io;
   io.rasters["in.tif"] = std::make_shared<Promised>("in.tif", grid_of(900, 700, 10), type, Window{0, 0, 64, 64}, "dB");
+  if (other != nullptr) io.rasters["other.tif"] = other;
   const Graph graph = make_graph(parse_text(text), text, made, io, 1);
   Budget b = budget(512, 1);
   b.backend = Backend::cuda, b.device_memory = std::int64_t{1} << 30;
   const Plan plan = make_plan(graph, b);
+  // With rasters on several grids there are passes, of which each has a graph of its own.
+  const Graph& placed_graph = plan.passes.empty() ? graph : plan.passes.back().graph;
   std::string words;
-  for (const Stage& stage : plan.stages) {
+  for (const Stage& stage : plan.passes.empty() ? plan.stages : plan.passes.back().plan.stages) {
     words += (words.empty() ? "" : " | ") + std::string{stage.device ? "card:" : "host:"};
     for (const int n : stage.nodes)
-      if (const auto* op = graph.nodes[static_cast<std::size_t>(n)].op) words += " " + op->name();
+      if (const auto* op = placed_graph.nodes[static_cast<std::size_t>(n)].op) words += " " + op->name();
   }
   const std::string told = explain(graph, plan);
   EXPECT_EQ(told.find("fewer bytes cross so") != std::string::npos, words.find("host: expression") != std::string::npos)
@@ -278,6 +283,29 @@ TEST(Placement, TheCutLiesWhereFewestBytesCross) {
   EXPECT_EQ(placed("in.tif --with [ in.tif ! still_median ] --with [ in.tif ! median --window 3px ] ! expression 'b2 + "
                    "b3' ! out.tif"),
             "host: still_median | card: median | host: expression");
+}
+
+TEST(Placement, AWarpedSourceWeighsTheCellsUnderIt) {
+  // On the card, the expression needs a byte of in.tif, what lies under a cell of other.tif, and a byte of the
+  // detections; on the host its 4 bytes go up. So other.tif may have 2 bytes under a cell of 10 metres.
+  const auto weighed = [](DType type, int cell, bool masked = false) {
+    auto other = std::make_shared<Promised>("other.tif", grid_of(9000 / cell, 7000 / cell, cell), type,
+                                            Window{0, 0, 64, 64}, "dB");
+    (*other->lattice.affine)[0] += 3, other->stored.front().has_mask = masked;
+    return placed(
+        "in.tif --with [ other.tif ! align --to in.tif --resample nearest ] --with [ in.tif ! linear ! still_cfar "
+        "--guard 2px "
+        "--background 5px ] ! expression 'b1 + b2 + b3' ! median --window 3px ! out.tif",
+        DType::u8, other);
+  };
+  const std::string card = "host: linear still_cfar | card: expression median",
+                    host = "host: linear still_cfar expression | card: median";
+  EXPECT_EQ(weighed(DType::u8, 10), card);
+  EXPECT_EQ(weighed(DType::u16, 10), card) << "as many bytes as on the host: what can be on the card is";
+  EXPECT_EQ(weighed(DType::u16, 10, true), host) << "the mask is a byte a cell";
+  EXPECT_EQ(weighed(DType::f32, 10), host);
+  EXPECT_EQ(weighed(DType::u8, 5), host) << "four cells of a byte lie under one";
+  EXPECT_EQ(weighed(DType::f32, 20), card) << "a quarter of a cell of four bytes";
 }
 
 }  // namespace
