@@ -7,7 +7,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
 #include <cstdlib>
+#include <string_view>
+#include <thread>
 
 #include "cuda/backend.hpp"
 #include "device/checked_device.hpp"
@@ -367,6 +372,105 @@ TEST_F(CardWarps, WhatIsMuchCoarserIsMadeByTheHostAndExplainSaysSo) {
   EXPECT_NE(explain(world.graph, plan).find("by the host: its cells cover so many of the source"), std::string::npos)
       << explain(world.graph, plan);
   expect_the_same(world, {{0, 0}}, card(), budget);
+}
+
+// ---- a source of one reader ----
+
+/// A raster below which one lock is held for all: no two threads may read it at once.
+class OfOneReader final : public MemoryRaster {
+ public:
+  using MemoryRaster::MemoryRaster;
+  [[nodiscard]] int parallel_readers() const override { return 1; }
+  [[nodiscard]] std::unique_ptr<RasterReader> reader() const override {
+    return std::make_unique<Watched>(*this, MemoryRaster::reader());
+  }
+  [[nodiscard]] int most_at_once() const { return most_; }
+  [[nodiscard]] int reads() const { return reads_; }
+
+ private:
+  struct Watched final : RasterReader {
+    Watched(const OfOneReader& r, std::unique_ptr<RasterReader> i) : raster{r}, inner{std::move(i)} {}
+    void read(int band, const Window& w, void* cells, std::int64_t stride) override {
+      raster.enter();
+      inner->read(band, w, cells, stride);
+      std::this_thread::sleep_for(std::chrono::microseconds{300});  // so that others would come in meanwhile
+      --raster.within_, ++raster.reads_;
+    }
+    void read_mask(int band, const Window& w, std::uint8_t* cells, std::int64_t stride) override {
+      raster.enter();
+      inner->read_mask(band, w, cells, stride);
+      --raster.within_;
+    }
+    const OfOneReader& raster;
+    std::unique_ptr<RasterReader> inner;
+  };
+  void enter() const {
+    const int now = ++within_;
+    for (int most = most_; now > most && !most_.compare_exchange_weak(most, now);) continue;
+  }
+  mutable std::atomic<int> within_{0}, most_{0}, reads_{0};
+};
+
+/// Warps of a ramp in closed form: a kernel whose weights add up to one gives the ramp at its place, the nearest cell
+/// the ramp at that cell's centre, an average that of the cells it covers. All numbers are multiples of 1/256 that f32
+/// holds, so that nothing is rounded.
+TEST_F(CardWarps, ASourceOfOneReaderGivesTheRamp) {
+  constexpr std::int64_t width = 300, height = 240;
+  const auto ramp = [](double column, double row) { return 0.5 * column - 0.25 * row + 64; };
+  World world;
+  world.io.bent = false;
+  std::vector<float> cells(static_cast<std::size_t>(width * height));
+  std::vector<std::int16_t> stored(cells.size());
+  std::vector<std::uint8_t> valid(cells.size(), 1);
+  for (std::int64_t y = 0; y < height; ++y)
+    for (std::int64_t x = 0; x < width; ++x) {
+      const double v = ramp(static_cast<double>(x) + 0.5, static_cast<double>(y) + 0.5);
+      const auto i = static_cast<std::size_t>(y * width + x);
+      cells[i] = static_cast<float>(v);
+      stored[i] = static_cast<std::int16_t>((v - 3) * 8);  // exact: the ramp has eighths
+    }
+  const auto source = std::make_shared<OfOneReader>("in.tif", plain_grid(width, height), Window{0, 0, 64, 16});
+  source->add_band({DType::f32, {}, {}, 1, 0, false, Unit{}, "band"}, cells, valid);
+  source->add_band({DType::i16, {}, {}, 0.125, 3, false, Unit{}, "scaled"}, stored);
+  world.io.rasters["in.tif"] = source;
+
+  // Where the centre of a target cell lies in columns and rows of the source.
+  struct Case {
+    const char* method;
+    double cell, left, top;  ///< of the target, in cells of the source
+    std::int64_t width, height;
+  };
+  for (const Case& c :
+       {Case{"nearest", 1, 7.25, 9.75, 250, 200}, Case{"nearest", 0.5, 3.125, 4.125, 260, 190},
+        Case{"bilinear", 1, 7.25, 9.75, 250, 200}, Case{"bilinear", 0.5, 3.125, 4.125, 260, 190},
+        Case{"cubic", 1, 7.25, 9.5, 250, 200}, Case{"average", 2, 6, 10, 140, 110}, Case{"average", 4, 8, 4, 70, 55}}) {
+    SCOPED_TRACE(std::string{c.method} + " of cells " + std::to_string(c.cell) + " times as large");
+    Grid target = plain_grid(c.width, c.height);
+    target.affine = {500000 + 100 * c.left, 100 * c.cell, 0, 4000000 - 100 * c.top, 0, -100 * c.cell};
+    world.add("to.tif", target, 30);
+    world.bind(std::string{"in.tif ! align --to to.tif --resample "} + c.method + " ! out.tif");
+    for (const auto& [w, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 0}, {64, 32}}) {
+      Budget several = budget(w, h);
+      several.threads = 4;
+      const Results got = world.run(several, card());
+      EXPECT_EQ(got.report.backend, Backend::cuda);
+      ASSERT_EQ(got.rasters.at("out.tif").size(), 2u);
+      std::size_t wrong = 0;
+      for (const std::vector<float>& band : got.rasters.at("out.tif"))
+        for (std::int64_t y = 0; y < c.height; ++y)
+          for (std::int64_t x = 0; x < c.width; ++x) {
+            double column = c.left + (static_cast<double>(x) + 0.5) * c.cell,
+                   row = c.top + (static_cast<double>(y) + 0.5) * c.cell;
+            if (std::string_view{c.method} == "nearest") column = std::floor(column) + 0.5, row = std::floor(row) + 0.5;
+            const float v = band[static_cast<std::size_t>(y * c.width + x)];
+            if (v != static_cast<float>(ramp(column, row)) && wrong++ == 0)
+              ADD_FAILURE() << "column " << x << ", row " << y << ": " << v << " against " << ramp(column, row);
+          }
+      EXPECT_EQ(wrong, 0u);
+    }
+  }
+  EXPECT_GT(source->reads(), 14 * 2) << "tiles and strips were to be read apart";
+  EXPECT_EQ(source->most_at_once(), 1) << "two threads were in the source at once";
 }
 
 // ---- states ----
