@@ -30,10 +30,13 @@ def test_every_operator_is_timed():
     assert done.returncode == 0, done.stdout + done.stderr
     assert "THE CARD IS AN INTERPRETER" in done.stdout and "WRONG" not in done.stdout
     found = rows(done.stdout)
-    for label in ("linear", "cfar", "cfar_model_os", "terrain", "speckle", "composite", "stats", "otsu", "rx", "objects"):
+    for label in ("linear", "cfar", "cfar_model_os", "terrain", "speckle", "composite", "stats", "otsu", "rx", "objects",
+                  "warp", "align", "mosaic"):
         assert label in found, f"{label} was not timed"
     # Bytes that a cell must move: f32 in and out; a u8 and an f32 out for one f32 in.
     assert found["linear"][0] == 8 and found["cfar"][0] == 9
+    # Of a warp, f32 out and the f32 cells beneath: nine tenths of a cell or so to a cell of 87 metres instead of 100.
+    assert 4 + 0.7 * 4 < found["warp"][0] < 4 + 1.3 * 4
 
 
 def test_a_wrong_answer_is_not_timed():

@@ -93,9 +93,10 @@ def main():
     names = options.only.split(",")
     if unknown := [n for n in names if n not in PIPELINES]:
         p.error(f"no such pipeline: {unknown[0]}; there are {', '.join(PIPELINES)}")
-    said = subprocess.run([options.fulmar, "devices"], capture_output=True, text=True).stdout.strip()
-    if said.startswith("No CUDA device"):
-        print(f"there is no card to measure: {said}", file=sys.stderr)
+    found = subprocess.run([options.fulmar, "devices"], capture_output=True, text=True)
+    said = found.stdout.strip()
+    if found.returncode == 5:
+        print(f"there is no card to measure: {found.stderr.strip()}", file=sys.stderr)
         sys.exit(5)
     print(f"{said.splitlines()[0]}\n{options.size} x {options.size}, {options.threads} threads, median of {options.runs} runs; "
           f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)

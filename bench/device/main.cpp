@@ -11,10 +11,12 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "core/device_warp.hpp"
 #include "core/error.hpp"
 #include "cuda/backend.hpp"
 #include "cuda/status.hpp"
@@ -47,13 +49,17 @@ struct Span {
 };
 
 /// The operator whose kernels are timed, and its calls so far. Its table has two functions of ours in their place,
-/// which is how any plugin's would be timed.
+/// which is how any plugin's would be timed. Of warps, bytes that their kernels must move are counted beside.
 struct Watched {
   const fulmar_operator* table = nullptr;
   std::deque<Span> spans;
   std::size_t used = 0;
+  std::int64_t warped_bytes = 0;
+  std::mutex mutex;  // tiles in flight have a thread each
 
-  Span& next() {
+  const Span& next(std::int64_t warped = 0) {
+    const std::lock_guard lock{mutex};
+    warped_bytes += warped;
     if (used == spans.size()) {
       spans.emplace_back();
       check(cudaEventCreate(&spans.back().begin), "making an event");
@@ -72,12 +78,13 @@ struct Watched {
     used = 0;
     return sum;
   }
+  void forget() { used = 0, warped_bytes = 0; }
 };
 Watched watched;
 
 template <class Call>
-int timed(void* stream, Call&& call) {
-  const Span& span = watched.next();
+int timed(void* stream, Call&& call, std::int64_t warped = 0) {
+  const Span& span = watched.next(warped);
   const auto s = static_cast<cudaStream_t>(stream);
   check(cudaEventRecord(span.begin, s), "recording an event");
   const int failed = call();
@@ -85,12 +92,21 @@ int timed(void* stream, Call&& call) {
   return failed;
 }
 
-/// A card on which finding objects is timed with the operator's kernels.
+/// A card on which finding objects and making cells of other grids are timed as an operator's kernels are.
 class TimedLane final : public test::ForwardingLane {
  public:
   using ForwardingLane::ForwardingLane;
   void find(const FindWork& work) override {
     timed(stream(), [&] { return lane().find(work), 0; });
+  }
+  void look(const WarpCells& warp, SquareNeed* needs) override {
+    timed(stream(), [&] { return lane().look(warp, needs), 0; });
+  }
+  void warp(const WarpCells& warp) override {
+    // Every target cell once, read as well where some have a value already; every widened cell that is held once.
+    const std::int64_t cells = (warp.fresh ? 1 : 2) * warp.target.cells() + warp.held.window.cells();
+    timed(
+        stream(), [&] { return lane().warp(warp), 0; }, 4 * cells);
   }
 };
 class TimedCard final : public Device {
@@ -148,7 +164,7 @@ Registry timed_registry() {
   return registry;
 }
 
-/// The operator of a graph, null where none works on cells. Two would be timed as one.
+/// The operator of a graph, null where none works on cells: a warp is a source. Two would be timed as one.
 const Operator* only_operator(const Graph& graph) {
   const Operator* only = nullptr;
   for (const Node& n : graph.nodes) {
@@ -211,16 +227,18 @@ double best_of(int repeat, Run&& run) {
   return best;
 }
 
-/// What all kernels of a plan must move at least, in one tile; and whether any stage is on the card.
+/// What all kernels of operators of a plan must move at least, in one tile; and whether anything is made on the card.
 std::pair<std::int64_t, bool> least_of(const Graph& graph, const Plan& plan) {
   std::int64_t bytes = 0;
   bool there = false;
   const auto add = [&](const Graph& g, const Plan& p) {
     for (const Stage& stage : p.stages)
       for (std::size_t k = 0; k < stage.nodes.size(); ++k)
-        if (const int n = stage.nodes[k]; stage.device && g.nodes[static_cast<std::size_t>(n)].op != nullptr) {
-          there = true;
-          bytes += least_bytes(g, n, grow(stage_window(stage, g.grid.window(), g.grid), stage.margins[k]));
+        if (const Node& node = g.nodes[static_cast<std::size_t>(stage.nodes[k])]; stage.device) {
+          there |= node.op != nullptr || warps_on_card(*g.sources[static_cast<std::size_t>(node.source)]);
+          if (node.op != nullptr)
+            bytes +=
+                least_bytes(g, stage.nodes[k], grow(stage_window(stage, g.grid.window(), g.grid), stage.margins[k]));
         }
   };
   if (plan.passes.empty()) add(graph, plan);
@@ -238,8 +256,7 @@ bool measure(const Registry& registry, const Case& c, Device& card, double copy,
   // The registry's own table is not the watched one: that calls the original.
   static const Registry builtin = builtin_registry();
   const Operator* const op = only_operator(small.graph);
-  if (op == nullptr) return true;
-  watched.table = &builtin.find(op->name())->table();
+  watched.table = op == nullptr ? nullptr : &builtin.find(op->name())->table();
   if (!least_of(small.graph, make_plan(small.graph, budget_for(Backend::cuda, 0, memory))).second) return true;
   const auto wrong = [&](const std::string& difference) {
     if (!difference.empty()) std::printf("%-44s WRONG, not timed: %s\n", c.label().c_str(), difference.c_str());
@@ -250,29 +267,31 @@ bool measure(const Registry& registry, const Case& c, Device& card, double copy,
 
   // And the scene that is timed, against the processor.
   const Bound bound(registry, make_scene(registry, c, options.side, options.side, seed));
-  const Budget whole = budget_for(Backend::cuda, options.side, memory), planned = budget_for(Backend::cuda, 0, memory),
-               processor = budget_for(Backend::cpu, 0, 0);
+  const Window grid = bound.grid().window();  // of warps not the scene's
+  const Budget whole = budget_for(Backend::cuda, std::max(grid.width, grid.height), memory),
+               planned = budget_for(Backend::cuda, 0, memory), processor = budget_for(Backend::cpu, 0, 0);
   Results expected = bound.run(processor), got = bound.run(planned, &card);
   if (wrong(difference(expected, got, options.side))) return false;
-  const auto least = static_cast<double>(least_of(bound.graph, make_plan(bound.graph, whole)).first);
+  auto least = static_cast<double>(least_of(bound.graph, make_plan(bound.graph, whole)).first);
   expected = {}, got = {};
 
   double kernels = 0;
-  watched.used = 0;
+  watched.forget();
   for (int i = 0; i < options.repeat; ++i) {  // one tile, so that no other work is on the card
     const Results made = bound.run(whole, &card);
     const double ms = watched.taken();
     kernels = i == 0 ? ms : std::min(kernels, ms);
+    if (i == 0) least += static_cast<double>(watched.warped_bytes);
   }
   const double on_card = best_of(options.repeat, [&] {
     const Results made = bound.run(planned, &card);
-    watched.used = 0;
+    watched.forget();
   });
   const double on_processor = best_of(options.repeat, [&] { const Results made = bound.run(processor); });
   const double rate = 1e3 * least / kernels;
   std::printf("%-44s %8.2f %10.3f %9.1f %8.3f %10.1f %10.1f %7.2f\n", c.label().c_str(),
-              least / static_cast<double>(options.side * options.side), kernels, rate / 1e9, rate / copy, on_card,
-              on_processor, on_processor / on_card);
+              least / static_cast<double>(grid.cells()), kernels, rate / 1e9, rate / copy, on_card, on_processor,
+              on_processor / on_card);
   std::fflush(stdout);
   return true;
 }
@@ -297,7 +316,6 @@ int run(const Options& options) {
   bool right = true;
   for (const Case& c : test::all_cases(false)) {
     if (!options.all && c.values.size() > 1) continue;
-    if (registry.find(c.op)->table().kind == FULMAR_KIND_WARPING) continue;
     if (c.label().find(options.filter) == std::string::npos) continue;
     right &= measure(registry, c, *card, copy, options);
   }
