@@ -4,7 +4,7 @@
 
 usage: peers/pansharpen.py FULMAR [--size 8192] [--runs 3] [--folder DIR] [--threads N] [--only brovey,hpf,mtf_glp,gsa]
 
-Brovey: cubic, with the same threads; gdal_pansharpen.py writes u16, rounded, where we write f32: twice the bytes, against us.
+Brovey: cubic, with the same threads, both to u16.
 The others begin with bands on the panchromatic grid, so that only the sharpening is compared; the detail is SciPy's (a mean
 of 5 x 5; Gaussian means of blocks and cubic convolution back, as two products with sparse matrices), gsa goes twice over strips.
 """
@@ -38,7 +38,7 @@ def brovey(options, folder, race):
     command = ["gdal_pansharpen.py", "-q", "-threads", str(options.threads), "-r", "cubic", "-co", "TILED=YES", pan, bands, theirs]
     # They round the resampled bands and the result to whole counts.
     race.run("pansharpen brovey",
-             f"{bands} ! align --to {pan} --resample cubic ! pansharpen --pan [ {pan} ] ! {ours} --co COMPRESS=NONE",
+             f"{bands} ! align --to {pan} --resample cubic ! pansharpen --pan [ {pan} ] ! {ours} --type u16 --co COMPRESS=NONE",
              {"gdal_pansharpen.py": command}, lambda who: differ(ours, theirs, 2.0, 16))
 
 
