@@ -91,7 +91,7 @@ std::string describe(const Port& port) {
   if (port.table) unit = "table";
   if (!port.companion.empty()) unit = "made from a file: " + port.companion;
   if (port.whole) unit += ", whole";
-  if (!port.whole_unless.empty()) unit += " but with --" + spaced(port.whole_unless);
+  if (!port.whole_unless.empty()) unit += " unless --" + spaced(port.whole_unless);
   return fmt::format("{} [{}{}]", port.description, unit, port.optional ? ", optional" : "");
 }
 

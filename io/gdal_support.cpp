@@ -109,7 +109,10 @@ static std::string near_file(const std::string& file) {
     if (*entries[i] != '.') names.emplace_back(entries[i]);
   const std::string near = nearest(file_name(file), names);
   if (near.empty()) return {};
-  return fmt::format("; did you mean '{}{}'?", file.substr(0, file.size() - file_name(file).size()), near);
+  const std::string found = file.substr(0, file.size() - file_name(file).size()) + near;
+  VSIStatBufL stat;
+  if (VSIStatL(found.c_str(), &stat) != 0 || VSI_ISDIR(stat.st_mode)) return {};
+  return fmt::format("; did you mean '{}'?", found);
 }
 
 std::string file_trouble(const std::string& path) {

@@ -221,7 +221,10 @@ void ProductFile::remove_temporaries() const noexcept {
 void ProductFile::fail_writing(const ErrorTrap& trap) const {
   // Work that was ended from outside fails in GDAL's words, which are beside the point.
   stop_if_cancelled(cancel_);
-  if (disk_is_full() || trap.text().find(std::strerror(ENOSPC)) != std::string::npos) fail_full(trap.aside());
+  const auto says = [&](const char* words) { return trap.text().find(words) != std::string::npos; };
+  // SQLite has words of its own.
+  if (disk_is_full() || says(std::strerror(ENOSPC)) || says(std::strerror(EDQUOT)) || says("disk is full"))
+    fail_full(trap.aside());
   fail(Errc::output, fmt::format("cannot write '{}'{}", path_,
                                  trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text())));
 }

@@ -70,6 +70,15 @@ std::vector<ProductBand> stored(std::vector<ProductBand> bands, const FileOption
   return bands;
 }
 
+/// The value at the end of a type that is least likely to be one of a cell.
+std::string outermost(DType dtype) {
+  return with_type(dtype, [](auto zero) {
+    using To = decltype(zero);
+    return fmt::format("{}",
+                       +(std::is_signed_v<To> ? std::numeric_limits<To>::lowest() : std::numeric_limits<To>::max()));
+  });
+}
+
 /// Cells of a row in the type of the file: to a whole number they are rounded, halves away from 0, and held to the ends
 /// of the type. Missing cells become `none`, and one that is `none` by chance takes the number beside it. False where a
 /// cell is missing and the type has nothing for it.
@@ -87,7 +96,7 @@ bool convert_row(const From* from, std::int64_t width, std::optional<double> fro
     if (none) gap = static_cast<To>(*none), beside = static_cast<To>(gap == most ? gap - 1 : gap + 1);
   } else {
     gap = static_cast<To>(none.value_or(nan));
-    beside = std::nextafter(gap, most);
+    beside = std::nextafter(gap, gap == most ? To{0} : most);
   }
   const bool may_meet = none.has_value();
   int gaps = 0;
@@ -170,6 +179,12 @@ class GdalRasterSink : public RasterSink {
     if (options.stac) item_ = stac_item(path, name_of(*driver_), grid, bands_, metadata);
     dtype_ = common_type(bands_);
     nodata_ = common_nodata(bands_, dtype_);
+    // A cell that meets the value moves aside, and every "no" would become a "yes".
+    for (const ProductBand& band : bands)
+      if (options.nodata && (*options.nodata == 0 || *options.nodata == 1) && band.dtype == DType::u8 &&
+          band.nodata == 255)
+        fail(Errc::usage, fmt::format("--nodata {} is what a flag says in '{}': give another, such as --nodata {}",
+                                      *options.nodata, path, outermost(dtype_)));
     direct_ = name_of(*driver_) == "GTiff";
     // Only GeoTIFF knows how to mark a byte as signed.
     if (dtype_ == DType::i8 && !direct_) dtype_ = DType::i16;
@@ -295,8 +310,8 @@ class GdalRasterSink : public RasterSink {
     });
     if (!whole)
       fail(Errc::usage, fmt::format("'{0}' has cells that are missing, for which {1} has no value: give one with "
-                                    "--nodata, such as --type {1} --nodata 0",
-                                    file_.path(), name_of(dtype_)));
+                                    "--nodata, such as --type {1} --nodata {2}",
+                                    file_.path(), name_of(dtype_), outermost(dtype_)));
     put(band, part, converted_.data(), dtype_, part.width);
   }
 

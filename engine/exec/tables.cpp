@@ -171,13 +171,15 @@ struct Collector {
     table.columns.push_back(std::move(made));
     return 0;
   }
-  /// The contract says nothing of forms: a column that is handed on just as an input has it keeps that one's.
+  /// The contract says nothing of forms: a column that is handed on just as an input has it keeps that one's. What is
+  /// added to a table that is carried comes from another one, though the carried one may have a column of that name.
   [[nodiscard]] Form form_of(const std::string& name, const Column& made) const {
-    for (const FeatureTable* input : inputs)
-      if (input != nullptr)
-        for (const Column& c : input->columns)
-          if (c.name == name && c.type == made.type && c.unit == made.unit && c.description == made.description)
-            return c.form;
+    for (const bool of_carried : {false, true})
+      for (const FeatureTable* input : inputs)
+        if (input != nullptr && (input == carried) == of_carried)
+          for (const Column& c : input->columns)
+            if (c.name == name && c.type == made.type && c.unit == made.unit && c.description == made.description)
+              return c.form;
     return Form::plain;
   }
   int row(std::uint64_t from) {

@@ -1508,7 +1508,7 @@ class Binder {
       product.kind = flow.features >= 0 || flow.table >= 0 ? ProductKind::features : ProductKind::raster;
     for (const Argument& a : step.arguments)
       if ((a.name == "type" || a.name == "nodata") &&
-          (flow.features >= 0 || flow.table >= 0 || product.kind != ProductKind::raster))
+          (flow.features >= 0 || flow.table >= 0 || product.kind != ProductKind::raster || step.name.ends_with(".png")))
         wrong(a.name_span,
               fmt::format("--{} is of the cells of a raster in a file, which {} is not", a.name, step.name));
     product.origin = static_cast<int>(graph_.products.size());

@@ -34,6 +34,7 @@ std::optional<T> number_in(const std::string& text) {
   if constexpr (std::is_same_v<T, double>) return value;
   if constexpr (std::is_same_v<T, float>) {
     // A few digits too few of the end of the range are that end.
+    if (std::isfinite(value) && std::abs(value) > largest_float * 1.00001) return std::nullopt;
     if (std::isfinite(value) && std::abs(value) > largest_float * 0.99999) return std::copysign(largest_float, value);
     return static_cast<float>(value);
   }

@@ -53,7 +53,7 @@ inline const char* rule_of(Place place) {
 /// What is wrong with a word that stands where none is wanted, if it was meant to part two steps; otherwise nothing.
 inline const char* separator_trouble(std::string_view word) {
   if (word == "|") return "steps are parted by '!' and not by '|'";
-  if (word.starts_with('!') || word.ends_with('!'))
+  if ((word.starts_with('!') && !word.starts_with("!=")) || word.ends_with('!'))
     return "the '!' between two steps stands alone, with spaces around it";
   return nullptr;
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/expression_program.hpp"
@@ -18,7 +21,8 @@ namespace fulmar::ops {
 /// are or in "double quotes" where their names are no words. Texts in 'single quotes' compare with == and != against
 /// columns of text; a text that is a time in ISO 8601 stands for its seconds since 1970 and compares with columns of
 /// time. A row stays where the condition is neither 0 nor missing: a condition on a missing value never holds. Errors:
-/// a condition that does not parse, or that names a column that is not there.
+/// a condition that does not parse, that names a column that is not there, or that compares a text with a number or a
+/// time with anything but a time.
 struct Filter {
   struct Params {
     Words<1024> condition;
@@ -50,6 +54,7 @@ struct Filter {
    public:
     Condition(std::string_view text, const TableView& table) : table_{table} {
       const std::string formula = translated(text);
+      check_comparisons();
       program_ = expression::compile(formula, static_cast<int>(columns_.size()));
     }
     [[nodiscard]] bool holds(std::size_t row) const {
@@ -60,6 +65,14 @@ struct Filter {
     }
 
    private:
+    /// What the condition is made of, in order; a comparison is known by its two sides.
+    struct Token {
+      enum class Kind { number, column, text, time, function, sign } kind;
+      std::string words;  ///< as they are written
+      int column = -1;
+    };
+    using Kind = Token::Kind;
+
     [[nodiscard]] double value(std::size_t row, int column) const {
       if (table_.type(column) != ColumnType::text) return table_.number(row, column);
       const std::string_view text = table_.text(row, column);
@@ -83,6 +96,7 @@ struct Filter {
           i = end + 1;
         } else if ((c >= '0' && c <= '9') || c == '.') {
           // A number, whose exponent is no name.
+          tokens_.push_back({Kind::number, {c}});
           while (i < text.size() &&
                  (in_word(text[i]) || text[i] == '.' ||
                   ((text[i] == '+' || text[i] == '-') && (text[i - 1] == 'e' || text[i - 1] == 'E'))))
@@ -95,18 +109,95 @@ struct Filter {
           while (next < text.size() && text[next] == ' ') ++next;
           const bool function = next < text.size() && text[next] == '(';
           const bool constant = word == "_pi" || word == "_e";
+          if (function || constant) tokens_.push_back({function ? Kind::function : Kind::number, std::string{word}});
           result += function || constant ? std::string{word} : column(word);
         } else {
-          result += c;
-          ++i;
+          const char next = i + 1 < text.size() ? text[i + 1] : ' ';
+          const bool comparison = c == '=' || c == '!' || c == '<' || c == '>';
+          const bool two = (comparison && next == '=') || ((c == '&' || c == '|') && next == c);
+          const std::string_view sign = text.substr(i, two ? 2 : 1);
+          if (c != ' ') tokens_.push_back({Kind::sign, std::string{sign}});
+          result += sign;
+          i += sign.size();
         }
       }
       return result;
+    }
+
+    static bool compares(const Token& t) {
+      return t.kind == Kind::sign && (t.words == "==" || t.words == "!=" || t.words == "<" || t.words == ">" ||
+                                      t.words == "<=" || t.words == ">=");
+    }
+    /// True where the side of a comparison ends, parentheses aside.
+    static bool ends_side(const Token& t) {
+      return compares(t) || (t.kind == Kind::sign && (t.words == "&&" || t.words == "||" || t.words == "?" ||
+                                                      t.words == ":" || t.words == ","));
+    }
+    /// The tokens beside the comparison at `i`, to its left (step -1) or right (1), as far as they belong to it.
+    [[nodiscard]] std::vector<const Token*> side(std::size_t i, std::ptrdiff_t step) const {
+      std::vector<const Token*> found;
+      int depth = 0;
+      const auto size = static_cast<std::ptrdiff_t>(tokens_.size());
+      for (auto k = static_cast<std::ptrdiff_t>(i) + step; k >= 0 && k < size; k += step) {
+        const Token& t = tokens_[static_cast<std::size_t>(k)];
+        if (t.kind == Kind::sign && (t.words == "(" || t.words == ")"))
+          depth += (t.words == "(") == (step > 0) ? 1 : -1;
+        if (depth < 0 || (depth == 0 && ends_side(t))) break;
+        found.push_back(&t);
+      }
+      return found;
+    }
+    [[nodiscard]] bool is_column(const Token& t, ColumnType type) const {
+      return t.kind == Kind::column && table_.type(t.column) == type;
+    }
+    [[noreturn]] static void refuse(const std::string& why) { fail(Errc::usage, "where: " + why); }
+
+    /// Texts and times are numbers to the program; what they are compared with must be of their kind.
+    void check_comparisons() const {
+      std::size_t texts = 0, compared = 0;
+      for (const Token& t : tokens_) texts += t.kind == Kind::text || is_column(t, ColumnType::text) ? 1 : 0;
+      for (std::size_t i = 0; i < tokens_.size(); ++i) {
+        if (!compares(tokens_[i])) continue;
+        const auto left = side(i, -1), right = side(i, 1);
+        for (const auto& [one, other] : {std::pair{&left, &right}, std::pair{&right, &left}}) {
+          if (one->size() != 1) continue;
+          const Token& a = *one->front();
+          const Token* const b = other->size() == 1 ? other->front() : nullptr;
+          if (a.kind == Kind::text) {
+            if (b != nullptr && is_column(*b, ColumnType::time))
+              refuse("'" + a.words + "' is no time; " + b->words + " is compared with one as in " + b->words +
+                     " >= '2021-01-02' or '2021-01-02T10:30:00Z'");
+            if (b != nullptr && b->kind == Kind::column && !is_column(*b, ColumnType::text))
+              refuse(b->words + " is a number and '" + a.words + "' a text: write the number without quotes");
+            if (b == nullptr || !is_column(*b, ColumnType::text))
+              refuse("the text '" + a.words + "' must stand beside a column of text, as in name == '" + a.words + "'");
+            if (tokens_[i].words != "==" && tokens_[i].words != "!=")
+              refuse(b->words + " holds texts, which are compared with == and != alone");
+            compared += 2;
+          } else if (is_column(a, ColumnType::text)) {
+            if (b != nullptr && b->kind == Kind::time)
+              refuse(a.words + " holds texts, and '" + b->words + "' is a time");
+            if (b == nullptr || b->kind != Kind::text)
+              refuse(a.words + " holds texts: compare it with == or != and a text in 'single quotes'");
+          } else if (is_column(a, ColumnType::time)) {
+            const bool number = std::all_of(other->begin(), other->end(), [](const Token* t) {
+              return t->kind == Kind::number || t->kind == Kind::sign;
+            });
+            if (number)
+              refuse(a.words + " is a time, and is compared with one in quotes, as in " + a.words + " >= '2021-01-02'");
+          } else if (a.kind == Kind::time && b != nullptr && b->kind == Kind::column &&
+                     !is_column(*b, ColumnType::time)) {
+            refuse(b->words + " holds no times, and '" + a.words + "' is one");
+          }
+        }
+      }
+      if (compared != texts) refuse("texts are compared with == and != alone, as in name == 'text'");
     }
     std::string column(std::string_view name) {
       const std::string cure = table_.find(name) == TableView::absent ? expression::written_here(name) : "";
       if (!cure.empty()) fail(Errc::usage, "where: " + cure);
       const int at = table_.must_find(name, "where: the table");
+      tokens_.push_back({Kind::column, std::string{name}, at});
       std::size_t place = 0;
       while (place < columns_.size() && columns_[place] != at) ++place;
       if (place == columns_.size()) columns_.push_back(at);
@@ -115,7 +206,9 @@ struct Filter {
       return "b" + std::to_string(place + 1);
     }
     std::string literal(std::string_view text) {
-      if (const auto time = parse_iso_time(text)) {
+      const auto time = parse_iso_time(text);
+      tokens_.push_back({time ? Kind::time : Kind::text, std::string{text}});
+      if (time) {
         char digits[40];
         std::snprintf(digits, sizeof digits, "%.3f", *time);
         return *time < 0 ? "(" + std::string{digits} + ")" : digits;
@@ -130,6 +223,7 @@ struct Filter {
     expression::Program program_{};
     std::vector<int> columns_;
     std::vector<std::string> texts_;
+    std::vector<Token> tokens_;
   };
 };
 

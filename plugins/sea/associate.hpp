@@ -23,20 +23,22 @@ namespace fulmar::ops {
 ///
 /// The time of a detection is that of its line: time + line-time * row, or a column of times. A ship's place at that
 /// time is interpolated along the geodesic between two positions at most `bracket` seconds apart, or reckoned from one
-/// at most `reckon` seconds away by its speed and course. A moving ship is imaged displaced along the flight by
-/// R v / V, v its speed along the line of sight towards the radar, v = -SOG sin(incidence) cos(COG - look); the shift
-/// is applied to the prediction where platform-speed, range, incidence and look are given. Covariance in metres
-/// squared, along and across the course: S = sigma_sar^2 + sigma_gps^2 + (sigma_sog dt)^2 and ... + (SOG sigma_cog
-/// dt)^2, dt to the nearest position. A pair is possible where d^2 = r' S^-1 r <= gate and |r| <= max-distance, r in
-/// the plane tangent to the ellipsoid. Its cost is d^2 + ln(|S| / |S0|) + ((L_sar - L_ais) / sigma-length)^2, S0
-/// without growth, the last term only where sigma-length and both lengths are given. To stay dark costs a detection the
-/// gate, plus the largest ln(|S| / |S0|) among its possible pairs, so that old positions as such are no reason to. The
-/// sum of the costs is the least possible, by assignment in every connected group; ties go to the first detection, then
-/// the lower MMSI. A ship is unseen where its prediction for the middle of the scene's time lies in the footprint, or,
-/// without one, in the box around the detections. `margin` is by how much the next best choice of a detection would
-/// cost more: near 0 is ambiguous. Times that follow each other by more than scene-gap begin another scene, in which a
-/// ship may be seen again. Detections without place or time stay dark. Errors: no time; an AIS table without MMSI, time
-/// and place, or without any position within `bracket` seconds of a scene.
+/// at most `reckon` seconds away by its speed and course; without a course it stays where it was, and (SOG dt)^2 is
+/// added to both variances; without a speed it has no place then, and the run says how many ships have none. A moving
+/// ship is imaged displaced along the flight by R v / V, v its speed along the line of sight towards the radar, v =
+/// -SOG sin(incidence) cos(COG - look); the shift is applied to the prediction where platform-speed, range, incidence
+/// and look are given. Covariance in metres squared, along and across the course: S = sigma_sar^2 + sigma_gps^2 +
+/// (sigma_sog dt)^2 and ... + (SOG sigma_cog dt)^2, dt to the nearest position. A pair is possible where d^2 = r' S^-1
+/// r <= gate and |r| <= max-distance, r in the plane tangent to the ellipsoid. Its cost is d^2 + ln(|S| / |S0|) +
+/// ((L_sar - L_ais) / sigma-length)^2, S0 without growth, the last term only where sigma-length and both lengths are
+/// given. To stay dark costs a detection the gate, plus the largest ln(|S| / |S0|) among its possible pairs, so that
+/// old positions as such are no reason to. The sum of the costs is the least possible, by assignment in every connected
+/// group; ties go to the first detection, then the lower MMSI. A ship is unseen where its prediction for the middle of
+/// the scene's time lies in the footprint, or, without one, in the box around the detections. `margin` is by how much
+/// the next best choice of a detection would cost more: near 0 is ambiguous. Times that follow each other by more than
+/// scene-gap begin another scene, in which a ship may be seen again. Detections without place or time stay dark.
+/// Errors: no time; an AIS table without MMSI, time and place, or without any position within `bracket` seconds of a
+/// scene.
 struct Associate {
   enum class Keep { all, matched, dark, unseen };
   enum class Looks { right, left };
@@ -230,10 +232,11 @@ struct Associate {
       for (std::size_t row = 0; row < t.rows(); ++row) {
         ais::Fix f;
         f.mmsi = t.number(row, mmsi), f.time = t.number(row, time);
+        f.sog = number(row, sog), f.cog = number(row, cog);
+        ais::drop_sentinels(f);           // a table need not come from `ais`
+        f.sog *= ais::metres_per_second;  // from here on metres a second
         f.place = t.place(row);
         if (std::isnan(f.place.lat)) f.place = {number(row, lon), number(row, lat)};
-        f.sog = number(row, sog) * ais::metres_per_second;  // from here on metres a second
-        f.cog = number(row, cog);
         f.row = row;
         if (std::isnan(f.mmsi) || std::isnan(f.time) || !(std::abs(f.place.lat) <= 90)) continue;
         by_ship[f.mmsi].push_back(f);
@@ -282,7 +285,7 @@ struct Associate {
         std::lower_bound(fixes.begin(), fixes.end(), time, [](const ais::Fix& f, double t) { return f.time < t; });
     const ais::Fix* next = after == fixes.end() ? nullptr : &*after;
     const ais::Fix* last = after == fixes.begin() ? nullptr : &*(after - 1);
-    double sog = none, cog = none;
+    double sog = none, cog = none, astray = 0;
     if (next != nullptr && next->time == time) {
       p.place = next->place;
       sog = next->sog, cog = next->cog;
@@ -303,17 +306,19 @@ struct Associate {
       p.age = std::abs(dt);
       if (p.age > params.reckon) return p;
       sog = nearest->sog, cog = nearest->cog;
-      // A ship that lies still needs no course; one that says neither cannot be reckoned.
-      if (sog == 0) cog = std::isnan(cog) ? 0 : cog;
-      if (std::isnan(sog) || std::isnan(cog)) return p;
-      p.place = geodesic_place(nearest->place, cog, sog * dt);
+      // Without a course it may have gone anywhere as far as its speed takes it, and without a speed it is not
+      // reckoned.
+      if (std::isnan(sog)) return p;
+      astray = std::isnan(cog) ? sog * p.age : 0;
+      p.place = std::isnan(cog) ? nearest->place : geodesic_place(nearest->place, cog, sog * dt);
       p.known = true;
     }
     const double s0 = params.sigma_sar * params.sigma_sar + params.sigma_gps * params.sigma_gps;
     const double speed = std::isnan(sog) ? 0 : sog;
-    const double growth = params.sigma_sog * p.age, turn = speed * params.sigma_cog * radian * p.age;
+    const double growth = params.sigma_sog * p.age;
+    const double turn = std::isnan(cog) ? 0 : speed * params.sigma_cog * radian * p.age;
     p.course = std::isnan(cog) ? 0 : cog;
-    p.along = s0 + growth * growth, p.across = s0 + turn * turn;
+    p.along = s0 + growth * growth + astray * astray, p.across = s0 + turn * turn + astray * astray;
     p.log_growth = math::log(p.along / s0) + math::log(p.across / s0);
     if (params.platform_speed > 0 && speed > 0 && !std::isnan(cog)) {
       const double toward = -speed * math::sin(params.incidence * radian) * math::cos((cog - params.look) * radian);
@@ -321,6 +326,13 @@ struct Associate {
       p.place = geodesic_place(p.place, params.look + (params.looks == Looks::right ? -90 : 90), p.shift);
     }
     return p;
+  }
+
+  /// True where a ship is near enough in time to be reckoned, but tells no speed.
+  [[nodiscard]] bool speechless(const std::vector<ais::Fix>& fixes, double time) const {
+    return !predict(fixes, time).known && std::any_of(fixes.begin(), fixes.end(), [&](const ais::Fix& f) {
+      return std::abs(f.time - time) <= params.reckon;
+    });
   }
 
   /// AIS without a position near the time of any scene would make every detection dark, and nothing known.
@@ -423,6 +435,12 @@ struct Associate {
     const int shift = add("shift", real, units::metre, "Azimuth shift that was applied, along the flight");
     const int reckoned = add("reckoned", flag, units::flag, "Predicted from one position, not between two");
 
+    const auto number_named = [&](const char* column) {
+      const int at = detections.find(column);
+      return at != TableView::absent && detections.type(at) == real ? at : TableView::absent;
+    };
+    const int lon = number_named("lon"), lat = number_named("lat");
+
     const auto kept = [&](Keep what) { return params.keep == Keep::all || params.keep == what; };
     std::int64_t matched = 0, dark = 0, unseen = 0;
     for (std::size_t i = 0; i < detections.rows(); ++i) {
@@ -466,6 +484,9 @@ struct Associate {
         if (!kept(Keep::unseen)) continue;
         out.row();
         out.place(p.place);
+        // Detections that tell their place in columns have it there too.
+        if (lon != TableView::absent) out.number(lon, p.place.lon);
+        if (lat != TableView::absent) out.number(lat, p.place.lat);
         out.text(state, "unseen");
         out.number(mmsi, ships.mmsi(s));
         out.text(name, ships.name(s));
@@ -476,6 +497,15 @@ struct Associate {
         out.number(reckoned, p.interpolated || p.age == 0 ? 0 : 1);
       }
     }
+    std::size_t silent = 0;
+    for (std::size_t s = 0; s < ships.count(); ++s)
+      silent += std::any_of(seen.scene_times.begin(), seen.scene_times.end(),
+                            [&](double time) { return speechless(ships.fixes(s), time); })
+                    ? 1
+                    : 0;
+    if (silent > 0)
+      out.note(std::to_string(silent) + (silent == 1 ? " ship of AIS tells" : " ships of AIS tell") +
+               " no speed near the time of the scene and could be no detection");
     out.note(std::to_string(matched) + " matched, " + std::to_string(dark) + " dark, " + std::to_string(unseen) +
              " of AIS unseen");
   }

@@ -69,7 +69,7 @@ def test_words_of_whole_numbers(scene):
     assert [type(r["n"]) for r in told] == [int, int] and told[0]["n"] + told[0]["missing"] == 2000
     said = call("inspect", "zonal").out
     assert "Number of the zone in its file, from 1; of a raster of zones, its value. [1, whole]" in said
-    assert "whole but with --cover fraction]" in said
+    assert "whole unless --cover fraction]" in said
     finds = {p["name"]: p for p in json.loads(call("inspect", "zonal", "--json").out)["finds"]}
     assert finds["zone"]["whole"] and finds["n"]["whole_unless"] == "cover=fraction" and "whole" not in finds["mean"]
 
@@ -91,6 +91,15 @@ def test_days_stay_days(scene):
     assert {c: t for c, t in types(scene / "joined.gpkg").items() if t in (DAY, MOMENT)} == {
         "sown": DAY, "seen": MOMENT, "harvested": DAY, "end": MOMENT}
     assert rows(scene / "joined.gpkg")[2]["harvested"] == "2020/08/20"
+    # A day and a moment of one name, either way round: neither becomes the other.
+    (scene / "day.csv").write_text("id,when\na,2021-01-05\n")
+    (scene / "moment.csv").write_text("id,when\na,2021-01-05T23:59:59Z\n")
+    for one, other in (("day", "moment"), ("moment", "day")):
+        run(f"{one}.csv ! join --with {other}.csv --on id ! both.csv", cwd=scene)
+        with open(scene / "both.csv") as file:
+            row, = csv.DictReader(file)
+        written = {"day": "2021-01-05", "moment": "2021-01-05T23:59:59Z"}
+        assert [v for k, v in row.items() if k.startswith("when")] == [written[one], written[other]]
 
 
 def test_times_of_day(tmp_path):

@@ -101,6 +101,14 @@ def test_cubes(scene):
     assert np.array_equal(cells, read("c.tif")) or np.array_equal(cells[::-1], read("c.tif"))
 
 
+def test_the_end_of_a_type_may_be_the_missing_value(scene):
+    most = np.finfo("f4").max
+    cells = np.array([[most, 1, np.nan, 2]], "f4")
+    write("most.tif", cells)
+    run("most.tif ! expression b1 ! o.tif --type f32 --nodata 3.4028234663852886e38")
+    assert read("o.tif").tolist() == [[np.nextafter(most, np.float32(0)), 1, most, 2]]
+
+
 def test_refusals(scene):
     cells = scene.copy()
     cells[0, 300, 500] = np.nan
@@ -112,5 +120,10 @@ def test_refusals(scene):
     refused(2, "m.tif ! median ! o.tif --type u8 --nodata -1", names=["-1", "u8"])
     refused(2, "m.tif ! median ! o.tif --nodata -1", names=["--type"])
     refused(2, "m.tif ! stats ! o.csv --type u8", names=["--type", "o.csv"])
+    refused(2, "m.tif ! median ! o.png --type u8", names=["--type", "o.png"])
+    # The cure that is offered must not make a "no" a "yes", or meet what is there.
+    assert "--type i16 --nodata -32768" in refused(2, "m.tif ! otsu ! o.tif --type i16")
+    refused(2, "m.tif ! otsu ! o.tif --type u8 --nodata 0", names=["what a flag says", "--nodata 255"])
+    refused(2, "m.tif ! median ! o.tif --type f32 --nodata 1e39", names=["1e39", "f32"])
     assert "belongs to a product" in refused(2, "m.tif --type u8 ! median ! o.tif")
     assert files(".") == before

@@ -83,6 +83,26 @@ def test_reckoning_and_the_growth_of_the_covariance(tmp_path):
         assert associate(tmp_path, [{"lon": x, "lat": y}], [fix(211000001, 0, *at)], "--sigma-sar 2000")[0]["state"] == state
 
 
+def test_a_ship_without_a_course_stays_and_may_have_gone_anywhere(tmp_path):
+    """COG 360 says that the course is not known, as ships at anchor do."""
+    at, sog, dt = (10.0, 54.0), 0.4, 120
+    lon, lat, _ = GEOD.fwd(*at, 200, 60)
+    astray = (sog * KNOT * dt) ** 2
+    for cog in (360, None):
+        row, = associate(tmp_path, [{"lon": lon, "lat": lat}], [fix(211000001, -dt, *at, sog, cog)], "--sigma-sog 0")
+        assert row["state"] == "matched" and float(row["d2"]) == pytest.approx(60**2 / (S0 + astray), rel=1e-4)
+    # Without a speed it has no place, and the run says so.
+    ships, ais = tmp_path / "ships.csv", write_rows(tmp_path / "ais.csv", [fix(211000001, -dt, *at)])
+    said = run(f"{ships} ! associate --ais {ais} --time {WHEN} ! {tmp_path}/o.csv").out
+    assert "1 ship of AIS tells no speed near the time of the scene" in said
+
+
+def test_the_unseen_have_their_place_in_columns_too(tmp_path):
+    rows = associate(tmp_path, [{"lon": 10.0, "lat": 54.0}, {"lon": 10.2, "lat": 54.2}], [fix(211000001, 0, 10.1, 54.1, 0, 0)])
+    unseen, = (r for r in rows if r["state"] == "unseen")
+    assert (float(unseen["lon"]), float(unseen["lat"])) == (10.1, 54.1)
+
+
 def test_azimuth_shift_of_the_specification(tmp_path):
     """operators.md 11.8: R = 850 km, V = 7590 m/s, 10 m/s straight away from the radar, 38 degrees: -689 m."""
     at, look = (10.0, 54.0), 80.0

@@ -90,3 +90,19 @@ def test_words_of_other_languages_are_told_in_ours(tmp_path):
     run(f"{tmp_path}/c.csv ! filter 'and > 1 && not == 0' ! {tmp_path}/d.csv")
     with open(tmp_path / "d.csv") as file:
         assert [r["a"] for r in csv.DictReader(file)] == ["1"]
+
+
+def test_kinds_are_not_mixed(tmp_path):
+    """A text is no number and a time no text: what would be nonsense is refused, with the cure."""
+    (tmp_path / "a.csv").write_text("id,name,day\n3,x,2021-01-02\n4,y,2021-01-03\n")
+    for where, cure in (("id == '3'", "write the number without quotes"), ("id > 'abc'", "write the number without quotes"),
+                        ("name < 3", "name holds texts"), ("0 < name", "name holds texts"), ("name > 'a'", "== and != alone"),
+                        ("name", "== and != alone"), ("name + 1 > 2", "== and != alone"), ("'x' == 'x'", "a column of text"),
+                        ("id == name", "name holds texts"), ("id > '2021-01-02'", "id holds no times"),
+                        ("name == '2021-01-02'", "name holds texts"), ("day > 'yesterday'", "'yesterday' is no time"),
+                        ("day >= 2021-01-02", "day is a time"), ("id > 1 && day < (5)", "day is a time")):
+        refused(2, f'{tmp_path}/a.csv ! filter "{where}" ! {tmp_path}/b.csv', names=cure)
+    for where, ids in (("(name == 'x' || id > 3) && day <= '2021-01-03'", [3, 4]), ("'y' != name", [3]), ("day - 86400 >= '2021-01-02'", [4]),
+                       ("'2021-01-03' <= day", [4]), ("(id + 1) * 2 > 8", [4]), ("(name == 'y') == 1", [4])):
+        run(f'{tmp_path}/a.csv ! filter "{where}" ! {tmp_path}/b.gpkg')
+        assert [r["id"] for r in features(tmp_path / "b.gpkg")] == ids, where

@@ -49,7 +49,7 @@ def _telling_what_is_forgotten():
         yield
     except _fulmar.Error as error:
         word = re.match(r"cannot open '([A-Za-z_]\w*)'", error.message)
-        if word is None:
+        if word is None or "there is no file" not in error.message:
             raise
         told = type(error)(f"{error}\n  the pipeline reads '{word[1]}', and no input of that name is given: {word[1]}=array, "
                            "or the name of a file")

@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(across* down) each_window_of_heights(fulmar_pl
     highest = is_missing(h) || h > highest ? h : highest;
   }
   static_cast<float*>(to.cells)[y * to.stride + x] =
-      is_missing(lowest) ? missing<float> : Relief::between_extremes(lowest, highest);
+      settled(is_missing(lowest) ? missing<float> : Relief::between_extremes(lowest, highest));
 }
 
 int run(const void* params, const fulmar_call* call, void* stream, fulmar_error* error) {
