@@ -54,7 +54,7 @@ def verdict(wall, cpu, target, share):
         return "yes"
     if cpu >= target:
         return "by CPU"
-    return "out of reach" if share * target > 1 else "no"
+    return f"out of reach, {1 / share:.1f} at most" if 1 / target < share < 1 else "no"
 
 
 def table(path):
