@@ -22,7 +22,8 @@ struct Mask {
                    "Raster or vector file of what to remove, in any CRS. Of a raster what is neither 0 nor missing "
                    "is inside.")
         .output("value", units::any, "The scene, missing where masked.")
-        .param("buffer", &Params::buffer, "Mask also what lies this near to the outline.", between(0, 1e5))
+        .param("buffer", &Params::buffer,
+               "Mask also cells whose centre lies this near to that of a cell inside the outline.", between(0, 1e5))
         .param("invert", &Params::invert, "Keep what is inside (and within the buffer) instead.", units::flag,
                anything())
         .example("scene_db.tif ! linear ! mask --with coast.tif --buffer 250 ! sea.tif")
