@@ -96,20 +96,25 @@ struct SortingNetwork {
   }
 };
 
-template <int a, int b>
-FULMAR_HD inline void compare_exchange(float* v) {
-  const float low = v[a] < v[b] ? v[a] : v[b], high = v[a] < v[b] ? v[b] : v[a];
-  v[a] = low, v[b] = high;
+template <int a, int b, int lanes, class T>
+FULMAR_HD inline void compare_exchange(T* v) {
+  for (int k = 0; k < lanes; ++k) {
+    T &first = v[a * lanes + k], &second = v[b * lanes + k];
+    const T low = first < second ? first : second, high = first < second ? second : first;
+    first = low, second = high;
+  }
 }
-template <int count, std::size_t... I>
-FULMAR_HD inline void sort_by(float* v, std::index_sequence<I...>) {
+template <int count, int lanes, class T, std::size_t... I>
+FULMAR_HD inline void sort_by(T* v, std::index_sequence<I...>) {
   using Network = SortingNetwork<count>;
-  (compare_exchange<Network::place(static_cast<int>(I), false), Network::place(static_cast<int>(I), true)>(v), ...);
+  (compare_exchange<Network::place(static_cast<int>(I), false), Network::place(static_cast<int>(I), true), lanes>(v),
+   ...);
 }
-/// Sorts `count` numbers, none of them NaN, without a branch.
-template <int count>
-FULMAR_HD inline void sort_few(float* v) {
-  sort_by<count>(v, std::make_index_sequence<static_cast<std::size_t>(SortingNetwork<count>::size())>{});
+/// Sorts `count` numbers, none of them NaN, without a branch. With several lanes as many sets of numbers, side by side:
+/// the first number of every set, then the second.
+template <int count, int lanes = 1, class T>
+FULMAR_HD inline void sort_few(T* v) {
+  sort_by<count, lanes>(v, std::make_index_sequence<static_cast<std::size_t>(SortingNetwork<count>::size())>{});
 }
 
 /// Percentile by linear interpolation between order statistics (Hyndman & Fan 1996, type 7; NumPy's default): at

@@ -12,7 +12,10 @@
 /// Where cells can be taken faster together, a class Rows{op, state} takes rows of them: take(round, width, rows...),
 /// rows[x] being the cell of column x, does what step does for columns 0 to width - 1, to the bit, or returns false;
 /// end() leaves the state whole. A card takes cell by cell, and so does the reference backend, which hands windows of
-/// one. A class with whole(rows, planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a
+/// one. So does a functor on one cell, with a class Rows{functor}: take(width, result, rows...) stores what the functor
+/// returns for the cells of a row, result.store(x, value), to the bit, or returns false; it is called for all rows of a
+/// window from the top, and may keep what the next ones need again (core/kept_rows.hpp).
+/// A class with whole(rows, planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a
 /// table of tables.
 #pragma once
 
@@ -356,8 +359,19 @@ struct Signature<R (F::*)(A...) const> {
 
   template <class Out, std::size_t... I>
   static void rows(const F& f, const fulmar_call& call, std::index_sequence<I...>) {
+    const std::int64_t width = call.output->width;
+    if constexpr (
+        requires { typename F::Rows; } && !requires { typename F::State; }) {  // not those of its step()
+      if (width > 1) {
+        typename F::Rows together{f};
+        for (std::int64_t y = 0; y < call.output->height; ++y)
+          if (!together.take(width, Out{call, y}, Argument<A>{call, call.input + plane_of(I), y}...))
+            row(f, Out{call, y}, width, Argument<A>{call, call.input + plane_of(I), y}...);
+        return;
+      }
+    }
     for (std::int64_t y = 0; y < call.output->height; ++y)
-      row(f, Out{call, y}, call.output->width, Argument<A>{call, call.input + plane_of(I), y}...);
+      row(f, Out{call, y}, width, Argument<A>{call, call.input + plane_of(I), y}...);
   }
 
   /// The loop. Planes never overlap, which the compiler cannot know and is told; scratch is the same for every cell.

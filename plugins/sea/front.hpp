@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "core/kept_rows.hpp"
 #include "fulmar/op.hpp"
 #include "sea/contextual_median.hpp"
 
@@ -154,6 +155,60 @@ struct Front {
                      here);
       }
     }
+
+    /// Every cell is filtered once a pass, and rows are kept for those below them.
+    class Rows {
+     public:
+      explicit Rows(const BelkinOReilly&) {}
+      template <class Out, class Around, class Place>
+      bool take(std::int64_t width, const Out& out, const Around& near, const Place& here) {
+        if (y == 0)
+          for (int k = 0; k <= iterations; ++k) {
+            passes[k].begin(k < iterations ? 5 : 3, width, beyond(k));
+            next[k] = -beyond(k);
+          }
+        make(iterations, y + 1, width, near[0]);
+        const double *a = passes[iterations].row(y - 1), *b = passes[iterations].row(y),
+                     *c = passes[iterations].row(y + 1);
+#pragma GCC ivdep
+        for (std::int64_t x = 0; x < width; ++x)
+          out.store(x, sobel([&](int dx, int dy) { return (dy < 0 ? a : dy > 0 ? c : b)[x + dx]; }, b[x], here[x]));
+        ++y;
+        return true;
+      }
+
+     private:
+      KeptRows<double> passes[iterations + 1];  // f of the field, then the field after each pass
+      std::int64_t next[iterations + 1], y = 0;
+
+      /// Cells around the window in which a pass is looked at.
+      static constexpr std::int64_t beyond(int pass) { return 1 + 2 * (iterations - pass); }
+
+      /// Makes the rows of a pass down to `last`.
+      void make(int pass, std::int64_t last, std::int64_t width, Near<float> near) {
+        const std::int64_t far = beyond(pass);
+        for (; next[pass] <= last; ++next[pass]) {
+          const std::int64_t row = next[pass];
+          double* to = passes[pass].row(row) - far;
+          const float* field = near.centre + (row - y) * near.stride - far;
+          if (pass == 0) {
+            const Value<scale> f;
+#pragma GCC ivdep
+            for (std::int64_t x = 0; x < width + 2 * far; ++x) to[x] = f(static_cast<double>(field[x]));
+          } else if (pass == 1 && scale == Scale::linear) {
+            const float* const around[] = {field - 2 * near.stride, field - near.stride, field, field + near.stride,
+                                           field + 2 * near.stride};
+            contextual_median(around, width + 2 * far, to);
+          } else {
+            make(pass - 1, row + 2, width, near);
+            auto& before = passes[pass - 1];
+            const double* const around[] = {before.row(row - 2) - far, before.row(row - 1) - far, before.row(row) - far,
+                                            before.row(row + 1) - far, before.row(row + 2) - far};
+            contextual_median(around, width + 2 * far, to);
+          }
+        }
+      }
+    };
   };
   using Variant = Sobel<Scale::linear>;
 

@@ -134,6 +134,22 @@ def test_sobel(tmp_path):
           direction(tmp_path))
 
 
+@pytest.mark.parametrize("scale", ["linear", "log10"])
+@pytest.mark.parametrize("iterations", [1, 2, 3])
+def test_rows_are_as_cell_by_cell(tmp_path, iterations, scale):
+    """The processor filters rows and keeps them; the reference asks each cell for its surroundings."""
+    rng = np.random.default_rng(iterations)
+    cells = rng.integers(-1, 9, (53, 700)).astype(np.float32)  # many are equal, some cells are surrounded by gaps
+    cells[rng.random(cells.shape) < 0.3] = np.nan
+    write(tmp_path / "in.tif", cells, crs="EPSG:32631")
+    words = f"{tmp_path}/in.tif ! front --method belkin_oreilly --iterations {iterations} --scale {scale} ! "
+    found = []
+    for backend in ("cpu", "reference"):
+        run(words + f"{tmp_path}/{backend}.tif --values front,direction", "--backend", backend)
+        found.append([read(tmp_path / f"{backend}.tif", band).tobytes() for band in (1, 2)])
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("iterations", [1, 2, 3])
 def test_belkin_oreilly(tmp_path, iterations):
     path = shared(SST)
