@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "fulmar/op.hpp"
 #include "fusion/number_list.hpp"
@@ -142,19 +144,20 @@ struct Pansharpen {
     FULMAR_HD Box halo() const { return {params.reach, params.reach}; }
     /// The place in its block; cells beyond the raster's edge have one as well.
     FULMAR_HD std::int64_t phase(std::int64_t x) const { return (x % params.ratio + params.ratio) % params.ratio; }
+    /// Column by column: down first, then across.
     FULMAR_HD double smooth(Near<float> pan, const double* across, const double* down) const {
       double sum = 0, total = 0;
-      for (std::int32_t y = -params.reach; y <= params.reach; ++y) {
-        if (down[y + params.reach] == 0) continue;
-        double row = 0, weights = 0;
-        for (std::int32_t x = -params.reach; x <= params.reach; ++x) {
+      for (std::int32_t x = -params.reach; x <= params.reach; ++x) {
+        if (across[x + params.reach] == 0) continue;
+        double column = 0, weights = 0;
+        for (std::int32_t y = -params.reach; y <= params.reach; ++y) {
           const float p = pan(x, y);
-          const double w = is_missing(p) ? 0 : across[x + params.reach];
-          row += w * (is_missing(p) ? 0 : static_cast<double>(p));
+          const double w = is_missing(p) ? 0 : down[y + params.reach];
+          column += w * (is_missing(p) ? 0 : static_cast<double>(p));
           weights += w;
         }
-        sum += down[y + params.reach] * row;
-        total += down[y + params.reach] * weights;
+        sum += across[x + params.reach] * column;
+        total += across[x + params.reach] * weights;
       }
       return total >= 0.5 ? sum / total : missing<double>;
     }
@@ -171,6 +174,122 @@ struct Pansharpen {
         add(in, b, detail, gone || is_missing(detail), out);
       }
     }
+
+    /// Each column is weighed once for all cells of a row that look at it.
+    class Rows {
+     public:
+      explicit Rows(const Pyramid& functor) : op{functor}, reach{functor.params.reach} {}
+
+      template <class Out, class Scene, class Pan, class Place, class Numbers, class To>
+      bool take(std::int64_t width, const Out&, const Scene& in, const Pan& pan, const Place& here,
+                const Numbers& numbers, const To& to) {
+        const Near<float> near = pan[0];
+        if (y == 0) begin(width, here[0].x, numbers[0], near);
+        last_gap = any_gap(width, near, reach) ? y + reach : last_gap;
+        const Outputs<float> out = to[0];
+        const std::int32_t count = in[0].count, gains = op.params.mtf.count;
+        for (std::int64_t x = 0; x < width; ++x) {
+          bool missed = is_missing(near(x, 0));
+          for (std::int32_t b = 0; b < count; ++b) missed |= is_missing(in[x][b]);
+          gone[at(x)] = missed ? missing<double> : 0;
+        }
+        for (std::int32_t b = 0; b < count; ++b) {
+          if (b < gains) {
+            const double* of_gain = numbers[0].values + b * op.params.ratio * taps();
+            low_frequencies(width, near, of_gain + op.phase(here[0].y) * taps(), wide.data() + b * taps() * lanes);
+            for (std::int64_t x = 0; x < width; ++x)
+              detail[at(x)] = is_missing(gone[at(x)])
+                                  ? gone[at(x)]
+                                  : op.params.weight * (static_cast<double>(near(x, 0)) - low[at(x)]);
+          }
+          const fulmar_plane& plane = out.planes[b];
+          float* const cells = static_cast<float*>(plane.cells) + out.y * plane.stride;
+          const float* const band = in[0].values + b;
+#pragma GCC ivdep
+          for (std::int64_t x = 0; x < width; ++x)
+            cells[x] = settled(static_cast<float>(static_cast<double>(band[x * count]) + detail[at(x)]));
+        }
+        ++y;
+        return true;
+      }
+
+     private:
+      static constexpr int lanes = 16;
+      const Pyramid& op;
+      std::int64_t reach, y = 0, last_gap = 0;
+      // Weights across, for cells that are a whole number of blocks after the row's first; rows as wide as they are
+      // read.
+      std::vector<double> wide, column, weights, low, detail, gone;
+
+      [[nodiscard]] std::int64_t taps() const { return 2 * reach + 1; }
+      static std::size_t at(std::int64_t x) { return static_cast<std::size_t>(x); }
+      bool any_gap(std::int64_t width, Near<float> near, std::int64_t row) const {
+        int found = 0;
+        for (std::int64_t x = -reach; x < width + reach; ++x) found |= is_missing(near(x, row)) ? 1 : 0;
+        return found != 0;
+      }
+      void begin(std::int64_t width, std::int64_t first, Table table, Near<float> near) {
+        wide.resize(at(op.params.mtf.count * taps() * lanes));
+        for (std::int64_t k = 0; k < op.params.mtf.count * taps() * lanes; ++k) {
+          const std::int64_t gain = k / lanes / taps(), tap = k / lanes % taps();
+          wide[at(k)] = table[(gain * op.params.ratio + op.phase(first + k % lanes)) * taps() + tap];
+        }
+        for (auto* row : {&column, &weights}) row->assign(at(width + 2 * reach + lanes), 0.0);
+        for (auto* row : {&low, &detail, &gone}) row->assign(at(width + lanes), 0.0);
+        last_gap = -reach - 1;
+        for (std::int64_t row = -reach; row < reach; ++row) last_gap = any_gap(width, near, row) ? row : last_gap;
+      }
+      void low_frequencies(std::int64_t width, Near<float> near, const double* down, const double* across) {
+        const std::int64_t all = width + 2 * reach;
+        const bool gaps = last_gap >= y - reach;
+        for (std::int64_t x = 0; x < all; x += lanes) {
+          const std::int64_t n = std::min<std::int64_t>(lanes, all - x);
+          gaps ? weigh<true>(n, x, near, down) : weigh<false>(n, x, near, down);
+        }
+        double total[lanes], whole = 0;
+        if (!gaps) {
+          for (std::int64_t k = 0; k < taps(); ++k) whole += down[k];
+          sum_across(total, across, [&](std::int64_t, int) { return whole; });
+        }
+        // As many cells at a time as are whole blocks.
+        const std::int64_t step = lanes / op.params.ratio * op.params.ratio;
+        for (std::int64_t x = 0; x < width; x += step) {
+          double sum[lanes];
+          const double *columns = column.data() + x, *known = weights.data() + x;
+          sum_across(sum, across, [&](std::int64_t k, int i) { return columns[k + i]; });
+          if (gaps) sum_across(total, across, [&](std::int64_t k, int i) { return known[k + i]; });
+          for (int i = 0; i < lanes; ++i) low[at(x + i)] = total[i] >= 0.5 ? sum[i] / total[i] : missing<double>;
+        }
+      }
+      /// Sums of n columns from x on, counted from the first one read.
+      template <bool gaps>
+      void weigh(std::int64_t n, std::int64_t x, Near<float> near, const double* down) {
+        double sum[lanes] = {}, weight[lanes] = {};
+        const float* cells = near.centre + x - reach - reach * near.stride;
+        const auto add = [&](std::int64_t count, const float* row, double w) {
+          for (std::int64_t i = 0; i < count; ++i) {
+            const bool gap = gaps && is_missing(row[i]);
+            const double here = gap ? 0 : w;
+            sum[i] += here * (gap ? 0 : static_cast<double>(row[i]));
+            if constexpr (gaps) weight[i] += here;
+          }
+        };
+        if (n == lanes)
+          for (std::int64_t k = 0; k < taps(); ++k) add(lanes, cells + k * near.stride, down[k]);
+        else
+          for (std::int64_t k = 0; k < taps(); ++k) add(n, cells + k * near.stride, down[k]);
+        for (std::int64_t i = 0; i < n; ++i) column[at(x + i)] = sum[i];
+        if constexpr (gaps)
+          for (std::int64_t i = 0; i < n; ++i) weights[at(x + i)] = weight[i];
+      }
+      template <class Value>
+      void sum_across(double* to, const double* across, const Value& value) const {
+        double sum[lanes] = {};
+        for (std::int64_t k = 0; k < taps(); ++k)
+          for (int i = 0; i < lanes; ++i) sum[i] += across[k * lanes + i] * value(k, i);
+        for (int i = 0; i < lanes; ++i) to[i] = sum[i];
+      }
+    };
   };
 
   using Variant = Brovey;
