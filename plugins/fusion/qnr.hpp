@@ -44,15 +44,28 @@ struct Qnr {
     return 0;
   }
 
-  /// Sums of indices: M_k and M_l, F_k and F_l for k > l; then M_k and P_L, F_k and P.
+  /// Sums of indices, of a pair of variables each: M_k and M_l, F_k and F_l for k > l; then M_k and P_L, F_k and P.
   using State = quality::Blocks;
-  /// The panchromatic band is counted among the inputs; there are twice as many variables as pairs of a date.
+  /// The panchromatic band is counted among the inputs; the variables are M, F, P_L and P.
   static std::int64_t bands_of(const Round& round) { return (static_cast<std::int64_t>(round.inputs) - 1) / 2; }
-  static std::int64_t sums_of(std::int64_t k) { return k * (k - 1) + 2 * k; }
+  FULMAR_HD static std::int64_t sums_of(std::int64_t k) { return k * (k - 1) + 2 * k; }
   [[nodiscard]] std::uint64_t state_bytes(const Round& round) const {
-    return State::bytes(2 * bands_of(round) + 2, sums_of(bands_of(round)));
+    const std::int64_t k = bands_of(round);
+    return State::bytes(2 * k + 2, sums_of(k), 0, sums_of(k));
   }
-  void begin(State& s, const Round& round) const { s.begin(2 * bands_of(round) + 2, sums_of(bands_of(round))); }
+  void begin(State& s, const Round& round) const {
+    const std::int64_t k = bands_of(round);
+    s.begin(2 * k + 2, sums_of(k), 0, sums_of(k));
+  }
+  template <class Use>
+  FULMAR_HD static void each_pair(std::int64_t k, const Use& use) {
+    std::int64_t pair = 0;
+    for (std::int64_t first = 0; first <= k; first += k)
+      for (std::int64_t i = 1; i < k; ++i)
+        for (std::int64_t j = 0; j < i; ++j) use(pair++, first + i, first + j);
+    for (std::int64_t i = 0; i < k; ++i) use(pair++, i, 2 * k);
+    for (std::int64_t i = 0; i < k; ++i) use(pair++, k + i, 2 * k + 1);
+  }
   /// A cell enters its block alone.
   [[nodiscard]] std::int64_t apart(const Round&) const { return State::side; }
   FULMAR_HD void step(State& s, const Round&, Bands<float> in, float pan, Moments around, Here here) const {
@@ -60,24 +73,61 @@ struct Qnr {
     if (is_missing(pan)) return;
     for (std::int32_t b = 0; b < k; ++b)
       if (is_missing(in[b]) || is_missing(in[k + b])) return;
-    s.at(here.x, here.y).add([&](std::int64_t i) {
-      const auto b = static_cast<std::int32_t>(i);
-      if (b < 2 * k) return static_cast<double>(in[b]);
-      return b == 2 * k ? around.mean() : static_cast<double>(pan);
-    });
+    s.add(
+        here.x, here.y,
+        [&](std::int64_t i) {
+          const auto b = static_cast<std::int32_t>(i);
+          if (b < 2 * k) return static_cast<double>(in[b]);
+          return b == 2 * k ? around.mean() : static_cast<double>(pan);
+        },
+        [&](const auto& use) { each_pair(k, use); }, [](std::int64_t) { return 0.0; });
   }
+  struct Rows {
+    const Qnr& op;
+    State& s;
+    template <class Scene, class Pan, class Around, class Place>
+    bool take(const Round&, std::int64_t width, const Scene& in, const Pan& pan, const Around& around,
+              const Place& here) {
+      constexpr std::int64_t side = State::side;
+      if (here[0].x % side != 0) return false;
+      quality::RowOfBlocks row{s};
+      const std::int64_t all = in[0].count;
+      for (std::int64_t x = 0; x < width; x += side) {
+        const std::int64_t n = width - x < side ? width - x : side;
+        const auto fill = [&](std::int64_t variable, const auto& value) {
+          double* to = row.of(variable);
+          for (std::int64_t i = 0; i < n; ++i) to[i] = value(i);
+          for (std::int64_t i = n; i < side; ++i) to[i] = missing<double>;
+        };
+        for (std::int64_t b = 0; b < all; ++b) {
+          const float* from = in[x].values + b;
+          fill(b, [&](std::int64_t i) { return static_cast<double>(from[i * all]); });
+        }
+        fill(all, [&](std::int64_t i) { return around[x + i].mean(); });
+        fill(all + 1, [&](std::int64_t i) { return static_cast<double>(pan[x + i]); });
+        double any[side];
+        for (std::int64_t i = 0; i < side; ++i) any[i] = row.of(all + 1)[i];
+        for (std::int64_t b = 0; b < all; ++b)
+          for (std::int64_t i = 0; i < side; ++i) any[i] = is_missing(row.of(b)[i]) ? missing<double> : any[i];
+        row.add(here[x].x, here[x].y, any, [&](const auto& use) { each_pair(all / 2, use); });
+      }
+      return true;
+    }
+    void end() {}
+  };
   /// The index of a block in a sum.
-  FULMAR_HD static void add(const moments::Joint& block, std::int64_t i, double& sum) {
-    const std::int64_t k = (block.k - 2) / 2, pairs = k * (k - 1) / 2, all = 2 * pairs;
-    if (i >= all) {
-      const std::int64_t band = i - all;  // of M, then of F
-      sum += quality::uiqi(block, band, 2 * k + (band < k ? 0 : 1));
+  FULMAR_HD static void add(const quality::Block& block, bool known, std::int64_t which, double& sum) {
+    if (!known) return;
+    const std::int64_t k = (block.variables - 2) / 2, pairs = k * (k - 1) / 2;
+    if (which >= 2 * pairs) {
+      const std::int64_t band = which - 2 * pairs;  // of M, then of F
+      sum += block.uiqi(band, 2 * k + (band < k ? 0 : 1), which);
       return;
     }
-    const std::int64_t first = i < pairs ? 0 : k;
-    std::int64_t one = 1, other = i < pairs ? i : i - pairs;
+    const std::int64_t first = which < pairs ? 0 : k;
+    std::int64_t one = 1, other = which < pairs ? which : which - pairs;
     for (; other >= one; ++one) other -= one;
-    sum += quality::uiqi(block, first + one, first + other);
+    sum += block.uiqi(first + one, first + other, which);
   }
   [[nodiscard]] std::int64_t parts(const Round& round) const { return sums_of(bands_of(round)); }
   FULMAR_HD void merge_part(State& a, const State& b, const Round&, std::int64_t i) const {

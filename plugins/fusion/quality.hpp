@@ -48,13 +48,30 @@ struct Quality {
     return 0;
   }
 
-  /// Sums: cells, angles, cells with an angle; then for each band differences^2, values of the reference, indices.
+  /// Sums: cells, angles, cells with an angle; then for each band differences^2, values of the reference, indices. The
+  /// numbers of a cell: its angle, 1 if it has one, and the differences^2.
   using State = quality::Blocks;
-  static std::int64_t sums_of(std::int64_t bands) { return 3 + 3 * bands; }
+  static std::int64_t bands_of(const Round& round) { return round.inputs / 2; }
   [[nodiscard]] std::uint64_t state_bytes(const Round& round) const {
-    return State::bytes(round.inputs, sums_of(round.inputs / 2));
+    const std::int64_t k = bands_of(round);
+    return State::bytes(2 * k, k, 2 + k, 3 + 3 * k);
   }
-  void begin(State& s, const Round& round) const { s.begin(round.inputs, sums_of(round.inputs / 2)); }
+  void begin(State& s, const Round& round) const {
+    const std::int64_t k = bands_of(round);
+    s.begin(2 * k, k, 2 + k, 3 + 3 * k);
+  }
+  /// A cell enters its block alone.
+  [[nodiscard]] std::int64_t apart(const Round&) const { return State::side; }
+  template <class Use>
+  FULMAR_HD static void each_pair(std::int64_t k, const Use& use) {
+    for (std::int64_t b = 0; b < k; ++b) use(b, b, k + b);
+  }
+  FULMAR_HD [[gnu::always_inline]] static bool has_angle(double rr, double ff) { return (rr > 0) & (ff > 0); }
+  /// Of two spectra, by their products; 0 where has_angle says no.
+  FULMAR_HD [[gnu::always_inline]] static double cosine(double rr, double ff, double rf) {
+    const double ratio = rf / math::sqrt(rr * ff), held = ratio > 1 ? 1 : ratio < -1 ? -1 : ratio;
+    return has_angle(rr, ff) ? held : 1;
+  }
   FULMAR_HD void step(State& s, const Round&, Bands<float> in, Here here) const {
     const std::int32_t k = in.count / 2;
     double rr = 0, ff = 0, rf = 0;
@@ -63,28 +80,68 @@ struct Quality {
       rr += r * r, ff += f * f, rf += r * f;
     }
     if (is_missing(rf)) return;
-    double* sum = s.sum();
-    sum[0] += 1;
-    if (rr > 0 && ff > 0) {
-      const double cosine = rf / math::sqrt(rr * ff);
-      sum[1] += math::acos(cosine > 1 ? 1 : cosine < -1 ? -1 : cosine);
-      sum[2] += 1;
-    }
-    for (std::int32_t b = 0; b < k; ++b) {
-      const double r = static_cast<double>(in[b]), d = static_cast<double>(in[k + b]) - r;
-      sum[3 + 3 * b] += d * d;
-      sum[4 + 3 * b] += r;
-    }
-    s.at(here.x, here.y).add([&](std::int64_t i) {
-      const auto b = static_cast<std::int32_t>(i);
-      return static_cast<double>(in[b]);
-    });
+    const auto value = [&](std::int64_t i) { return static_cast<double>(in[static_cast<std::int32_t>(i)]); };
+    s.add(
+        here.x, here.y, value, [&](const auto& use) { each_pair(k, use); },
+        [&](std::int64_t i) {
+          if (i == 0) return math::acos(cosine(rr, ff, rf));
+          if (i == 1) return has_angle(rr, ff) ? 1.0 : 0.0;
+          const double d = value(k + i - 2) - value(i - 2);
+          return d * d;
+        });
   }
-  /// The index of a block in the sums: each third of those of the bands.
-  FULMAR_HD static void add(const moments::Joint& block, std::int64_t i, double& sum) {
-    if (i >= 3 && i % 3 == 2) sum += quality::uiqi(block, i / 3 - 1, i / 3 - 1 + block.k / 2);
+  struct Rows {
+    const Quality& op;
+    State& s;
+    template <class Scene, class Place>
+    bool take(const Round&, std::int64_t width, const Scene& in, const Place& here) {
+      constexpr std::int64_t side = State::side;
+      if (here[0].x % side != 0) return false;
+      quality::RowOfBlocks row{s};
+      const std::int64_t all = in[0].count, k = all / 2;
+      for (std::int64_t x = 0; x < width; x += side) {
+        const std::int64_t n = width - x < side ? width - x : side;
+        for (std::int64_t b = 0; b < all; ++b) {
+          const float* from = in[x].values + b;
+          double* to = row.of(b);
+          for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<double>(from[i * all]);
+          for (std::int64_t i = n; i < side; ++i) to[i] = missing<double>;
+        }
+        double rr[side] = {}, ff[side] = {}, rf[side] = {};
+        for (std::int64_t b = 0; b < k; ++b) {
+          const double *r = row.of(b), *f = row.of(k + b);
+          double* square = row.of(all + 2 + b);
+          for (std::int64_t i = 0; i < side; ++i) {
+            rr[i] += r[i] * r[i], ff[i] += f[i] * f[i], rf[i] += r[i] * f[i];
+            const double d = f[i] - r[i];
+            square[i] = d * d;
+          }
+        }
+        double *angles = row.of(all), *with_angle = row.of(all + 1);
+        // Loops of one kind each, which become vectors.
+        for (std::int64_t i = 0; i < side; ++i) angles[i] = cosine(rr[i], ff[i], rf[i]);
+        for (std::int64_t i = 0; i < side; ++i) angles[i] = math::acos(angles[i]);
+        for (std::int64_t i = 0; i < side; ++i) with_angle[i] = has_angle(rr[i], ff[i]) ? 1 : 0;
+        row.add(here[x].x, here[x].y, rf, [&](const auto& use) { each_pair(k, use); });
+      }
+      return true;
+    }
+    void end() {}
+  };
+  FULMAR_HD static void add(const quality::Block& block, bool known, std::int64_t i, double& sum) {
+    const std::int64_t k = block.variables / 2, b = i / 3 - 1, numbers = 2 * block.variables + k;
+    if (i == 0)
+      sum += block.n();
+    else if (i < 3)
+      sum += block.sum(numbers + i - 1);
+    else if (i % 3 == 0)
+      sum += block.sum(numbers + 2 + b);
+    else if (i % 3 == 1)
+      sum += block.n() * block.pivot(b) + block.sum(b);
+    else if (known)
+      sum += block.uiqi(b, k + b, b);
   }
-  [[nodiscard]] std::int64_t parts(const Round& round) const { return sums_of(round.inputs / 2); }
+  [[nodiscard]] std::int64_t parts(const Round& round) const { return 3 + 3 * bands_of(round); }
   FULMAR_HD void merge_part(State& a, const State& b, const Round&, std::int64_t i) const {
     quality::merge_sum(a, b, i, add);
   }

@@ -66,8 +66,10 @@ double whole_share(const Scene& scene) {
 double kept_by(const Operator& op, const Graph& graph, const Scene& scene) {
   if (op.name() == "zonal") return 8 * 8 * whole_share(scene);              // the numbers of the cell's zone
   if (op.name() == "bimodal") return (5 * 8 + 2 * 4) * whole_share(scene);  // those of the cell's block
-  // Count, means, differences and products of 4 + 4 bands, the pan and its mean.
-  if (op.name() == "qnr") return 8 * (1 + 2 * 10 + 55) * whole_share(scene);
+  // Count, sums and squares of 4 + 4 bands, the pan and its mean; products of 20 pairs of them.
+  if (op.name() == "qnr") return 8 * (1 + 2 * 10 + 20) * whole_share(scene);
+  // Count, sums and squares of 4 + 4 bands; 4 products, and 6 numbers of the cell.
+  if (op.name() == "quality") return 8 * (1 + 2 * 8 + 4 + 6) * whole_share(scene);
   if (op.name() == "interpolate") {
     // The system of equations, where shared memory does not hold it: made once, and what is left of it at each of n
     // steps.
