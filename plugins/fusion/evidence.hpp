@@ -80,24 +80,59 @@ struct Evidence {
 
   struct Bayes {
     Params params;
-    FULMAR_HD Both<float, float> operator()(Bands<float> in, Table) const {
-      constexpr double least = 1e-9, most = 20;
-      const double before = math::log(params.prior / (1 - params.prior));
-      double odds = before;
-      int heard = 0;
-      for (std::int32_t b = 0; b < in.count; ++b) {
-        if (!says(in[b])) continue;
-        double p = in[b];
-        p = p < least ? least : p > 1 - least ? 1 - least : p;
-        odds += math::log(p / (1 - p)) - before;
-        ++heard;
-      }
+    FULMAR_HD [[nodiscard]] double before() const { return math::log(params.prior / (1 - params.prior)); }
+    /// What a probability adds to the odds.
+    FULMAR_HD [[gnu::always_inline]] static double evidence(double p, double before) {
+      constexpr double least = 1e-9;
+      p = p < least ? least : p > 1 - least ? 1 - least : p;
+      return math::log(p / (1 - p)) - before;
+    }
+    FULMAR_HD [[gnu::always_inline]] static Both<float, float> fused(double odds, bool heard) {
+      constexpr double most = 20;
       odds = odds > most ? most : odds < -most ? -most : odds;
       const double p = 1 / (1 + math::exp(-odds)), q = 1 / (1 + math::exp(odds));
       const double entropy = -(p * math::log2(p) + q * math::log2(q));
-      if (heard == 0) return {missing<float>, missing<float>};
-      return {static_cast<float>(p), static_cast<float>(entropy)};
+      return {heard ? static_cast<float>(p) : missing<float>, heard ? static_cast<float>(entropy) : missing<float>};
     }
+    FULMAR_HD Both<float, float> operator()(Bands<float> in, Table) const {
+      const double prior = before();
+      double odds = prior;
+      bool heard = false;
+      for (std::int32_t b = 0; b < in.count; ++b) {
+        if (!says(in[b])) continue;
+        odds += evidence(static_cast<double>(in[b]), prior);
+        heard = true;
+      }
+      return fused(odds, heard);
+    }
+    /// Band by band, so that loops become vectors.
+    struct Rows {
+      const Bayes& op;
+      template <class Out, class Scene, class Numbers>
+      bool take(std::int64_t width, const Out& out, const Scene& in, const Numbers&) {
+        constexpr std::int64_t together = 128;
+        const double prior = op.before();
+        const std::int64_t count = in[0].count;
+        float p[together];
+        double odds[together], heard[together];
+        for (std::int64_t from = 0; from < width; from += together) {
+          const std::int64_t n = width - from < together ? width - from : together;
+          for (std::int64_t i = 0; i < n; ++i) odds[i] = prior, heard[i] = 0;
+          for (std::int64_t b = 0; b < count; ++b) {
+            const float* const band = in[from].values + b;
+            for (std::int64_t i = 0; i < n; ++i) p[i] = band[i * count];
+            for (std::int64_t i = 0; i < n; ++i) {
+              const double more = odds[i] + evidence(static_cast<double>(p[i]), prior);
+              odds[i] = says(p[i]) ? more : odds[i];
+              heard[i] = says(p[i]) ? 1 : heard[i];
+            }
+          }
+#pragma GCC ivdep
+          for (std::int64_t i = 0; i < n; ++i) out.store(from + i, fused(odds[i], heard[i] != 0));
+        }
+        return true;
+      }
+    };
   };
 
   template <Rule rule>
