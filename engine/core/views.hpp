@@ -170,9 +170,9 @@ struct Outputs {
   const fulmar_plane* planes = nullptr;
   std::int32_t count = 0;
   std::int64_t x = 0, y = 0;  ///< in the planes
-  FULMAR_HD void set(std::int32_t i, T value) const {
-    static_cast<T*>(planes[i].cells)[y * planes[i].stride + x] = settled(value);
-  }
+  FULMAR_HD void set(std::int32_t i, T value) const { *at(i) = settled(value); }
+  /// Where output i of the cell lies, and those of the cells that follow in its row: for a functor's Rows.
+  FULMAR_HD T* at(std::int32_t i) const { return static_cast<T*>(planes[i].cells) + y * planes[i].stride + x; }
 };
 
 /// A round of a reduction: the first is 0. `summary` is what the round before found, `width` x `height` the raster.

@@ -60,11 +60,104 @@ struct Composite {
     for (std::int32_t b = 0; b < in.bands; ++b) out.set(b, best < 0 ? missing<float> : in(best, b));
   }
 
+  /// mean, max_ndvi and the median of few dates, for many cells at once, date by date.
+  class Rows {
+   public:
+    explicit Rows(const Composite& composite) : op{composite} {}
+    template <class Out, class Dates, class Work, class To>
+    bool take(std::int64_t width, const Out&, const Dates& in, const Work&, const To& to) {
+      const Series<float> first = in[0];
+      const bool median = op.params.method == Method::median;
+      if (op.params.method == Method::medoid || op.params.method == Method::geomedian) return false;
+      if (median && first.count > most_few) return false;
+      const std::int64_t all = std::int64_t{first.count} * first.bands;
+      for (std::int64_t x = 0; x < width; x += together) {
+        const Cells cells{first.values + x * all, all, width - x < together ? width - x : together};
+        if (op.params.method == Method::max_ndvi)
+          greenest(first, cells, to[x]);
+        else
+          for (std::int32_t b = 0; b < first.bands; ++b)
+            median ? median_of_few(first, cells, b, to[x].at(b)) : mean(first, cells, b, to[x].at(b));
+      }
+      return true;
+    }
+
+   private:
+    static constexpr std::int64_t together = 128;
+    static constexpr int lanes = 32;  // of a network: fewer are unrolled and then become no vectors
+    /// Cells of a row: their values stand one cell after the other.
+    struct Cells {
+      const float* values;
+      std::int64_t all, n;
+      /// One value of each.
+      void read(std::int64_t which, float* into) const {
+        const float* from = values + which;
+        for (std::int64_t i = 0; i < n; ++i) into[i] = from[i * all];
+      }
+    };
+    const Composite& op;
+
+    static void mean(const Series<float>& dates, const Cells& cells, std::int32_t b, float* to) {
+      float value[together];
+      double sum[together] = {}, n[together] = {};
+      for (std::int32_t d = 0; d < dates.count; ++d) {
+        cells.read(std::int64_t{d} * dates.bands + b, value);
+        for (std::int64_t i = 0; i < cells.n; ++i) {
+          const double v = static_cast<double>(value[i]), more = sum[i] + v;
+          sum[i] = is_missing(v) ? sum[i] : more;
+          n[i] += is_missing(v) ? 0 : 1;
+        }
+      }
+      for (std::int64_t i = 0; i < cells.n; ++i) to[i] = settled(static_cast<float>(sum[i] / n[i]));
+    }
+    static void median_of_few(const Series<float>& dates, const Cells& cells, std::int32_t b, float* to) {
+      for (std::int64_t x = 0; x < cells.n; x += lanes) {
+        const std::int64_t n = cells.n - x < lanes ? cells.n - x : lanes;
+        float found[lanes];
+        const Set set{cells.values + x * cells.all + b, cells.all, n, dates.bands, dates.count};
+        Composite::median_of_few<lanes>(set, found);
+        for (std::int64_t i = 0; i < n; ++i) to[x + i] = settled(found[i]);
+      }
+    }
+    void greenest(const Series<float>& dates, const Cells& cells, const Outputs<float>& to) const {
+      float red[together], nir[together], value[together];
+      double best[together], most[together];
+      for (std::int64_t i = 0; i < cells.n; ++i) best[i] = -1, most[i] = 0;
+      for (std::int32_t d = 0; d < dates.count; ++d) {
+        const std::int64_t date = std::int64_t{d} * dates.bands;
+        cells.read(date + op.params.red - 1, red);
+        cells.read(date + op.params.nir - 1, nir);
+        double ndvi[together];
+        for (std::int64_t i = 0; i < cells.n; ++i)
+          ndvi[i] = index(static_cast<double>(red[i]), static_cast<double>(nir[i]));
+        for (std::int32_t b = 0; b < dates.bands; ++b) {
+          if (b == op.params.red - 1 || b == op.params.nir - 1) continue;
+          cells.read(date + b, value);
+          for (std::int64_t i = 0; i < cells.n; ++i) ndvi[i] = is_missing(value[i]) ? missing<double> : ndvi[i];
+        }
+        for (std::int64_t i = 0; i < cells.n; ++i) {
+          const bool better = (ndvi[i] > most[i]) | ((best[i] < 0) & !is_missing(ndvi[i]));
+          best[i] = better ? d : best[i];
+          most[i] = better ? ndvi[i] : most[i];
+        }
+      }
+      for (std::int32_t b = 0; b < dates.bands; ++b) {
+        float* out = to.at(b);
+        const float* from = cells.values + b;
+        for (std::int64_t i = 0; i < cells.n; ++i)
+          out[i] =
+              best[i] < 0 ? missing<float> : from[i * cells.all + static_cast<std::int64_t>(best[i]) * dates.bands];
+      }
+    }
+  };
+
  private:
   FULMAR_HD void each_band(Series<float> in, double* values, Outputs<float> out) const {
     for (std::int32_t b = 0; b < in.bands; ++b) {
       if (params.method == Method::median && in.count <= most_few) {
-        out.set(b, median_of_few(in, b));
+        float found = missing<float>;
+        median_of_few<1>(Set{in.values + b, 0, 1, in.bands, in.count}, &found);
+        out.set(b, found);
         continue;
       }
       std::int64_t n = 0;
@@ -81,36 +174,52 @@ struct Composite {
 
   /// Dates that are sorted by a network.
   static constexpr std::int32_t most_few = 32;
-  FULMAR_HD static float median_of_few(Series<float> in, std::int32_t b) {
-    const std::int32_t n = in.count;
-    if (n <= 4) return median_of<4>(in, b);
-    if (n <= 6) return median_of<6>(in, b);
-    if (n <= 8) return median_of<8>(in, b);
-    if (n <= 10) return median_of<10>(in, b);
-    if (n <= 12) return median_of<12>(in, b);
-    if (n <= 16) return median_of<16>(in, b);
-    if (n <= 24) return median_of<24>(in, b);
-    return median_of<most_few>(in, b);
-  }
   static constexpr float infinite = std::numeric_limits<float>::infinity();
+  /// A band of some cells of a row at all dates.
+  struct Set {
+    const float* first;
+    std::int64_t to_next, cells, to_later, dates;
+  };
+  template <int lanes>
+  FULMAR_HD static void median_of_few(const Set& set, float* found) {
+    const std::int64_t n = set.dates;
+    if (n <= 4) return median_of<4, lanes>(set, found);
+    if (n <= 6) return median_of<6, lanes>(set, found);
+    if (n <= 8) return median_of<8, lanes>(set, found);
+    if (n <= 10) return median_of<10, lanes>(set, found);
+    if (n <= 12) return median_of<12, lanes>(set, found);
+    if (n <= 16) return median_of<16, lanes>(set, found);
+    if (n <= 24) return median_of<24, lanes>(set, found);
+    median_of<most_few, lanes>(set, found);
+  }
   /// Of at most `most` dates, an even number. What is missing counts as infinite, on either side in turn, so that the
   /// middle is in the same place whatever is missing.
-  template <int most>
-  FULMAR_HD static float median_of(Series<float> in, std::int32_t b) {
-    float v[most];
-    float side = infinite;
-    std::int32_t n = 0;
-    for (std::int32_t d = 0; d < most; ++d) {
-      const float value = d < in.count ? in(d, b) : missing<float>;
-      const bool gone = is_missing(value);
-      v[d] = gone ? side : value;
-      side = gone ? -side : side;
-      n += gone ? 0 : 1;
+  template <int most, int lanes>
+  FULMAR_HD static void median_of(const Set& set, float* found) {
+    float v[most * lanes], side[lanes], n[lanes];
+    for (int d = 0; d < most; ++d) {
+      const std::int64_t known = d < set.dates ? set.cells : 0;
+      const float* const from = set.first + d * set.to_later;
+      float* const to = v + d * lanes;
+      for (std::int64_t k = 0; k < known; ++k) to[k] = from[k * set.to_next];
+      for (std::int64_t k = known; k < lanes; ++k) to[k] = missing<float>;
     }
-    sort_few<most>(v);
-    const double below = static_cast<double>(v[most / 2 - 1]), above = static_cast<double>(v[most / 2]);
-    const double middle = n % 2 == 0 ? (below + above) / 2 : below;
-    return n > 0 ? static_cast<float>(middle) : missing<float>;
+    for (int k = 0; k < lanes; ++k) side[k] = infinite, n[k] = 0;
+    for (int d = 0; d < most; ++d)
+      for (int k = 0; k < lanes; ++k) {
+        const float value = v[d * lanes + k];
+        const bool gone = is_missing(value);
+        v[d * lanes + k] = gone ? side[k] : value;
+        side[k] = gone ? -side[k] : side[k];
+        n[k] += gone ? 0.0f : 1.0f;
+      }
+    sort_few<most, lanes>(v);
+    for (int k = 0; k < lanes; ++k) {
+      const double below = static_cast<double>(v[(most / 2 - 1) * lanes + k]);
+      const double above = static_cast<double>(v[most / 2 * lanes + k]);
+      const double middle = static_cast<std::int32_t>(n[k]) % 2 == 0 ? (below + above) / 2 : below;
+      found[k] = n[k] > 0 ? static_cast<float>(middle) : missing<float>;
+    }
   }
 
   /// True if every band was measured at the date.
@@ -142,13 +251,17 @@ struct Composite {
     return best;
   }
 
+  FULMAR_HD [[gnu::always_inline]] static double index(double red, double nir) {
+    const double sum = nir + red, ratio = (nir - red) / sum;
+    return sum == 0 ? missing<double> : ratio;
+  }
   FULMAR_HD std::int32_t greenest(Series<float> in) const {
     std::int32_t best = -1;
     double most = 0;
     for (std::int32_t d = 0; d < in.count; ++d) {
       if (!whole(in, d)) continue;
       const auto red = static_cast<double>(in(d, params.red - 1)), nir = static_cast<double>(in(d, params.nir - 1));
-      const double sum = nir + red, ndvi = sum == 0 ? missing<double> : (nir - red) / sum;
+      const double ndvi = index(red, nir);
       if (ndvi > most || (best < 0 && !is_missing(ndvi))) best = d, most = ndvi;
     }
     return best;

@@ -202,8 +202,7 @@ struct Pansharpen {
                                   ? gone[at(x)]
                                   : op.params.weight * (static_cast<double>(near(x, 0)) - low[at(x)]);
           }
-          const fulmar_plane& plane = out.planes[b];
-          float* const cells = static_cast<float*>(plane.cells) + out.y * plane.stride;
+          float* const cells = out.at(b);
           const float* const band = in[0].values + b;
 #pragma GCC ivdep
           for (std::int64_t x = 0; x < width; ++x)
