@@ -51,12 +51,34 @@ void add_arguments(Step& step, const std::string& name, const std::vector<std::s
   }
 }
 
-void add_to_products(Pipeline& pipeline, const EngineOptions& options) {
+/// What is wrong with an option for the format of a product; nothing where the format cannot be told, of which others
+/// say more.
+std::string trouble(const Step& step, const std::string& pair, bool of_layer, const TerminalIo& io) {
+  const auto format =
+      std::find_if(step.arguments.begin(), step.arguments.end(), [](const Argument& a) { return a.name == "of"; });
+  try {
+    return io.creation_trouble(step.name, format == step.arguments.end() ? "" : format->value, pair, of_layer);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+template <class Visit>
+void for_each_product(const Pipeline& pipeline, const Visit& visit) {
+  for (const Step& step : pipeline) {
+    for_each_product(step.branch, visit);
+    for (const Argument& a : step.arguments) for_each_product(a.pipeline, visit);
+    if (step.kind == Step::Kind::write) visit(step);
+  }
+}
+
+void add_to_products(Pipeline& pipeline, const EngineOptions& options, const TerminalIo& io) {
   for (Step& step : pipeline) {
-    add_to_products(step.branch, options);
+    add_to_products(step.branch, options, io);
     if (step.kind != Step::Kind::write) continue;
-    add_arguments(step, "co", options.creation_options);
-    add_arguments(step, "lco", options.layer_options);
+    for (const bool of_layer : {false, true})
+      for (const std::string& pair : of_layer ? options.layer_options : options.creation_options)
+        if (trouble(step, pair, of_layer, io).empty()) add_arguments(step, of_layer ? "lco" : "co", {pair});
     const bool said = std::any_of(step.arguments.begin(), step.arguments.end(),
                                   [](const Argument& a) { return a.name == "overwrite"; });
     if (options.overwrite && !said) add_arguments(step, "overwrite", {"true"});
@@ -82,8 +104,8 @@ void EngineOptions::add_to(CLI::App& command) {
   command.add_flag("--overwrite", overwrite, "Replace products that exist");
   pairs("--config", config, "Configuration option of GDAL");
   pairs("--oo", open_options, "GDAL open option of the scene");
-  pairs("--co", creation_options, "GDAL creation option of all products");
-  pairs("--lco", layer_options, "GDAL layer creation option of all products");
+  pairs("--co", creation_options, "GDAL creation option of all products whose formats know it");
+  pairs("--lco", layer_options, "GDAL layer creation option of all products whose formats know it");
   plugins.add_to(command);
   command.add_option("--tile", tile)->group("");  // for tests: results do not depend on it
 }
@@ -109,12 +131,31 @@ void EngineOptions::configure_gdal() const {
   }
 }
 
-void EngineOptions::apply_to(Pipeline& pipeline) const {
+void EngineOptions::check_for(const std::vector<PipelineText>& pipelines) const {
   check_pairs(open_options, "--oo");
   check_pairs(creation_options, "--co");
   check_pairs(layer_options, "--lco");
+  if (creation_options.empty() && layer_options.empty()) return;
+  configure_gdal();
+  const TerminalIo io;
+  for (const bool of_layer : {false, true})
+    for (const std::string& pair : of_layer ? layer_options : creation_options) {
+      bool known = false;
+      std::string best;  // the first that knows a word nearly the same, else the first
+      for (const PipelineText& pipeline : pipelines)
+        for_each_product(pipeline.pipeline, [&](const Step& step) {
+          const std::string said = trouble(step, pair, of_layer, io);
+          known = known || said.empty();
+          const auto offers = [](const std::string& text) { return text.find("did you mean") != std::string::npos; };
+          if (best.empty() || (offers(said) && !offers(best))) best = said;
+        });
+      if (!known && !best.empty()) fail(Errc::usage, (of_layer ? "--lco " : "--co ") + pair + ": " + best);
+    }
+}
+
+void EngineOptions::apply_to(Pipeline& pipeline, const TerminalIo& io) const {
   add_arguments(pipeline.front(), "oo", open_options);
-  add_to_products(pipeline, *this);
+  add_to_products(pipeline, *this, io);
 }
 
 int EngineOptions::encoder_threads() const {

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/pipeline_argument.hpp"
 #include "cli/plugins.hpp"
+#include "cli/terminal_io.hpp"
 #include "plan/pipeline.hpp"
 #include "plan/plan.hpp"
 
@@ -27,8 +29,10 @@ struct EngineOptions {
   [[nodiscard]] Budget budget() const;
   /// Hands the options of GDAL over, before it starts.
   void configure_gdal() const;
-  /// Gives the options of files to the steps that read and write them.
-  void apply_to(Pipeline& pipeline) const;
+  /// Errors: Errc::usage for options of files that no product of these pipelines knows.
+  void check_for(const std::vector<PipelineText>& pipelines) const;
+  /// Gives the options of files to the step that reads, and to those that write a format that knows them.
+  void apply_to(Pipeline& pipeline, const TerminalIo& io) const;
   /// Threads of an encoder.
   [[nodiscard]] int encoder_threads() const;
 };

@@ -44,9 +44,9 @@ std::string explain_pipeline(const Options& options, PipelineText request) {
   Budget budget = options.engine.budget();
   const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();
-  options.engine.apply_to(request.pipeline);
-  const Registry registry = options.engine.plugins.registry();
   const OnlyLooking io;
+  options.engine.apply_to(request.pipeline, io);
+  const Registry registry = options.engine.plugins.registry();
   Graph graph = fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   for (const std::string& path : io.in_the_way)
     graph.notes.push_back(fmt::format("'{}' exists: a run is refused without --overwrite", path));
@@ -57,6 +57,7 @@ std::string explain_pipeline(const Options& options, PipelineText request) {
 }
 
 void explain_all(const Options& options, const Request& request) {
+  options.engine.check_for(request.pipelines);
   // Whether products can be written is looked at too.
   const ProductFolder folder{request.folder};
   std::set<std::string> made;

@@ -173,9 +173,9 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   Budget budget = options.engine.budget();
   const std::unique_ptr<Device> card = open_card(budget, print_note);
   options.engine.configure_gdal();
-  options.engine.apply_to(request.pipeline);
-  const Registry registry = options.engine.plugins.registry();
   const TerminalIo io;
+  options.engine.apply_to(request.pipeline, io);
+  const Registry registry = options.engine.plugins.registry();
   const Graph graph =
       fulmar::make_graph(request.pipeline, request.text, registry, io, options.engine.encoder_threads());
   const Plan plan = make_plan(graph, budget);
@@ -190,6 +190,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
 }
 
 void run_all(const Options& options, const Request& request) {
+  options.engine.check_for(request.pipelines);
   const ProductFolder folder{request.folder};
   std::vector<RunReport> reports;
   const auto tell = [&] {

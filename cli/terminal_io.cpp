@@ -133,7 +133,16 @@ ProductKind TerminalIo::product_kind(const std::string& path, const FileOptions&
   if (!options.format.empty() && options.format != "CSV")
     fail(Errc::usage, "'-' prints a table as CSV: leave --of out, or write a file");
   if (options.stac) fail(Errc::usage, "'-' prints a table, beside which no STAC Item can stand: leave --stac out");
+  for (const bool of_layer : {false, true})
+    for (const std::string& pair : of_layer ? options.layer_options : options.creation_options)
+      if (const std::string trouble = creation_trouble(path, "CSV", pair, of_layer); !trouble.empty())
+        fail(Errc::usage, trouble);
   return ProductKind::features;
+}
+
+std::string TerminalIo::creation_trouble(const std::string& path, const std::string& format, const std::string& pair,
+                                         bool of_layer) const {
+  return GdalIo::creation_trouble(path, path == printed ? "CSV" : format, pair, of_layer);
 }
 
 std::unique_ptr<FeatureSink> TerminalIo::create_features(const std::string& path, const FileOptions& options,

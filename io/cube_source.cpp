@@ -19,6 +19,7 @@
 #include "core/signs.hpp"
 #include "io/cf_time.hpp"
 #include "io/crs.hpp"
+#include "io/driver_options.hpp"
 #include "io/gdal_support.hpp"
 #include "io/name_pattern.hpp"
 #include "io/raster_source.hpp"
@@ -879,6 +880,7 @@ std::shared_ptr<const RasterSource> open_cube(const std::string& path, const Fil
   raster->path = path;
   raster->name = *name;
   raster->array = array->GetFullName();
+  check_open_options(path, *dataset, options.open_options);
   raster->open_options = options.open_options;
   raster->layout = std::move(*layout);
   std::uint64_t count = 1;

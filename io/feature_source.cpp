@@ -18,6 +18,7 @@
 #include "core/error.hpp"
 #include "core/iso_time.hpp"
 #include "io/crs.hpp"
+#include "io/driver_options.hpp"
 #include "io/gdal_support.hpp"
 
 namespace fulmar {
@@ -375,6 +376,7 @@ FeatureTable read_features(const std::string& path, const FileOptions& options, 
                                   path, trap.aside()));
   if (!dataset)
     fail(Errc::input, fmt::format("'{}' is no table or vector file that GDAL can read{}", path, trap.aside()));
+  check_open_options(path, *dataset, options.open_options);
   auto& layer = choose_layer(*dataset, path, options.layer);
   auto& definition = *layer.GetLayerDefn();
 

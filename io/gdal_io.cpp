@@ -14,6 +14,7 @@
 
 #include "core/error.hpp"
 #include "io/crs.hpp"
+#include "io/driver_options.hpp"
 #include "io/drivers.hpp"
 #include "io/feature_sink.hpp"
 #include "io/feature_source.hpp"
@@ -106,9 +107,24 @@ Grid GdalIo::placed(const Grid& grid) const {
 FeatureTable GdalIo::placed(FeatureTable table) const { return place_rows(std::move(table)); }
 
 ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& options) const {
-  const auto kind = driver_for(path, options).kind;
+  const auto product = driver_for(path, options);
+  check_product_options(path, *product.driver, product.kind, options);
   check_target(path, options.overwrite);
-  return kind;
+  return product.kind;
+}
+
+std::string GdalIo::creation_trouble(const std::string& path, const std::string& format, const std::string& pair,
+                                     bool of_layer) const {
+  FileOptions options;
+  options.format = format;
+  (of_layer ? options.layer_options : options.creation_options).push_back(pair);
+  const auto product = driver_for(path, options);
+  try {
+    check_product_options(path, *product.driver, product.kind, options);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return {};
 }
 
 std::unique_ptr<RasterSink> GdalIo::create_raster(const std::string& path, const FileOptions& options, const Grid& grid,

@@ -37,6 +37,10 @@ class GdalIo : public Io {
   /// See make_grid_for().
   [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest&) const override;
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
+  /// What is wrong with a creation option, or one `of_layer`, for the driver of a product; empty where nothing is.
+  /// Errors: those of a name that no driver writes.
+  [[nodiscard]] virtual std::string creation_trouble(const std::string& path, const std::string& format,
+                                                     const std::string& pair, bool of_layer) const;
   [[nodiscard]] std::unique_ptr<RasterSink> create_raster(const std::string& path, const FileOptions&, const Grid&,
                                                           const std::vector<ProductBand>&,
                                                           const Metadata&) const override;

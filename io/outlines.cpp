@@ -17,6 +17,7 @@
 #include "io/computed_source.hpp"
 #include "io/coverage.hpp"
 #include "io/crs.hpp"
+#include "io/driver_options.hpp"
 #include "io/gdal_support.hpp"
 #include "io/raster_source.hpp"
 #include "io/shapes.hpp"
@@ -924,9 +925,14 @@ std::shared_ptr<const RasterSource> open_outlines(const CompanionRequest& reques
   if (request.path.empty()) fail(Errc::usage, "the file of outlines is not named");
   const ErrorTrap trap;
   const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
-  if (raster && raster->GetRasterCount() > 0) return from_raster(request, grid);
-  if (const auto vector = open_dataset(request.path, GDAL_OF_VECTOR, request.options.open_options))
+  if (raster && raster->GetRasterCount() > 0) {
+    check_open_options(request.path, *raster, request.options.open_options);
+    return from_raster(request, grid);
+  }
+  if (const auto vector = open_dataset(request.path, GDAL_OF_VECTOR, request.options.open_options)) {
+    check_open_options(request.path, *vector, request.options.open_options);
     return from_vector(request, grid, *vector, false);
+  }
   if (const auto trouble = file_trouble(request.path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", request.path, trouble, trap.aside()));
   fail(Errc::input,
@@ -945,11 +951,15 @@ std::shared_ptr<const RasterSource> open_shape_values(const CompanionRequest& re
   // Zones, of which there is a number, may also be a raster.
   if (wants_zones(request))
     if (const auto raster = open_dataset(request.path, GDAL_OF_RASTER, request.options.open_options);
-        raster && raster->GetRasterCount() > 0)
+        raster && raster->GetRasterCount() > 0) {
+      check_open_options(request.path, *raster, request.options.open_options);
       return zones_of_raster(request, grid);
+    }
   if (const auto vector = open_dataset(request.path, GDAL_OF_VECTOR, request.options.open_options);
-      vector && vector->GetLayerCount() > 0)
+      vector && vector->GetLayerCount() > 0) {
+    check_open_options(request.path, *vector, request.options.open_options);
     return from_vector(request, grid, *vector, true);
+  }
   if (const auto trouble = file_trouble(request.path); !trouble.empty())
     fail(Errc::input, fmt::format("cannot open '{}': {}{}", request.path, trouble, trap.aside()));
   fail(Errc::input, fmt::format("'{}' is no vector file that GDAL can read{}", request.path, trap.aside()));

@@ -20,6 +20,7 @@
 #include "io/crs.hpp"
 #include "io/cube_layers.hpp"
 #include "io/cube_source.hpp"
+#include "io/driver_options.hpp"
 #include "io/gdal_support.hpp"
 #include "io/name_pattern.hpp"
 
@@ -558,6 +559,7 @@ std::shared_ptr<const RasterSource> open_raster(const std::string& path, const F
   const ErrorTrap trap;
   const auto dataset = open_dataset(path, GDAL_OF_RASTER, options.open_options);
   if (!dataset) explain_failure(path, trap);
+  check_open_options(path, *dataset, options.open_options);
   const int count = dataset->GetRasterCount();
   if (count == 0) {
     auto own = options;
