@@ -313,9 +313,11 @@ std::shared_ptr<const GridTransformer> make_transformer(const Grid& target, cons
 Grid make_grid_for(const Grid& source, const GridRequest& request) {
   const std::string text = request.crs.empty() ? source.crs : request.crs;
   const auto crs = spatial_reference(text);
-  if (!crs && !request.crs.empty())
-    fail(Errc::usage, fmt::format("'{}' names no coordinate system; write it as EPSG:32631, as WKT or as a PROJ string",
-                                  request.crs));
+  if (!crs && !request.crs.empty()) {
+    const bool code = request.crs.find_first_not_of("0123456789") == std::string::npos;
+    fail(Errc::usage, fmt::format("'{}' names no coordinate system; write it as EPSG:{}, as WKT or as a PROJ string",
+                                  request.crs, code ? request.crs : "32631"));
+  }
   const auto from = spatial_reference(source.crs);
   if (!from && !request.crs.empty())
     fail(Errc::input,

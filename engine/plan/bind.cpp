@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstring>
 #include <set>
+#include <string_view>
+#include <utility>
 
 #include "core/missing.hpp"
 #include "core/signs.hpp"
@@ -47,6 +49,35 @@ struct Flow {
 
 /// The types that a raster product may be given.
 constexpr std::array product_types{DType::u8, DType::u16, DType::i16, DType::u32, DType::i32, DType::f32, DType::f64};
+
+/// What other programs call it, and what it is called here.
+using Foreign = std::pair<std::string_view, std::string_view>;
+constexpr std::array foreign_operators{Foreign{"reproject", "warp --crs"},
+                                       Foreign{"gdalwarp", "warp"},
+                                       Foreign{"resample", "warp --resolution"},
+                                       Foreign{"crop", "warp --extent"},
+                                       Foreign{"clip", "warp --extent"},
+                                       Foreign{"merge", "mosaic"},
+                                       Foreign{"polygonize", "objects"},
+                                       Foreign{"vectorize", "objects"},
+                                       Foreign{"calc", "expression"},
+                                       Foreign{"bandmath", "expression"},
+                                       Foreign{"ndvi", "expression"},
+                                       Foreign{"slope", "terrain --measure slope"},
+                                       Foreign{"aspect", "terrain --measure aspect"},
+                                       Foreign{"hillshade", "terrain --measure hillshade"},
+                                       Foreign{"select", "filter"},
+                                       Foreign{"where", "filter"}};
+constexpr std::array foreign_parameters{
+    Foreign{"t_srs", "crs"},       Foreign{"t-srs", "crs"},   Foreign{"srs", "crs"},
+    Foreign{"tr", "resolution"},   Foreign{"te", "extent"},   Foreign{"r", "resample"},
+    Foreign{"method", "resample"}, Foreign{"size", "window"}, Foreign{"radius", "window"}};
+
+template <std::size_t n>
+std::string ours_for(const std::string& name, const std::array<Foreign, n>& words) {
+  const auto at = std::find_if(words.begin(), words.end(), [&](const Foreign& f) { return f.first == name; });
+  return at == words.end() ? "" : std::string{at->second};
+}
 
 class Binder {
  public:
@@ -566,9 +597,12 @@ class Binder {
 
   const Operator& find_operator(const Step& step) const {
     if (const Operator* op = registry_.find(step.name)) return *op;
+    if (const char* trouble = rules::separator_trouble(step.name)) wrong(step.span, trouble);
     std::string message = fmt::format("there is no operator '{}'", step.name);
     const auto near = nearest(step.name, registry_.names());
-    if (!near.empty())
+    if (const auto ours = ours_for(step.name, foreign_operators); !ours.empty())
+      message += fmt::format("; that is `{}` here", ours);
+    else if (!near.empty())
       message += fmt::format("; did you mean '{}'?", near);
     else
       message += "; `fulmar list` names them";
@@ -595,7 +629,13 @@ class Binder {
     for (const Argument& a : step.arguments) {
       std::string name = a.name;
       if (name.empty()) {
+        const bool known = next_positional < positional.size() && given.contains(positional[next_positional]->name);
+        if (known && !rules::separator_trouble(a.value))
+          wrong(a.span, fmt::format("'{}' is one word too many: --{} has its value already; put all of it in quotes",
+                                    a.value, positional[next_positional]->name));
         if (next_positional >= positional.size()) {
+          if (a.value.starts_with('-') && rules::is_option_name(a.value.substr(1)))
+            unknown_parameter(a, a.value.substr(1), op);
           if (const char* trouble = rules::separator_trouble(a.value)) wrong(a.span, trouble);
           std::string cure;
           if (!positional.empty())
@@ -627,6 +667,8 @@ class Binder {
       const Param* p = op.param(name);
       if (p == nullptr) unknown_parameter(a, name, op);
       if (!given.insert(name).second) wrong(a.span, fmt::format("--{} is given twice", name));
+      if (p->type != ParamType::boolean && a.value == "true" && a.name_span.end > 0 && a.span.end == a.name_span.end)
+        wrong(a.span, fmt::format("--{} needs a value: {}", name, p->description));
       try {
         out.values.push_back(parse_param(*p, a.value));
       } catch (const Error& e) {
@@ -656,7 +698,12 @@ class Binder {
       if (op.inputs()[i].companion.empty()) names.push_back(op.inputs()[i].name);
     std::string message = fmt::format("{} has no parameter '{}'", op.name(), name);
     const auto near = nearest(name, names);
-    if (!near.empty())
+    const auto ours = ours_for(name, foreign_parameters);
+    if (std::find(names.begin(), names.end(), name) != names.end())
+      message = fmt::format("-{0} is written --{0}", name);
+    else if (!ours.empty() && std::find(names.begin(), names.end(), ours) != names.end())
+      message += fmt::format("; that is --{} here", ours);
+    else if (!near.empty())
       message += fmt::format("; did you mean '{}'?", near);
     else if (names.empty())
       message += "; it takes none";
@@ -1520,8 +1567,11 @@ class Binder {
                                      flow.last, step.name));
       if (product.kind == ProductKind::raster && flow.features >= 0 &&
           graph_.nodes[static_cast<std::size_t>(flow.features)].reduces())
-        wrong(step.span,
-              fmt::format("{} yields a table of numbers, which {} cannot hold: write .csv", flow.last, step.name));
+        wrong(
+            step.span,
+            fmt::format(
+                "{} yields a table of numbers, which {} cannot hold: write .csv, .xlsx or .gpkg, or - for the terminal",
+                flow.last, step.name));
       if (product.kind == ProductKind::raster) {
         if (!step.name.ends_with(".png"))
           wrong(step.span,

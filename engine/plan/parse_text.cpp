@@ -206,6 +206,8 @@ class Parser {
       if (kind == Step::Kind::apply || s.arguments.empty()) continue;
       for (const Argument& a : s.arguments)
         if (a.name.empty()) {
+          const char* own = rules::separator_trouble(s.name);
+          if (own != nullptr) refuse(text_, s.span, own);
           const char* trouble = rules::separator_trouble(a.value);
           refuse(text_, a.span,
                  trouble != nullptr ? trouble : "a file takes no second name; is a '!' missing before this?");

@@ -106,15 +106,35 @@ struct Pack {
 
 /// What a word or sign of other languages is here; empty for all others.
 inline std::string written_here(std::string_view foreign) {
-  std::string lower{foreign.substr(0, 4)};
+  std::string lower{foreign.substr(0, 8)};
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   if (lower == "and" || lower == "&") return "'" + std::string{foreign} + "' is written &&";
   if (lower == "or" || lower == "|") return "'" + std::string{foreign} + "' is written ||";
   if (lower == "not") return "'" + std::string{foreign} + " x' is written x == 0";
   if (lower == "**") return "a power is written ^, as in b1 ^ 2";
+  if (lower == "where" || lower == "if" || lower == "iif" || lower == "ifelse")
+    return "'" + std::string{foreign} + "(a, b, c)' is written a ? b : c";
+  // Bands as the Orfeo Toolbox calls them.
+  const auto digits = [&](std::size_t from, std::size_t to) {
+    return from < to &&
+           std::all_of(lower.begin() + static_cast<std::ptrdiff_t>(from),
+                       lower.begin() + static_cast<std::ptrdiff_t>(to), [](char c) { return c >= '0' && c <= '9'; });
+  };
+  if (const std::size_t b = lower.find('b'); lower.starts_with("im") && b != std::string::npos && digits(2, b) &&
+                                             lower.size() == foreign.size() && digits(b + 1, lower.size()))
+    return lower.substr(2, b - 2) == "1" ? std::string{foreign} + " is written " + lower.substr(b)
+                                         : std::string{foreign} +
+                                               ": bands are called b1, b2 and so on, those of further files (--with) "
+                                               "counted on from the first's";
   return {};
 }
+
+/// What a user wrote, of which an expression was made: for each of the expression's characters the place in it.
+struct Written {
+  std::string_view text;
+  std::vector<std::size_t> places;
+};
 
 namespace detail {
 
@@ -327,10 +347,22 @@ inline constexpr std::array<Function, 23> functions{{
     {"max", Op::max, 0},   {"sum", Op::add, 0},   {"avg", Op::add, 0},
 }};
 
+/// Throws: the message, the column from 1, and the stretch of text around it with a caret below.
+[[noreturn]] inline void fail_at(std::string_view text, std::size_t at, const std::string& message) {
+  constexpr std::size_t before = 40, width = 72;
+  const std::size_t begin = at > before ? at - before : 0;
+  std::string excerpt{text.substr(begin, width)};
+  for (char& c : excerpt)
+    if (c < ' ' || c > '~') c = c == '\t' || c == '\n' || c == '\r' ? ' ' : '?';  // one column each, the caret counts
+  fail(Errc::usage, message + " (column " + std::to_string(at + 1) + ")\n  " + excerpt + "\n  " +
+                        std::string(at - begin, ' ') + "^");
+}
+
 /// Recursive descent, one function per level of precedence; each emits the code of what it has read.
 class Compiler {
  public:
-  Compiler(std::string_view text, int bands) : text_{text}, bands_{bands} {}
+  Compiler(std::string_view text, int bands, const Written* written = nullptr)
+      : text_{text}, bands_{bands}, written_{written} {}
 
   Program compile() {
     if (text_.size() > max_text) error("the expression is longer than " + std::to_string(max_text) + " characters", 0);
@@ -365,15 +397,9 @@ class Compiler {
     Compiler& parser;
   };
 
-  /// Throws: the message, the column from 1, and the stretch of text around it with a caret below.
   [[noreturn]] void error(const std::string& message, std::size_t at) const {
-    constexpr std::size_t before = 40, width = 72;
-    const std::size_t begin = at > before ? at - before : 0;
-    std::string excerpt{text_.substr(begin, width)};
-    for (char& c : excerpt)
-      if (c < ' ' || c > '~') c = c == '\t' || c == '\n' || c == '\r' ? ' ' : '?';  // one column each, the caret counts
-    fail(Errc::usage, message + " (column " + std::to_string(at + 1) + ")\n  " + excerpt + "\n  " +
-                          std::string(at - begin, ' ') + "^");
+    if (written_ == nullptr) fail_at(text_, at, message);
+    fail_at(written_->text, at < written_->places.size() ? written_->places[at] : written_->text.size(), message);
   }
 
   /// Throws: what stands here is no part of the expression; a sign or word of other languages is told in ours.
@@ -624,6 +650,7 @@ class Compiler {
 
   std::string_view text_;
   int bands_;
+  const Written* written_;
   std::size_t at_ = 0;
   int nesting_ = 0;
   int depth_ = 0;
@@ -638,8 +665,9 @@ class Compiler {
 /// Throws Error{Errc::usage} with the column (from 1), the text and a caret under it: a syntax error, an unknown name
 /// (with the nearest known one), a wrong number of arguments, a band that is not there, more than 128 steps, 64
 /// constants, 16 waiting values, 64 levels of nesting or 4096 characters. Hostile text costs neither stack nor time.
-inline Program compile(std::string_view text, int bands = max_bands) {
-  return detail::Compiler{text, std::clamp(bands, 0, max_bands)}.compile();
+/// Where the expression was made of another text, places are shown in that.
+inline Program compile(std::string_view text, int bands = max_bands, const Written* written = nullptr) {
+  return detail::Compiler{text, std::clamp(bands, 0, max_bands), written}.compile();
 }
 
 }  // namespace fulmar::expression

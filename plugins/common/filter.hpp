@@ -46,6 +46,10 @@ struct Filter {
     out.carry(0);
     for (std::size_t row = 0; row < table.rows(); ++row)
       if (condition.holds(row)) out.row(row);
+    if (condition.is_a_number())
+      out.note("filter: the condition is " + std::string{params.condition.view()} +
+               " alone, which holds where it is not 0; what a shell reads as its own, such as > or <, needs quotes: "
+               "filter 'area > 5'");
   }
 
  private:
@@ -53,15 +57,22 @@ struct Filter {
   class Condition {
    public:
     Condition(std::string_view text, const TableView& table) : table_{table} {
+      written_.text = text;
       const std::string formula = translated(text);
       check_comparisons();
-      program_ = expression::compile(formula, static_cast<int>(columns_.size()));
+      program_ = expression::compile(formula, static_cast<int>(columns_.size()), &written_);
     }
     [[nodiscard]] bool holds(std::size_t row) const {
       double values[expression::max_bands] = {};
       for (std::size_t i = 0; i < columns_.size(); ++i) values[i] = value(row, columns_[i]);
       const double result = expression::evaluate(program_, values);
       return result != 0 && result == result;
+    }
+
+    /// True of a column of numbers without anything beside it.
+    [[nodiscard]] bool is_a_number() const {
+      return tokens_.size() == 1 &&
+             (is_column(tokens_[0], ColumnType::real) || is_column(tokens_[0], ColumnType::integer));
     }
 
    private:
@@ -87,12 +98,13 @@ struct Filter {
     std::string translated(std::string_view text) {
       std::string result;
       for (std::size_t i = 0; i < text.size();) {
+        const std::size_t from = i, before = result.size();
         const char c = text[i];
         if (c == '\'' || c == '"') {
           const auto end = text.find(c, i + 1);
           if (end == std::string_view::npos) fail(Errc::usage, "where: a quote is not closed");
           const std::string_view inside = text.substr(i + 1, end - i - 1);
-          result += c == '"' ? column(inside) : literal(inside);
+          result += c == '"' ? column(inside, i, true) : literal(inside);
           i = end + 1;
         } else if ((c >= '0' && c <= '9') || c == '.') {
           // A number, whose exponent is no name.
@@ -110,7 +122,7 @@ struct Filter {
           const bool function = next < text.size() && text[next] == '(';
           const bool constant = word == "_pi" || word == "_e";
           if (function || constant) tokens_.push_back({function ? Kind::function : Kind::number, std::string{word}});
-          result += function || constant ? std::string{word} : column(word);
+          result += function || constant ? std::string{word} : column(word, first, false);
         } else {
           const char next = i + 1 < text.size() ? text[i + 1] : ' ';
           const bool comparison = c == '=' || c == '!' || c == '<' || c == '>';
@@ -120,6 +132,8 @@ struct Filter {
           result += sign;
           i += sign.size();
         }
+        for (std::size_t k = before; k < result.size(); ++k)
+          written_.places.push_back(std::min(from + (k - before), i - 1));
       }
       return result;
     }
@@ -145,6 +159,11 @@ struct Filter {
         if (depth < 0 || (depth == 0 && ends_side(t))) break;
         found.push_back(&t);
       }
+      // (name) is name; of a function more is left.
+      std::vector<const Token*> bare;
+      for (const Token* t : found)
+        if (t->kind != Kind::sign || (t->words != "(" && t->words != ")")) bare.push_back(t);
+      if (bare.size() == 1) return bare;
       return found;
     }
     [[nodiscard]] bool is_column(const Token& t, ColumnType type) const {
@@ -193,10 +212,19 @@ struct Filter {
       }
       if (compared != texts) refuse("texts are compared with == and != alone, as in name == 'text'");
     }
-    std::string column(std::string_view name) {
-      const std::string cure = table_.find(name) == TableView::absent ? expression::written_here(name) : "";
-      if (!cure.empty()) fail(Errc::usage, "where: " + cure);
-      const int at = table_.must_find(name, "where: the table");
+    /// `from`: where it is named.
+    std::string column(std::string_view name, std::size_t from, bool quoted) {
+      const int at = table_.find(name);
+      if (at == TableView::absent) {
+        std::string why = quoted ? "" : expression::written_here(name);
+        if (why.empty()) {
+          std::vector<std::string> names;
+          for (int i = 0; i < table_.columns(); ++i) names.emplace_back(table_.name(i));
+          why = "the table has " + TableView::no_column(name, names);
+          if (quoted) why += "; a text stands in 'single quotes'";
+        }
+        expression::detail::fail_at(written_.text, from, "where: " + why);
+      }
       tokens_.push_back({Kind::column, std::string{name}, at});
       std::size_t place = 0;
       while (place < columns_.size() && columns_[place] != at) ++place;
@@ -221,6 +249,7 @@ struct Filter {
 
     TableView table_;
     expression::Program program_{};
+    expression::Written written_;
     std::vector<int> columns_;
     std::vector<std::string> texts_;
     std::vector<Token> tokens_;

@@ -225,3 +225,42 @@ def test_calendars_that_are_mixed_or_have_other_days(tmp_path):
     assert "the time of date 2 is not known" in message
     back = cube(tmp_path / "b.nc", [2, 1, 0])
     assert "not a day apart" in refused(3, f"{back} ! heatwave --first 2000 --last 2000 ! {tmp_path}/h.tif")
+
+
+# ---- the words of other programs, and of shells ----
+
+
+@pytest.mark.parametrize("words, cure, place", [
+    ("warp --t_srs EPSG:4326", "that is --crs here", "--t_srs"), ("warp -t_srs EPSG:4326", "that is --crs here", "-t_srs"),
+    ("warp -crs EPSG:4326", "-crs is written --crs", "-crs"), ("warp -tr 20", "that is --resolution here", "-tr"),
+    ("warp --crs 4326", "write it as EPSG:4326", "warp"), ("warp --crs", "--crs needs a value", "--crs"),
+    ("reproject --crs EPSG:4326", "that is `warp --crs` here", "reproject"), ("median --size 3px", "that is --window here", "--size"),
+    ("resample --resolution 20", "that is `warp --resolution` here", "resample"),
+    ("expression 'where(b1 > 3, 1, 2)'", "'where(a, b, c)' is written a ? b : c", "'where(b1 > 3, 1, 2)'"),
+    ("expression 'im1b1 > 3'", "im1b1 is written b1", "'im1b1 > 3'"),
+    ("expression 'im2b1 > 3'", "those of further files (--with) counted on", "'im2b1 > 3'"),
+    ("expression --formula b1 > 3", "put all of it in quotes", ">"), ("expression b1 > 3", "in quotes", ">"),
+    ("linear! median", "stands alone", "linear!"), ("linear !median", "stands alone", "!median"),
+])
+def test_words_of_other_programs(tmp_path, scene, words, cure, place):
+    message = refused(2, f"{scene} ! {words} ! {tmp_path}/o.tif", names=cure)
+    lines = message.rstrip().split("\n")
+    at = lines[-1].index("^")
+    assert lines[-2][at:at + lines[-1].count("^")] == place, message
+
+
+def test_a_mark_that_sticks_to_a_file(tmp_path, scene):
+    assert "stands alone" in refused(2, f"{scene}! median ! {tmp_path}/o.tif")
+    run(f"'{scene}' ! median ! '{tmp_path}/o!.tif'")
+    run(f"'{tmp_path}/o!.tif' --band 1 ! median ! {tmp_path}/p.tif")
+
+
+def test_a_condition_that_a_shell_cut_short(tmp_path):
+    (tmp_path / "t.csv").write_text("area,dark\n3,1\n0,0\n")
+    result = call("run", f"{tmp_path}/t.csv", "!", "filter", "--where", "area", "!", f"{tmp_path}/o.csv")
+    assert result.code == 0 and "the condition is area alone" in result.out and "needs quotes" in result.out
+    assert "alone" not in run(f"{tmp_path}/t.csv ! filter 'area > 1' ! {tmp_path}/o.csv").out
+
+
+def test_a_table_of_numbers_is_shown_where_it_can_go(tmp_path, scene):
+    refused(2, f"{scene} ! stats ! {tmp_path}/o.tif", names=("write .csv, .xlsx or .gpkg, or - for the terminal",))

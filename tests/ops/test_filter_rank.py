@@ -102,7 +102,22 @@ def test_kinds_are_not_mixed(tmp_path):
                         ("name == '2021-01-02'", "name holds texts"), ("day > 'yesterday'", "'yesterday' is no time"),
                         ("day >= 2021-01-02", "day is a time"), ("id > 1 && day < (5)", "day is a time")):
         refused(2, f'{tmp_path}/a.csv ! filter "{where}" ! {tmp_path}/b.csv', names=cure)
-    for where, ids in (("(name == 'x' || id > 3) && day <= '2021-01-03'", [3, 4]), ("'y' != name", [3]), ("day - 86400 >= '2021-01-02'", [4]),
+    for where, ids in (("(name == 'x' || id > 3) && day <= '2021-01-03'", [3, 4]), ("'y' != name", [3]), ("(name) == ('x')", [3]),
+                       ("'y' == ((name)) && (id) > 3", [4]), ("day - 86400 >= '2021-01-02'", [4]), ("(name) == 'x'", [3]), ("'y' == ((name)) && id > (3)", [4]),
                        ("'2021-01-03' <= day", [4]), ("(id + 1) * 2 > 8", [4]), ("(name == 'y') == 1", [4])):
         run(f'{tmp_path}/a.csv ! filter "{where}" ! {tmp_path}/b.gpkg')
         assert [r["id"] for r in features(tmp_path / "b.gpkg")] == ids, where
+
+
+def test_conditions_that_do_not_parse_are_shown_as_they_were_written(tmp_path):
+    (tmp_path / "a.csv").write_text("area,kind,my size\n3,x,1\n4,y,2\n")
+    for where, said, place in (("area > ", "ends where a value", 7), ("""area > 1 && "my size" > """, "ends where", 24),
+                               ("kind == 'x' && area >> 3", "a value was expected", 21),
+                               ("area > 1 && lenght(area) > 1", "unknown name lenght", 12),
+                               ("kind == 'x' && aera > 3", "did you mean 'area'", 15), ("""kind == "x" """, "'single quotes'", 8),
+                               ("where(area > 3, 1, 0)", "'where(a, b, c)' is written a ? b : c", 0)):
+        shown = refused(2, """{}/a.csv ! filter '{}' ! {}/b.csv""".format(tmp_path, where, tmp_path) if "'" not in where else
+                        '{}/a.csv ! filter "{}" ! {}/b.csv'.format(tmp_path, where.replace('"', '\\"'), tmp_path), names=said)
+        lines = shown.split("\n")
+        at = lines.index("  " + " " * place + "^")
+        assert lines[at - 1].rstrip() == ("  " + where).rstrip(), shown
