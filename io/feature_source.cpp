@@ -120,6 +120,8 @@ class Guess {
   void see(std::string_view text) {
     seen_ = true;
     if (integer_ && !is_integer(text)) integer_ = false;
+    if (whole_ && !is_whole(text)) whole_ = false;
+    if (whole_ && !fits(text)) beyond_ = true;
     if (real_ && !number(text)) real_ = false;
     if (time_ && !parse_iso_time(text)) time_ = false;
     // 2021-01-05 and 2021/01/05; what is longer has a time of day.
@@ -128,7 +130,8 @@ class Guess {
   }
   [[nodiscard]] Form form() const { return type() == ColumnType::time && date_ ? Form::date : Form::plain; }
   [[nodiscard]] ColumnType type() const {
-    if (!seen_) return ColumnType::text;
+    // Whole numbers of which a double does not hold all stay digit for digit.
+    if (!seen_ || (whole_ && beyond_)) return ColumnType::text;
     return integer_ ? ColumnType::integer : real_ ? ColumnType::real : time_ ? ColumnType::time : ColumnType::text;
   }
   static std::optional<double> number(std::string_view text) {
@@ -140,14 +143,19 @@ class Guess {
   }
 
  private:
-  /// Whole numbers that a double holds exactly; a leading nought makes a code, not a number.
-  static bool is_integer(std::string_view text) {
-    if (text.starts_with('-')) text.remove_prefix(1);
+  /// A leading nought makes a code, not a number.
+  static bool is_whole(std::string_view text) {
+    if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos &&
-           (text.size() == 1 || text.front() != '0') &&
-           (text.size() < 16 || (text.size() == 16 && text <= "9007199254740992"));
+           (text.size() == 1 || text.front() != '0');
   }
-  bool seen_ = false, integer_ = true, real_ = true, time_ = true, date_ = true;
+  /// True of a whole number that a double holds exactly, and all below it.
+  static bool fits(std::string_view text) {
+    if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+    return text.size() < 16 || (text.size() == 16 && text <= "9007199254740992");
+  }
+  static bool is_integer(std::string_view text) { return !text.starts_with('+') && is_whole(text) && fits(text); }
+  bool seen_ = false, whole_ = true, beyond_ = false, integer_ = true, real_ = true, time_ = true, date_ = true;
 };
 
 /// Turns text columns of a CSV into what they are.

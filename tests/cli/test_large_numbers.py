@@ -5,7 +5,7 @@ import csv
 import numpy as np
 from osgeo import gdal, ogr, osr
 
-from fulmar_cli import call, run
+from fulmar_cli import call, features, run
 
 CODES = [9007199254740993, 7, 9007199254740997]
 
@@ -40,6 +40,21 @@ def test_identifiers_of_zones_keep_every_digit(tmp_path):
     run(f"{tmp_path}/a.tif ! zonal --zones {tmp_path}/zones.gpkg ! {tmp_path}/z.csv")
     csv.field_size_limit(1 << 30)
     with open(tmp_path / "z.csv") as file:
+        assert [row["code"] for row in csv.DictReader(file)] == [str(c) for c in CODES]
+
+
+def test_numbers_of_tables_keep_every_digit(tmp_path):
+    (tmp_path / "a.csv").write_text("mmsi,big,plus,mixed\n1,9007199254740993,+7,1.5\n2,-12345678901234567890123,8,9007199254740993\n3,,9,\n")
+    run(f"{tmp_path}/a.csv ! filter 'mmsi > 0' ! {tmp_path}/b.csv")
+    with open(tmp_path / "b.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [r["big"] for r in rows] == ["9007199254740993", "-12345678901234567890123", ""]
+    assert [r["plus"] for r in rows] == ["7", "8", "9"]  # a number, as before
+    run(f"{tmp_path}/a.csv ! filter 'plus > 7.5' ! [ {tmp_path}/c.gpkg ] ! {tmp_path}/c.csv")
+    assert [row["big"] for row in features(tmp_path / "c.gpkg")] == ["-12345678901234567890123", None]
+    zones(tmp_path / "zones.gpkg")
+    run(f"{tmp_path}/zones.gpkg ! filter '1' ! {tmp_path}/d.csv --lco GEOMETRY=NONE")
+    with open(tmp_path / "d.csv") as file:
         assert [row["code"] for row in csv.DictReader(file)] == [str(c) for c in CODES]
 
 
