@@ -106,7 +106,7 @@ FULMAR_HD inline double reach_of(Resampling method, double footprint) {
 
 /// The 2 * radius weights of an unstretched kernel for a place at `f` of a cell beyond the centre of cell radius - 1.
 template <Resampling method>
-FULMAR_HD inline void plain_weights(double f, double* w) {
+FULMAR_HD [[gnu::always_inline]] inline void plain_weights(double f, double* w) {
   if constexpr (method == Resampling::bilinear) {
     w[0] = 1 - f;
     w[1] = f;
@@ -116,22 +116,30 @@ FULMAR_HD inline void plain_weights(double f, double* w) {
     w[2] = ((-1.5 * f + 2) * f + 0.5) * f;
     w[3] = (0.5 * f - 0.5) * f * f;
   } else {
-    if (f == 0) {
-      for (int k = 0; k < 6; ++k) w[k] = k == 2 ? 1 : 0;
-      return;
-    }
-    // sin(pi (f - k)) and sin(pi (f - k) / 3) from those of f alone; constant factors go with the normalisation.
+    // At the centre of a cell it alone has a say; the others' numbers are then those of another place, and not used.
+    const bool centre = f == 0;
+    const double g = centre ? 0.5 : f;
+    // A weight is sin(pi (f - k)) sin(pi (f - k) / 3) / (f - k)^2. The first goes with the normalisation, but for its
+    // sign; the second comes from the sine and cosine of f alone. All are multiplied by every square, so that only one
+    // division is left.
     constexpr double pi = 3.14159265358979323846, half = 0.5, root = 0.86602540378443864676;
-    const double s1 = math::sin(pi * f), s3 = math::sin(pi * f / 3), c3 = math::cos(pi * f / 3);
-    const double third[6] = {-half * s3 + root * c3, half * s3 + root * c3,  s3,
-                             half * s3 - root * c3,  -half * s3 - root * c3, -s3};
-    double sum = 0;
-    for (int k = 0; k < 6; ++k) {
-      const double d = f + 2 - k;
-      w[k] = (k % 2 == 0 ? s1 : -s1) * third[k] / (d * d);
-      sum += w[k];
+    const double s3 = math::sin(pi * g / 3), c3 = math::cos(pi * g / 3);
+    const double third[6] = {-half * s3 + root * c3, -half * s3 - root * c3, s3,
+                             -half * s3 + root * c3, -half * s3 - root * c3, s3};
+    double before[6], square[6], after = 1, sum = 0;
+    for (int k = 0; k < 6; ++k) square[k] = (g + 2 - k) * (g + 2 - k);
+    before[0] = 1;
+    for (int k = 1; k < 6; ++k) before[k] = before[k - 1] * square[k - 1];
+    for (int k = 5; k >= 0; --k) {
+      w[k] = third[k] * (before[k] * after);
+      after *= square[k];
     }
-    for (int k = 0; k < 6; ++k) w[k] /= sum;
+    for (int k = 0; k < 6; ++k) sum += w[k];
+    const double one = 1 / sum;
+    for (int k = 0; k < 6; ++k) {
+      const double part = w[k] * one;
+      w[k] = centre ? (k == 2 ? 1.0 : 0.0) : part;
+    }
   }
 }
 
