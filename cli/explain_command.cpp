@@ -29,11 +29,8 @@ struct OnlyLooking : TerminalIo {
     FileOptions any = options;
     any.overwrite = true;
     const ProductKind kind = TerminalIo::product_kind(path, any);
-    if (!options.overwrite) try {
-        static_cast<void>(TerminalIo::product_kind(path, options));
-      } catch (const Error&) {
-        in_the_way.insert(path);
-      }
+    if (!options.overwrite)
+      for (const std::string& file : existing(path, options)) in_the_way.insert(file);
     return kind;
   }
   mutable std::set<std::string> in_the_way;

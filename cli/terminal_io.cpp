@@ -140,6 +140,10 @@ ProductKind TerminalIo::product_kind(const std::string& path, const FileOptions&
   return ProductKind::features;
 }
 
+std::vector<std::string> TerminalIo::existing(const std::string& path, const FileOptions& options) const {
+  return path == printed ? std::vector<std::string>{} : GdalIo::existing(path, options);
+}
+
 std::string TerminalIo::creation_trouble(const std::string& path, const std::string& format, const std::string& pair,
                                          bool of_layer) const {
   return GdalIo::creation_trouble(path, path == printed ? "CSV" : format, pair, of_layer);

@@ -32,6 +32,7 @@ class OnlyResults {
 class TerminalIo : public GdalIo {
  public:
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
+  [[nodiscard]] std::vector<std::string> existing(const std::string& path, const FileOptions&) const override;
   [[nodiscard]] std::string creation_trouble(const std::string& path, const std::string& format,
                                              const std::string& pair, bool of_layer) const override;
   [[nodiscard]] std::unique_ptr<FeatureSink> create_features(const std::string& path, const FileOptions&, const Grid&,

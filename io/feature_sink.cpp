@@ -431,7 +431,7 @@ class GdalFeatureSink : public FeatureSink {
     } else {
       finish_dataset();
     }
-    if (!item_.empty()) file_.write_beside("stac.json", item_);
+    if (!item_.empty()) file_.write_beside(stac_ending, item_);
     file_.finish();
     finished_ = true;
   }

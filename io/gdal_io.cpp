@@ -29,6 +29,7 @@
 #include "io/raster_source.hpp"
 #include "io/sentinel1_lut.hpp"
 #include "io/sha256.hpp"
+#include "io/stac.hpp"
 #include "io/temporary_raster.hpp"
 
 namespace fulmar {
@@ -110,7 +111,13 @@ ProductKind GdalIo::product_kind(const std::string& path, const FileOptions& opt
   const auto product = driver_for(path, options);
   check_product_options(path, *product.driver, product.kind, options);
   check_target(path, options.overwrite);
+  if (const auto there = existing(path, options); !options.overwrite && !there.empty())
+    fail(Errc::output, fmt::format("'{}' exists; add --overwrite to replace it", there.front()));
   return product.kind;
+}
+
+std::vector<std::string> GdalIo::existing(const std::string& path, const FileOptions& options) const {
+  return existing_targets(path, options.stac ? std::vector<std::string>{stac_ending} : std::vector<std::string>{});
 }
 
 std::string GdalIo::creation_trouble(const std::string& path, const std::string& format, const std::string& pair,

@@ -37,6 +37,8 @@ class GdalIo : public Io {
   /// See make_grid_for().
   [[nodiscard]] Grid grid_for(const Grid& source, const GridRequest&) const override;
   [[nodiscard]] ProductKind product_kind(const std::string& path, const FileOptions&) const override;
+  /// The files that are there and that a product would replace, the STAC Item beside it among them.
+  [[nodiscard]] virtual std::vector<std::string> existing(const std::string& path, const FileOptions&) const;
   /// What is wrong with a creation option, or one `of_layer`, for the driver of a product; empty where nothing is.
   /// Errors: those of a name that no driver writes.
   [[nodiscard]] virtual std::string creation_trouble(const std::string& path, const std::string& format,

@@ -85,7 +85,7 @@ class PictureSink : public FeatureSink {
       file_.fail_writing(trap);
     }
     file_.close(std::move(result));
-    if (!item_.empty()) file_.write_beside("stac.json", item_);
+    if (!item_.empty()) file_.write_beside(stac_ending, item_);
     file_.finish();
     finished_ = true;
   }

@@ -158,6 +158,17 @@ void check_target(const std::string& path, bool overwrite) {
          fmt::format("cannot write '{}': folder '{}' may not be written ({})", path, folder, std::strerror(errno)));
 }
 
+std::vector<std::string> existing_targets(const std::string& path, const std::vector<std::string>& endings) {
+  std::vector<std::string> names;
+  VSIStatBufL stat;
+  if (stat_of(path, stat)) names.push_back(path);
+  const auto target = behind_links(path);
+  const auto stem = target.substr(0, target.size() - file_name(target).size()) + stem_of(target);
+  for (const auto& ending : endings)
+    if (!target.empty() && stat_of(stem + "." + ending, stat)) names.push_back(stem + "." + ending);
+  return names;
+}
+
 void stop_if_cancelled(const std::atomic<bool>* cancel) {
   if (cancel != nullptr && *cancel) fail(Errc::cancelled, "stopped before the products were whole; none was written");
 }

@@ -15,6 +15,9 @@ namespace fulmar {
 /// set, it is a directory, or its folder is absent or not writable.
 void check_target(const std::string& path, bool overwrite);
 
+/// The files that are there and that a product would replace: itself, and beside it NAME.ENDING for each ending.
+std::vector<std::string> existing_targets(const std::string& path, const std::vector<std::string>& endings);
+
 /// Throws Errc::cancelled once `cancel` is set; it may be null.
 void stop_if_cancelled(const std::atomic<bool>* cancel);
 

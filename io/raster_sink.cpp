@@ -221,7 +221,7 @@ class GdalRasterSink : public RasterSink {
       convert();
     else if (!in_order_)
       rewrite();
-    if (!item_.empty()) file_.write_beside("stac.json", item_);
+    if (!item_.empty()) file_.write_beside(stac_ending, item_);
     file_.finish();
     finished_ = true;
   }

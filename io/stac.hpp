@@ -10,6 +10,9 @@
 
 namespace fulmar {
 
+/// How the name of an Item ends that stands beside NAME.tif: NAME.stac.json.
+inline constexpr const char* stac_ending = "stac.json";
+
 /// A STAC Item (1.0.0) of a product, as JSON, with the extensions projection 1.1, raster 1.1 and processing 1.1: where
 /// it lies (footprint in WGS84, cut at the antimeridian; null where the grid lies nowhere), when it was measured (from
 /// the bands' times, else TIME_START and TIME_END of the metadata), its bands, and how it was made (the pipeline's text

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from osgeo import gdal
 
-from fulmar_cli import DATA, call, read, run, write
+from fulmar_cli import DATA, call, read, refused, run, write
 
 RNG = np.random.default_rng(3)
 
@@ -106,3 +106,19 @@ def test_products_that_exist(tmp_path):
     for allowed in (["--overwrite", text], [text.replace("s.csv", "s.csv --overwrite")]):
         assert "exists" not in call("explain", *allowed, cwd=tmp_path).out
     assert (tmp_path / "s.csv").read_text() == "mine"
+
+
+def test_items_that_exist(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a_20210105.tif", np.ones((20, 20), np.float32))
+    text = "a_20210105.tif ! median --window 3px ! o.tif --stac"
+    run(text)
+    (tmp_path / "o.tif").unlink()
+    said = call("explain", text)
+    assert said.code == 0 and "'o.stac.json' exists: a run is refused without --overwrite" in said.out
+    assert "'o.tif' exists" not in said.out
+    # Refused before any work, not at its end.
+    assert "'o.stac.json' exists; add --overwrite" in refused(4, text) and not (tmp_path / "o.tif").exists()
+    assert "exists" not in call("explain", text, "--overwrite").out
+    # What hinders a run besides is no note.
+    assert call("explain", "a_20210105.tif ! median --window 3px ! absent/o.tif").code == 4
