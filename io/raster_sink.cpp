@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <type_traits>
@@ -397,30 +398,41 @@ class GdalRasterSink : public RasterSink {
     return result;
   }
 
-  /// Grey and alpha, in memory.
+  /// True if the bands are the red, green and blue of one moment.
+  [[nodiscard]] bool in_colour() const {
+    const auto alike = [&](const ProductBand& b) { return b.unit == bands_[0].unit && b.time == bands_[0].time; };
+    return bands_.size() == 3 && std::all_of(bands_.begin(), bands_.end(), alike);
+  }
+
+  /// Grey and alpha, or colours and alpha, in memory.
   DatasetPtr quicklook(GDALDataset& source) const {
     const auto longer = std::max(grid_.width, grid_.height);
     const auto factor = (longer + largest_quicklook - 1) / largest_quicklook;
     const auto width = (grid_.width + factor - 1) / factor, height = (grid_.height + factor - 1) / factor;
-    auto means = means_of(*source.GetRasterBand(1), factor, width, height);
-    if (means.empty()) return {};
-    const auto stretch = stretch_of(means);
-    std::vector<std::uint8_t> grey(means.size()), alpha(means.size());
-    for (std::size_t i = 0; i < means.size(); ++i) {
-      alpha[i] = std::isnan(means[i]) ? 0 : 255;
-      grey[i] = alpha[i] == 0 ? 0 : stretch.grey(means[i]);
-    }
+    const int w = static_cast<int>(width), h = static_cast<int>(height), shown = in_colour() ? 3 : 1;
     auto* memory = GetGDALDriverManager()->GetDriverByName("MEM");
-    const int w = static_cast<int>(width), h = static_cast<int>(height);
-    DatasetPtr picture{memory == nullptr ? nullptr : memory->Create("", w, h, 2, GDT_Byte, nullptr)};
+    DatasetPtr picture{memory == nullptr ? nullptr : memory->Create("", w, h, shown + 1, GDT_Byte, nullptr)};
     if (!picture) return picture;
     set_place(*picture, grid_, static_cast<double>(factor));
-    picture->GetRasterBand(1)->SetColorInterpretation(GCI_GrayIndex);
-    picture->GetRasterBand(2)->SetColorInterpretation(GCI_AlphaBand);
-    for (int band = 1; band <= 2; ++band)
-      if (picture->GetRasterBand(band)->RasterIO(GF_Write, 0, 0, w, h, band == 1 ? grey.data() : alpha.data(), w, h,
-                                                 GDT_Byte, 0, 0, nullptr) != CE_None)
-        return {};
+    const auto put_plane = [&](int band, GDALColorInterp meaning, std::vector<std::uint8_t>& cells) {
+      auto& target = *picture->GetRasterBand(band);
+      target.SetColorInterpretation(meaning);
+      return target.RasterIO(GF_Write, 0, 0, w, h, cells.data(), w, h, GDT_Byte, 0, 0, nullptr) == CE_None;
+    };
+    constexpr std::array colours{GCI_RedBand, GCI_GreenBand, GCI_BlueBand};
+    std::vector<std::uint8_t> plane(static_cast<std::size_t>(width * height)), alpha(plane.size(), 255);
+    for (int band = 1; band <= shown; ++band) {
+      const auto means = means_of(*source.GetRasterBand(band), factor, width, height);
+      if (means.empty()) return {};
+      const auto stretch = stretch_of(means);
+      for (std::size_t i = 0; i < means.size(); ++i) {
+        const bool missing = std::isnan(means[i]);
+        plane[i] = missing ? 0 : stretch.grey(means[i]);
+        if (missing) alpha[i] = 0;
+      }
+      if (!put_plane(band, shown == 1 ? GCI_GrayIndex : colours[static_cast<std::size_t>(band) - 1], plane)) return {};
+    }
+    if (!put_plane(shown + 1, GCI_AlphaBand, alpha)) return {};
     return picture;
   }
 

@@ -13,9 +13,9 @@
 namespace fulmar {
 
 /// GeoTIFF is written straight away; every other format from a GeoTIFF beside it, when all cells are there. A PNG is a
-/// quicklook: the first band, averaged until its longer side has at most 4096 cells, grey from the 2nd to the 98th
-/// percentile, missing cells transparent. Bands of several types share the smallest type that holds them all.
-/// Errors: Errc::output with GDAL's words.
+/// quicklook, averaged until its longer side has at most 2048 cells, each band from its 2nd to its 98th percentile,
+/// missing cells transparent: three bands of one unit and time are red, green and blue; else it is the first band in
+/// grey. Bands of several types share the smallest type that holds them all. Errors: Errc::output with GDAL's words.
 std::unique_ptr<RasterSink> create_raster_sink(const std::string& path, const FileOptions& options, const Grid& grid,
                                                const std::vector<ProductBand>& bands, const Metadata& metadata);
 

@@ -181,6 +181,37 @@ def test_quicklook(whole, tmp_path):
     assert 2 <= factor <= 9 and (small.RasterXSize, small.RasterYSize) == (-(-9001 // factor), -(-300 // factor))
 
 
+def test_three_bands_are_a_picture_in_colours(tmp_path):
+    rng = np.random.default_rng(2)
+    bands = rng.normal([[[100]], [[7]], [[-3]]], [[[20]], [[1]], [[0.1]]], (3, 90, 120)).astype(np.float32)
+    bands[1, 10:20, 30:50] = np.nan
+    scene = write(tmp_path / "rgb.tif", bands)
+    run(f"{scene} ! median --window 1px ! o.png", cwd=tmp_path)
+    picture = gdal.Open(str(tmp_path / "o.png"))
+    assert [picture.GetRasterBand(i).GetColorInterpretation() for i in (1, 2, 3, 4)] == [
+        gdal.GCI_RedBand, gdal.GCI_GreenBand, gdal.GCI_BlueBand, gdal.GCI_AlphaBand]
+    *colours, alpha = picture.ReadAsArray()
+    assert ((alpha == 0) == np.isnan(bands).any(0)).all()
+    for found, band in zip(colours, bands):
+        low, high = np.nanpercentile(band, [2, 98])
+        with np.errstate(invalid="ignore"):
+            expected = np.clip((band - low) / (high - low), 0, 1) * 255
+        # The percentiles are those of a cell, between which NumPy interpolates.
+        assert np.abs(found - expected)[alpha > 0].max() < 1.5
+
+
+def test_other_bands_show_the_first_in_grey(tmp_path):
+    bands = np.random.default_rng(3).random((4, 20, 30)).astype(np.float32)
+    for name, some in (("two.tif", bands[:2]), ("four.tif", bands)):
+        scene = write(tmp_path / name, some)
+        run(f"{scene} ! median --window 1px ! o.png", cwd=tmp_path)
+        assert gdal.Open(str(tmp_path / "o.png")).RasterCount == 2
+    for day in (1, 2, 3):
+        write(tmp_path / f"s_2020010{day}.tif", bands[day])
+    run("'s_*.tif' ! median --window 1px ! o.png", cwd=tmp_path)  # three dates are no colours
+    assert gdal.Open(str(tmp_path / "o.png")).RasterCount == 2
+
+
 def test_inputs_of_many_kinds(tmp_path):
     """The same scene as file, in a zip, gzipped, as a VRT, as ENVI: the same product."""
     run(f"{SCENE} ! linear ! want.tif", cwd=tmp_path)
