@@ -218,6 +218,20 @@ std::string title_of(const Column& column) {
   return column.unit.known() ? fmt::format("{} [{}]", column.name, column.unit.symbol) : column.name;
 }
 
+/// Metadata in the form of GDAL's companion files.
+std::string description_of(const Metadata& metadata) {
+  const auto in_xml = [](const std::string& text) {
+    char* const escaped = CPLEscapeString(text.data(), static_cast<int>(text.size()), CPLES_XML_BUT_QUOTES);
+    std::string result{escaped};
+    CPLFree(escaped);
+    return result;
+  };
+  std::string text = "<PAMDataset>\n  <Metadata>\n";
+  for (const auto& [key, value] : metadata)
+    text += fmt::format("    <MDI key=\"{}\">{}</MDI>\n", in_xml(key), in_xml(value));
+  return text + "  </Metadata>\n</PAMDataset>\n";
+}
+
 /// GeoPackage writes the time of day into itself. While this lives it writes the epoch, or the time that the
 /// environment's SOURCE_DATE_EPOCH names, so that the same features make the same file.
 class SteadyDate {
@@ -370,6 +384,9 @@ class GdalFeatureSink : public FeatureSink {
       fail(Errc::usage,
            fmt::format("a STAC Item tells where a scene lies, and '{}' is of none: leave --stac out", path));
     if (options.stac) item_ = stac_item(path, name_of(*driver_), like.grid, {}, metadata);
+    // What the others have no place for stands beside them, as GDAL has it for rasters; its switch serves here, too.
+    if (name_of(*driver_) != "GPKG" && !metadata.empty() && CPLTestBool(CPLGetConfigOption("GDAL_PAM_ENABLED", "YES")))
+      description_ = description_of(metadata);
     create(options, metadata);
     if (name_of(*driver_) != "CSV" || has_geometry_ || !options.creation_options.empty() ||
         !options.layer_options.empty() || is_virtual(path))
@@ -432,6 +449,7 @@ class GdalFeatureSink : public FeatureSink {
       finish_dataset();
     }
     if (!item_.empty()) file_.write_beside(stac_ending, item_);
+    if (!description_.empty()) file_.write_companion(description_);
     file_.finish();
     finished_ = true;
   }
@@ -658,6 +676,7 @@ class GdalFeatureSink : public FeatureSink {
   ProductFile file_;
   std::vector<std::string> renamed_;  // columns whose names the format changed
   std::string item_;                  // a STAC Item to stand beside it
+  std::string description_;           // the metadata, to stand beside it where the format has no place for it
   Placer place_;
   DatasetPtr dataset_;
   OGRLayer* layer_ = nullptr;

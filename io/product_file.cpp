@@ -202,8 +202,11 @@ std::string ProductFile::scratch(const std::string& extension) const {
 }
 
 void ProductFile::write_beside(const std::string& ending, const std::string& text) const {
+  write_text(join(folder_, prefix_ + "." + ending), text);
+}
+
+void ProductFile::write_text(const std::string& name, const std::string& text) const {
   const ErrorTrap trap;
-  const auto name = join(folder_, prefix_ + "." + ending);
   VSILFILE* const file = VSIFOpenL(name.c_str(), "wb");
   if (file == nullptr) fail_writing(trap);
   const bool written = VSIFWriteL(text.data(), 1, text.size(), file) == text.size();

@@ -45,6 +45,8 @@ class ProductFile {
 
   /// Writes a text that appears beside the product: NAME.ENDING for a product NAME.tif. Before finish().
   void write_beside(const std::string& ending, const std::string& text) const;
+  /// The same under the name that GDAL gives a companion: NAME.tif.aux.xml.
+  void write_companion(const std::string& text) const { write_text(temporary_ + ".aux.xml", text); }
 
   /// Closes a dataset and fails if anything could not be written down to the close.
   void close(DatasetPtr dataset) const;
@@ -58,6 +60,7 @@ class ProductFile {
   [[noreturn]] void fail_cut_short() const;
 
  private:
+  void write_text(const std::string& name, const std::string& text) const;
   [[nodiscard]] bool disk_is_full() const;
   /// `aside`: the driver's words.
   [[noreturn]] void fail_full(const std::string& aside) const;

@@ -389,6 +389,7 @@ class GdalRasterSink : public RasterSink {
                                       source.GetRasterCount(), gdal_type(dtype_), list.List())};
     if (!result) return result;
     set_place(*result, grid_);
+    for (const auto& [key, value] : metadata_) result->SetMetadataItem(key.c_str(), value.c_str());
     const char* const options[] = {nullptr};
     const auto copied = GDALDatasetCopyWholeRaster(GDALDataset::ToHandle(&source), GDALDataset::ToHandle(result.get()),
                                                    options, go_on, progress_argument(options_.cancel));
@@ -414,6 +415,7 @@ class GdalRasterSink : public RasterSink {
     DatasetPtr picture{memory == nullptr ? nullptr : memory->Create("", w, h, shown + 1, GDT_Byte, nullptr)};
     if (!picture) return picture;
     set_place(*picture, grid_, static_cast<double>(factor));
+    for (const auto& [key, value] : metadata_) picture->SetMetadataItem(key.c_str(), value.c_str());
     const auto put_plane = [&](int band, GDALColorInterp meaning, std::vector<std::uint8_t>& cells) {
       auto& target = *picture->GetRasterBand(band);
       target.SetColorInterpretation(meaning);

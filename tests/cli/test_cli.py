@@ -286,7 +286,7 @@ def test_a_table_is_printed(folder, monkeypatch):
     assert "prints a table" in refused(2, "run", "scene.tif ! stats ! - --of GPKG")
     assert "--stac" in refused(2, "run", "scene.tif ! stats ! - --stac")
     assert "written twice" in refused(2, "run", "scene.tif ! stats ! [ - ] ! -")
-    assert leftovers(folder) == ["b.tif", "x.csv"]
+    assert leftovers(folder) == ["b.tif", "x.csv", "x.csv.aux.xml"]
     monkeypatch.setenv("TMPDIR", str(folder / "none"))
     assert "TMPDIR" in refused(4, "run", "scene.tif ! stats ! -")
 

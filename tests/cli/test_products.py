@@ -3,7 +3,9 @@
 
 import gzip
 import json
+import re
 import zipfile
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -210,6 +212,47 @@ def test_other_bands_show_the_first_in_grey(tmp_path):
         write(tmp_path / f"s_2020010{day}.tif", bands[day])
     run("'s_*.tif' ! median --window 1px ! o.png", cwd=tmp_path)  # three dates are no colours
     assert gdal.Open(str(tmp_path / "o.png")).RasterCount == 2
+
+
+def provenance(path):
+    """What a product says of how it was made: in itself, or in GDAL's companion beside it."""
+    companion = path.with_name(path.name + ".aux.xml")
+    if companion.exists():
+        root = ElementTree.parse(companion).getroot()
+        assert root.tag == "PAMDataset"
+        return {item.get("key"): item.text for item in root.iterfind("./Metadata/MDI") if item.get("key")}
+    if path.suffix == ".zarr":
+        return json.loads((path / ".zattrs").read_text())
+    dataset = gdal.OpenEx(str(path))
+    said = (dataset.GetLayer(0) if dataset.GetLayerCount() else dataset).GetMetadata()
+    return {key.replace("NC_GLOBAL#", ""): value for key, value in said.items()}
+
+
+@pytest.mark.parametrize("product", [
+    "sea.tif", "sea.png", "sea.nc", "sea.zarr", "sea.img", "sea.dat",
+    "ships.png", "ships.gpkg", "ships.fgb", "ships.shp", "ships.geojson", "ships.geojsonl", "ships.kml", "ships.gml",
+    "ships.csv", "ships.CSV", "ships.xlsx", "ships.ods",
+    "numbers.csv", "numbers.gpkg", "names & <more>.csv"])
+def test_every_product_says_how_it_was_made(tmp_path, product):
+    chain = {"sea": "", "ships": "! cfar --guard 210 --background 750 ! objects --min-area 1800 ",
+             "numbers": "! stats "}.get(product.split(".")[0], "! stats ")
+    driver = " --of ENVI" if product.endswith(".dat") else ""  # GDAL writes it cell by cell
+    run(f"{SCENE} ! linear {chain}! '{product}'{driver}", cwd=tmp_path)
+    said = provenance(tmp_path / product)
+    assert re.fullmatch("[0-9a-f]{64}", said["FULMAR_PLAN_SHA256"])
+    assert "linear" in said["FULMAR_OPERATORS"] and said["FULMAR_BACKEND"] == "cpu"
+    assert product in said["FULMAR_PIPELINE"] and str(SCENE) in said["FULMAR_PIPELINE"]
+    assert all(re.match(r"\d+\.\d+", said[f"{library}_VERSION"]) for library in ("FULMAR", "GDAL", "PROJ", "TBB"))
+
+
+def test_the_description_of_a_table_follows_it_and_may_be_left_out(tmp_path):
+    text = f"{SCENE} ! linear ! stats ! o.csv"
+    run(text, cwd=tmp_path)
+    assert files(tmp_path) == ["o.csv", "o.csv.aux.xml"]
+    run(text.replace("linear", "linear ! median --window 3px"), cwd=tmp_path)
+    assert "median" in provenance(tmp_path / "o.csv")["FULMAR_OPERATORS"]
+    run(text, "--config", "GDAL_PAM_ENABLED=NO", cwd=tmp_path)
+    assert files(tmp_path) == ["o.csv"]
 
 
 def test_inputs_of_many_kinds(tmp_path):
