@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cubes of netCDF, Zarr and GRIB against netCDF4, cftime and xarray, cell by cell."""
+"""Cubes of netCDF and Zarr against netCDF4, cftime and xarray, and of GRIB against its bytes, cell by cell."""
 
 import os
 
@@ -410,6 +410,53 @@ def test_grib(tmp_path):
         # No cell lies below the reference value in the message's header, and one is near: kelvin as packed.
         assert 0 <= made[name][0].min() - 276.756591796875 < 1e-3
         assert 250 < kelvin.min() and kelvin.max() < 300
+
+
+def grib1_messages(data):
+    """Time and cells of each message of edition 1 with simple packing, row by row as they are stored: read from the bytes
+    by the World Meteorological Organization's text (FM 92 GRIB edition 1), without a library."""
+    def number(at, count):
+        return int.from_bytes(data[at : at + count], "big")
+
+    def signed(at, count):
+        value, top = number(at, count), 1 << (8 * count - 1)
+        return value if value < top else top - value
+
+    at = data.find(b"GRIB")
+    while at >= 0:  # zeros may stand between messages
+        assert data[at + 7] == 1
+        end, pds = at + number(at + 4, 3), at + 8
+        assert data[pds + 7] == 0b10000000  # a grid description, no bit map
+        year = 100 * (data[pds + 24] - 1) + data[pds + 12]
+        when = datetime.datetime(year, *data[pds + 13 : pds + 17])
+        assert data[pds + 17] == 1  # hours
+        when += datetime.timedelta(hours=data[pds + 18])
+        decimal, gds = signed(pds + 26, 2), pds + number(pds, 3)
+        width, height = number(gds + 6, 2), number(gds + 8, 2)
+        assert data[gds + 5] == 0 and data[gds + 27] == 0  # latitudes and longitudes, from the north-west, along rows
+        bds = gds + number(gds, 3)
+        assert data[bds + 3] >> 4 == 0  # of a grid, simple packing, floating point
+        binary, bits = signed(bds + 4, 2), data[bds + 10]
+        # IBM's floating point: a sign, powers of 16, and 24 bits of a fraction.
+        reference = (-1) ** (data[bds + 6] >> 7) * number(bds + 7, 3) * 2.0**-24 * 16.0 ** ((data[bds + 6] & 127) - 64)
+        stored = np.unpackbits(np.frombuffer(data, np.uint8, number(bds, 3) - 11, bds + 11))
+        packed = stored[: width * height * bits].reshape(-1, bits) @ (2 ** np.arange(bits - 1, -1, -1, dtype=np.int64))
+        yield when, ((reference + packed * 2.0**binary) / 10.0**decimal).reshape(height, width)
+        assert data[end - 4 : end] == b"7777"
+        at = data.find(b"GRIB", end)
+
+
+def test_grib_is_what_its_bytes_say(tmp_path):
+    source = shared("met/era5_2mt_201903_uk.grib")
+    messages = list(grib1_messages(source.read_bytes()))
+    assert len(messages) == 744
+    run(f"{source} --band 1-744 ! o.nc", cwd=tmp_path)
+    with netCDF4.Dataset(tmp_path / "o.nc") as made:
+        cells = made[next(v for v in made.variables if made[v].ndim == 3)][:]
+        times = netCDF4.num2date(made["time"][:], made["time"].units)
+        assert [t.isoformat() for t in times] == [when.isoformat() for when, _ in messages]
+        # Both round to f32, GDAL after sums of its own.
+        np.testing.assert_allclose(cells, np.stack([m for _, m in messages]), rtol=2**-23, atol=0)
 
 
 SCHEMA = {  # of the STAC Item specification 1.0.0, by hand
