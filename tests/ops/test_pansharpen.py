@@ -275,6 +275,31 @@ def test_quality_by_numpy(pair):
     assert got["uiqi"] == pytest.approx(np.mean([q_index(x, y) for x, y in zip(reference, blank)]), rel=1e-9)
 
 
+@pytest.mark.parametrize("place, saga", [
+    ((40, 60), (0.9945909976959229, 0.6533050537109375, 0.682610273361206)),
+    ((120, 100), (0.9944213032722473, 0.7934733033180237, 0.8075650930404663)),
+    ((180, 150), (0.8933016657829285, 0.5097305774688721, 0.2318166047334671))])
+def test_uiqi_is_sagas(tmp_path, place, saga):
+    """saga_cmd imagery_tools 13 -K1 0 -K2 0 -KERNEL_TYPE 0 -KERNEL_RADIUS 15 (SAGA 8.5.0), its grids f32: the index of
+    the window of 31 x 31 cells around the one in the middle, between bands 3 and 4, 4 and 5, 3 and 5."""
+    x, y = place
+    cells = {b: read(shared(f"pansharpen/lc08_016037_20170813_B{b}.tif"))[y : y + 31, x : x + 31] for b in (3, 4, 5)}
+    for (first, second), expected in zip(((3, 4), (4, 5), (3, 5)), saga):
+        got = rated(tmp_path, cells[first], cells[second], "quality --ratio 2")
+        assert got["uiqi"] == pytest.approx(expected, abs=1e-7)
+
+
+def test_sam_is_spectrals(pair):
+    """python3-spectral's angle of every cell to a spectrum, as the reference."""
+    spectral = pytest.importorskip("spectral")
+    folder, near, _ = pair
+    member = near[:, 70, 90]
+    angles = spectral.spectral_angles(np.moveaxis(near, 0, 2), member[None])[..., 0]
+    got = rated(folder, np.broadcast_to(member[:, None, None], near.shape), near, "quality --ratio 4")
+    # Of the members' own angle, 0, an arc cosine in double precision keeps half of the digits.
+    assert got["sam"] == pytest.approx(np.degrees(angles.mean()), rel=1e-9, abs=1e-7)
+
+
 def test_qnr_by_numpy(pair):
     folder, near, pan = pair
     near, pan = with_gaps(folder, near, pan)
