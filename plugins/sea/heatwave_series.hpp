@@ -72,8 +72,9 @@ inline std::uint64_t make_calendar(const double* times, std::int64_t count, cons
   for (std::int64_t i = 0; i < count; ++i)
     if (is_missing(times[i]))
       fail(Errc::input, "the time of date " + std::to_string(i + 1) +
-                            " is not known: a heatwave needs a daily axis of "
-                            "time, such as that of a netCDF cube, or files with their dates in their names");
+                            " is not known: a heatwave needs a daily axis of time, such as that of a netCDF cube, or "
+                            "files with their dates in their names; days that only a model's calendar has, such as 30 "
+                            "February, have none");
   // A model's calendar without 29 February goes from the 28th to 1 March, in every leap year. In a common year those
   // are a day apart, so a gap of two days there has lost one.
   bool leap_days = false;

@@ -192,3 +192,15 @@ def test_what_cannot_be(tmp_path):
     plain = gdal.GetDriverByName("GTiff").Create(f"{tmp_path}/plain.tif", 4, 3, 5, gdal.GDT_Float32)
     plain = None
     refused(3, f"{tmp_path}/plain.tif ! heatwave ! {out}", names=["not known"])
+
+
+def test_thirty_days_of_february_are_no_dates(tmp_path):
+    with netCDF4.Dataset(tmp_path / "model.nc", "w") as file:
+        for name, size in (("time", 360), ("lat", 2), ("lon", 2)):
+            file.createDimension(name, size)
+            axis = file.createVariable(name, "f8", (name,))
+            axis.units = {"time": "days since 2001-01-01", "lat": "degrees_north", "lon": "degrees_east"}[name]
+            axis[:] = np.arange(size)
+        file["time"].calendar = "360_day"
+        file.createVariable("sst", "f4", ("time", "lat", "lon"))[:] = 1
+    refused(3, f"{tmp_path}/model.nc ! heatwave ! {tmp_path}/o.tif", names=["date 59", "only a model's calendar has"])
