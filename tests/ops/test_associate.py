@@ -232,36 +232,56 @@ def test_outcomes_and_what_is_kept(tmp_path):
 
 
 def test_real_detections_meet_ships_made_from_them(tmp_path):
-    """The detections of GFW and KSAT in the Pacific, each scene at its time; ships where the match table has one."""
+    """The detections of GFW and KSAT in the Pacific, each scene at its time, and their match table: which ship is which
+    detection, which detections are dark, and which ships of AIS the radar did not see. The tracks are not published:
+    they are made here, up to 10 minutes around the scene and up to 100 m off the detection that the table names."""
     path = shared("ais/gfw_ksat_sar_detections_pacific.csv")
-    matches = shared("ais/gfw_longline_pacific_matches.csv")
     with open(path) as file:
         seen = {r["DetectionId"]: r for r in csv.DictReader(file)}
-    with open(matches) as file:
-        reference = {r["detect_id"]: r["ssvid"] for r in csv.DictReader(file) if r["detect_id"] in seen}
-    matched = {d: s for d, s in reference.items() if s}
-    assert len(matched) > 30
+    with open(shared("ais/gfw_longline_pacific_matches.csv")) as file:
+        reference = [r for r in csv.DictReader(file)]
+    matched = {r["detect_id"]: r["ssvid"] for r in reference if r["ssvid"] and r["detect_id"] in seen}
+    scenes = {}
+    for r in seen.values():
+        scenes.setdefault(r["scene_id"], []).append(r)
+    unseen = [r for r in reference if r["ssvid"] and r["detect_id"] not in seen and r["scene_id"] in scenes]
+    assert len(matched) > 30 and len(unseen) > 10 and len(seen) > len(matched)
     rng = np.random.default_rng(3)
     fixes = []
-    for detection, ssvid in matched.items():
-        r = seen[detection]
-        when = datetime.fromisoformat(r["ProductStartTime"])
-        # The tracks are not published: a track made from the detection, its positions up to 10 minutes off.
+
+    def report(ssvid, when, lon, lat):
         sog, cog = rng.uniform(2, 12), rng.uniform(0, 359)
         for dt in (-rng.integers(60, 600), rng.integers(60, 600)):
-            lon, lat, _ = GEOD.fwd(float(r["lon"]), float(r["lat"]), cog, sog * KNOT * float(dt))
+            x, y, _ = GEOD.fwd(lon, lat, cog, sog * KNOT * float(dt))
             fixes.append({"mmsi": int(float(ssvid)), "time": (when + timedelta(seconds=int(dt))).isoformat(),
-                          "lon": lon, "lat": lat, "sog": sog, "cog": cog})
+                          "lon": x, "lat": y, "sog": sog, "cog": cog})
+
+    for detection, ssvid in matched.items():
+        r = seen[detection]
+        lon, lat, _ = GEOD.fwd(float(r["lon"]), float(r["lat"]), rng.uniform(0, 360), rng.uniform(0, 100))
+        report(ssvid, datetime.fromisoformat(r["ProductStartTime"]), lon, lat)
+    for r in unseen:  # within the scene, 5 km and more from all that was detected there
+        there = scenes[r["scene_id"]]
+        lon, lat = ([float(d[k]) for d in there] for k in ("lon", "lat"))
+        while True:
+            x, y = rng.uniform(min(lon), max(lon)), rng.uniform(min(lat), max(lat))
+            if all(GEOD.inv(x, y, u, v)[2] > 5000 for u, v in zip(lon, lat)):
+                break
+        report(r["ssvid"], datetime.fromisoformat(there[0]["ProductStartTime"]), x, y)
     ais = write_rows(tmp_path / "ais.csv", fixes)
     out = tmp_path / "out.csv"
     run(f"{path} ! associate --ais {ais} ! {out}")
     with open(out) as file:
-        rows = [r for r in csv.DictReader(file) if r["state"] != "unseen"]
-    assert len(rows) == len(seen)
-    for r in rows:
+        rows = list(csv.DictReader(file))
+    found = [r for r in rows if r["state"] != "unseen"]
+    assert len(found) == len(seen)
+    for r in found:
         expected = matched.get(r["DetectionId"], "")
         assert r["mmsi"] == (str(int(float(expected))) if expected else ""), r["DetectionId"]
         assert r["state"] == ("matched" if expected else "dark")
+    assert max(float(r["offset"]) for r in found if r["state"] == "matched") > 50
+    missed = {str(int(float(r["ssvid"]))) for r in unseen}
+    assert {r["mmsi"] for r in rows if r["state"] == "unseen"} >= missed
 
 
 def test_from_the_radar_scene_to_the_dark_ships(tmp_path):
