@@ -185,7 +185,7 @@ RunReport run_pipeline(const Options& options, PipelineText request) {
   run_options.progress = [&](double share) { progress.show(share); };
   run_options.cancel = &catch_signals();
   run_options.device = card.get();
-  run_options.provenance = provenance(request.pipeline, graph, plan.backend, io);
+  run_options.provenance = provenance(request.pipeline, graph, plan.backend, card.get(), io);
   return run(graph, plan, io, run_options);
 }
 

@@ -208,8 +208,9 @@ std::string stac_item(const std::string& path, const std::string& driver, const 
   text += fmt::format("    \"processing:lineage\": {},\n", quoted("fulmar run '" + pipeline + "'"));
   text += "    \"processing:software\": {";
   std::string separator;
-  for (const auto& [name, key] : {std::pair{"Fulmar", "FULMAR_VERSION"}, std::pair{"GDAL", "GDAL_VERSION"},
-                                  std::pair{"PROJ", "PROJ_VERSION"}, std::pair{"TBB", "TBB_VERSION"}})
+  for (const auto& [name, key] :
+       {std::pair{"Fulmar", "FULMAR_VERSION"}, std::pair{"GDAL", "GDAL_VERSION"}, std::pair{"PROJ", "PROJ_VERSION"},
+        std::pair{"TBB", "TBB_VERSION"}, std::pair{"CUDA", "CUDA_VERSION"}})
     if (const auto version = of(metadata, key); !version.empty()) {
       text += fmt::format("{}{}: {}", separator, quoted(name), quoted(version));
       separator = ", ";
@@ -217,7 +218,7 @@ std::string stac_item(const std::string& path, const std::string& driver, const 
   text += "}";
   for (const auto& [name, key] :
        {std::pair{"fulmar:plan_sha256", "FULMAR_PLAN_SHA256"}, std::pair{"fulmar:operators", "FULMAR_OPERATORS"},
-        std::pair{"fulmar:backend", "FULMAR_BACKEND"}})
+        std::pair{"fulmar:backend", "FULMAR_BACKEND"}, std::pair{"fulmar:device", "FULMAR_DEVICE"}})
     if (const auto value = of(metadata, key); !value.empty())
       text += fmt::format(",\n    {}: {}", quoted(name), quoted(value));
   text += "\n  },\n  \"links\": [],\n  \"assets\": {\n    \"data\": {\n";

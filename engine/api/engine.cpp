@@ -400,7 +400,7 @@ Result Job::run(const RunControl& control) {
           if (control.progress) options.progress = [&](double share) { control.progress(done + share * each); };
           options.cancel = &cancel;
           options.device = card;
-          options.provenance = provenance(part.pipeline, graph, plan.backend, door);
+          options.provenance = provenance(part.pipeline, graph, plan.backend, card, door);
           RunReport report = fulmar::run(graph, plan, door, options);
           for (std::string& note : report.notes) {
             note = state_->engine->words.in(note);

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <vector>
 
+#include "api/card.hpp"
 #include "exec/version.hpp"
 #include "fulmar/version.hpp"
 
@@ -35,7 +36,7 @@ static std::string full_name(const Operator& op) {
   return op.name() + " (" + op.plugin() + " " + op.facts().version + ")";
 }
 
-Metadata provenance(const Pipeline& pipeline, const Graph& graph, Backend backend, const Io& io) {
+Metadata provenance(const Pipeline& pipeline, const Graph& graph, Backend backend, const Device* card, const Io& io) {
   std::vector<std::string> files;
   std::set<std::string> operators;
   for (const auto& source : graph.sources)
@@ -51,6 +52,10 @@ Metadata provenance(const Pipeline& pipeline, const Graph& graph, Backend backen
   made["FULMAR_OPERATORS"] = names;
   made["TBB_VERSION"] = tbb_version();
   made["FULMAR_BACKEND"] = name_of(backend);
+  if (backend == Backend::cuda && card != nullptr) {
+    made["FULMAR_DEVICE"] = card->facts().name + " (" + card->facts().architecture + ")";
+    made["CUDA_VERSION"] = cuda_version();
+  }
   return made;
 }
 

@@ -2,6 +2,7 @@
 """Rasters on other grids, from file to file: where PROJ knows the way, a card makes the cells that the processor makes, to
 the bit. Poles, the antimeridian, control points, several files; masks, scales and types as files have them."""
 import os
+import re
 import subprocess
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_the_bits_are_the_processors(folder, text, method):
 ], ids=["front", "logarithm", "rx", "warp", "mosaic"])
 def test_products_are_the_same_bytes(folder, text):
     """A missing cell is one bit pattern, whichever NaN the arithmetic left. All that tells products apart is what they say
-    of their backend and its plan."""
+    of their backend, its plan and the card."""
     products = []
     for backend in ("cuda", "cpu"):
         call(backend, text, folder)
@@ -99,7 +100,11 @@ def test_products_are_the_same_bytes(folder, text):
         cells = raster.ReadAsArray()
         gaps = np.isnan(cells)
         assert gaps.any() and set(cells.view("u4")[gaps]) == {0x7fc00000}
-        told = {k: v for k, v in raster.GetMetadata().items() if k not in ("FULMAR_BACKEND", "FULMAR_PLAN_SHA256")}
+        told = raster.GetMetadata()
+        device, cuda = told.pop("FULMAR_DEVICE", None), told.pop("CUDA_VERSION", None)
+        assert (device is None) == (cuda is None) == (backend == "cpu")
+        assert backend == "cpu" or re.fullmatch(r".+ \(sm_\d+\)", device) and re.fullmatch(r"\d+\.\d+", cuda)
+        told = {k: v for k, v in told.items() if k not in ("FULMAR_BACKEND", "FULMAR_PLAN_SHA256")}
         assert raster.GetMetadataItem("FULMAR_BACKEND") == backend
         products.append((cells.tobytes(), told, raster.GetGeoTransform(), raster.GetProjection()))
     assert products[0] == products[1]
