@@ -640,6 +640,9 @@ class Binder {
           std::string cure;
           if (!positional.empty())
             cure = fmt::format("; if it belongs to {0}, put all of {0} in quotes", positional.back()->name);
+          for (const Param& p : op.params())
+            if (std::find(p.choices.begin(), p.choices.end(), a.value) != p.choices.end())
+              cure = fmt::format("; say --{} {}", p.name, a.value);
           wrong(a.span, fmt::format("'{}' is one word too many: {} takes {} without a name{}", a.value, op.name(),
                                     positional.empty() ? "nothing" : positional.back()->name, cure));
         }

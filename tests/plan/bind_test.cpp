@@ -114,6 +114,7 @@ TEST_F(Bind, WhatIsRequiredOrTooMuch) {
   expect_refused("linear.tif ! expression ! out.tif", "expression", {"needs --formula"});
   expect_refused("linear.tif ! mask ! out.tif", "mask", {"needs --with"});
   expect_refused("linear.tif ! cfar quickly ! out.tif", "quickly", {"one word too many"});
+  expect_refused("linear.tif ! cfar lognormal ! out.tif", "lognormal", {"one word too many", "say --model lognormal"});
   expect_refused("linear.tif ! expression b1 b2 ! out.tif", "b2",
                  {"one word too many", "put all of formula in quotes"});
   expect_refused("linear.tif ! cfar | objects ! out.gpkg", "|", {"parted by '!' and not by '|'"});
