@@ -186,10 +186,11 @@ std::string explain(const Graph& graph, const Plan& plan) {
                          : fmt::format("; of other grids up to {}, as it is needed", mebibytes(plan.bytes_warped)));
   out += fmt::format("encode    {}\n", mebibytes(plan.bytes_written));
   out += fmt::format(
-      "memory    {} at the peak: program {}, block cache {}, decoders {}, {} tile{} of {}, {} thread{} of {}\n",
+      "memory    {} at the peak: program {}, block cache {}, decoders {}, encoders {}, {} tile{} of {}, {} thread{} of "
+      "{}\n",
       mebibytes(plan.peak_bytes), mebibytes(plan.process_bytes), mebibytes(plan.cache_bytes),
-      mebibytes(plan.decoder_bytes), plan.tokens, plan.tokens == 1 ? "" : "s", mebibytes(plan.tile_bytes), plan.threads,
-      plan.threads == 1 ? "" : "s", mebibytes(plan.scratch_bytes));
+      mebibytes(plan.decoder_bytes), mebibytes(plan.encoder_bytes), plan.tokens, plan.tokens == 1 ? "" : "s",
+      mebibytes(plan.tile_bytes), plan.threads, plan.threads == 1 ? "" : "s", mebibytes(plan.scratch_bytes));
   if (plan.held_bytes >= std::int64_t{1} << 20)
     out += fmt::format("          of the program {} for shares of cells\n", mebibytes(plan.held_bytes));
   if (plan.card_bytes > 0) out += fmt::format("card      {} of its memory at the peak\n", mebibytes(plan.card_bytes));
@@ -246,10 +247,10 @@ std::string explain_json(const Graph& graph, const Plan& plan) {
   }
   j["products"] = nlohmann::ordered_json::array();
   for (const Product& p : graph.products) j["products"].push_back({{"path", p.path}, {"kind", kind_text(p.kind)}});
-  j["bytes"] = {{"read", plan.bytes_read},       {"warped", plan.bytes_warped},    {"written", plan.bytes_written},
-                {"peak", plan.peak_bytes},       {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},
-                {"scratch", plan.scratch_bytes}, {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes},
-                {"process", plan.process_bytes}, {"device", plan.card_bytes}};
+  j["bytes"] = {{"read", plan.bytes_read},        {"warped", plan.bytes_warped},    {"written", plan.bytes_written},
+                {"peak", plan.peak_bytes},        {"cache", plan.cache_bytes},      {"tile", plan.tile_bytes},
+                {"scratch", plan.scratch_bytes},  {"features", plan.feature_bytes}, {"decoders", plan.decoder_bytes},
+                {"encoders", plan.encoder_bytes}, {"process", plan.process_bytes},  {"device", plan.card_bytes}};
   j["decoded_times"] = plan.decoded_times;
   return j.dump(2) + "\n";
 }

@@ -81,6 +81,7 @@ struct Plan {
   std::int64_t held_bytes = 0;     ///< what companions keep, part of process_bytes
   std::int64_t cache_bytes = 0;    ///< block cache of the library below
   std::int64_t decoder_bytes = 0;  ///< blocks of the files that are being decoded
+  std::int64_t encoder_bytes = 0;  ///< blocks of raster products that are being encoded
   std::int64_t tile_bytes = 0;     ///< one tile in flight
   std::int64_t scratch_bytes = 0;  ///< one thread
   std::int64_t buffer_bytes = 0;   ///< what the pool holds: tiles in flight and scratch of all threads

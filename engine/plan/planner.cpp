@@ -14,6 +14,8 @@ namespace {
 constexpr std::int64_t mebi = std::int64_t{1} << 20;
 /// The program with GDAL, PROJ and TBB loaded and one small file open, as measured; see decision 0005.
 constexpr std::int64_t process_bytes = 104 * mebi;
+/// What the C library and GDAL keep for every thread beyond two, whose share is in process_bytes, as measured.
+constexpr std::int64_t thread_bytes = 2 * mebi;
 /// What is set aside for features at least.
 constexpr std::int64_t least_features = 64 * mebi;
 
@@ -217,6 +219,28 @@ std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
   return bytes;
 }
 
+/// What the library below holds while several threads encode, as measured: a block of 512 x 512 cells for each and one
+/// that waits, as cells, as differences, encoded into memory that grows, and with the state of the codec. What one
+/// thread needs is in process_bytes.
+std::int64_t encoder_bytes(const Graph& graph, const Plan& plan) {
+  constexpr std::int64_t side = 512, codec = 5 * mebi;
+  if (plan.threads < 2) return 0;
+  const Window raster = graph.grid.window();
+  const std::int64_t block = std::min(raster.width, side) * std::min(raster.height, side);
+  const std::int64_t blocks = ((raster.width + side - 1) / side) * ((raster.height + side - 1) / side);
+  std::int64_t bytes = 0;
+  for (const Product& p : graph.products) {
+    if (p.kind != ProductKind::raster || p.temporary >= 0) continue;
+    std::int64_t cell = 1;
+    for (const Edge& e : p.bands) {
+      const DType type = graph.node_of(e).outputs[static_cast<std::size_t>(e.output)].type;
+      cell = std::max(cell, static_cast<std::int64_t>(size_of(p.options.type.value_or(type))));
+    }
+    bytes += std::min(plan.threads + std::int64_t{1}, blocks * std::ssize(p.bands)) * (6 * block * cell + codec);
+  }
+  return bytes;
+}
+
 /// States of reducing operators that wait for their neighbours in the tree, at most.
 std::int64_t bytes_of_states(const Graph& graph, const Plan& plan, std::int64_t width, std::int64_t height,
                              int tokens) {
@@ -391,8 +415,9 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   for (Stage& stage : plan.stages) stage.device = stage.device && why_on_host(graph, stage).empty();
   plan.sources = make_sources(graph, plan.stages);
   plan.held_bytes = budget.held;
-  plan.process_bytes = process_bytes + budget.held;
+  plan.process_bytes = process_bytes + std::max(0, plan.threads - 2) * thread_bytes + budget.held;
   plan.decoder_bytes = decoder_bytes(graph, plan);
+  plan.encoder_bytes = encoder_bytes(graph, plan);
   const Window raster = graph.grid.window();
   if (raster.empty()) fail(Errc::input, "the scene has no cells");
 
@@ -412,7 +437,7 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
     return !on_device || lane_bytes(graph, plan, s.width, s.height) * s.tokens <= budget.device_memory;
   };
   const auto fits = [&](const Shape& s, std::int64_t cache) {
-    return fits_device(s) && plan.process_bytes + plan.decoder_bytes + cache + features +
+    return fits_device(s) && plan.process_bytes + plan.decoder_bytes + plan.encoder_bytes + cache + features +
                                      bytes_of_states(graph, plan, s.width, s.height, s.tokens) +
                                      bytes_of_tile(graph, plan, s.width, s.height) * s.tokens +
                                      plan.scratch_bytes * plan.threads <=
@@ -477,8 +502,8 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
                                  return states_of(x) + tiles_of(x) < states_of(y) + tiles_of(y);
                                });
     const std::int64_t states = states_of(least);
-    const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + features + states +
-                                tiles_of(least) + plan.scratch_bytes * plan.threads;
+    const std::int64_t needed = plan.process_bytes + plan.decoder_bytes + plan.encoder_bytes + plan.cache_bytes +
+                                features + states + tiles_of(least) + plan.scratch_bytes * plan.threads;
     fail(Errc::usage,
          fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
                      "{} thread{}{}; raise --memory or lower --threads{}",
@@ -497,7 +522,7 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   plan.card_bytes = plan.lane_bytes * plan.tokens;
   plan.reduce_bytes = bytes_of_states(graph, plan, plan.tile_width, plan.tile_height, plan.tokens);
   plan.buffer_bytes = plan.tile_bytes * plan.tokens + plan.scratch_bytes * plan.threads + plan.reduce_bytes;
-  plan.peak_bytes = plan.process_bytes + plan.decoder_bytes + plan.cache_bytes + plan.buffer_bytes;
+  plan.peak_bytes = plan.process_bytes + plan.decoder_bytes + plan.encoder_bytes + plan.cache_bytes + plan.buffer_bytes;
   plan.feature_bytes = std::max<std::int64_t>(features, labels ? budget.memory - plan.peak_bytes : 0);
 
   std::int64_t decoded = 0, there = 0;

@@ -91,13 +91,23 @@ def test_with_rasters_and_four_threads(scenes, tmp_path, memory):
     assert not [name for name in files(tmp_path) if name.startswith(".")]
 
 
-@pytest.mark.parametrize("options", [["--memory", "256M"], ["--threads", "4", "--memory", "350M"]])
+@pytest.mark.parametrize("options", [["--memory", "256M"], ["--threads", "4", "--memory", "350M"], ["--threads", "16", "--memory", "450M"]])
 def test_the_prediction_holds(scenes, tmp_path, options):
-    text = f"{scenes}/large.tif ! {DETECT} ! det.tif"
-    told = call("explain", *options, text, cwd=tmp_path)
+    holds(f"{scenes}/large.tif ! {DETECT} ! det.tif", options, tmp_path)
+
+
+@pytest.mark.parametrize("options", [["--threads", "4", "--memory", "250M"], ["--threads", "16", "--memory", "600M"]])
+@pytest.mark.parametrize("words", [[], ["--type", "u16", "--nodata", "0"]])
+def test_the_prediction_holds_for_wide_cells_and_many_encoders(scenes, tmp_path, options, words):
+    """Blocks that one thread decodes, another encodes and a third frees."""
+    holds(f"{scenes}/large.tif ! median --window 5px ! o.tif {' '.join(words)}", options, tmp_path)
+
+
+def holds(text, options, folder):
+    told = call("explain", *options, text, cwd=folder)
     assert told.code == 0
     predicted = float(re.search(r"memory +([0-9.]+) MiB at the peak", told.out).group(1))
-    assert peak(text, *options, cwd=tmp_path) < predicted <= int(options[-1][:-1])
+    assert peak(text, *options, cwd=folder) < predicted <= int(options[-1][:-1])
 
 
 def test_strips_of_a_whole_row(tmp_path):
