@@ -237,7 +237,8 @@ void ProductFile::fail_writing(const ErrorTrap& trap) const {
   stop_if_cancelled(cancel_);
   const auto says = [&](const char* words) { return trap.text().find(words) != std::string::npos; };
   // SQLite has words of its own.
-  if (disk_is_full() || says(std::strerror(ENOSPC)) || says(std::strerror(EDQUOT)) || says("disk is full"))
+  if ((is_of_writing(trap.text()) && disk_is_full()) || says(std::strerror(ENOSPC)) || says(std::strerror(EDQUOT)) ||
+      says("disk is full"))
     fail_full(trap.aside());
   fail(Errc::output, fmt::format("cannot write '{}'{}", path_,
                                  trap.text().empty() ? std::string{} : fmt::format(": {}", trap.text())));
@@ -246,6 +247,17 @@ void ProductFile::fail_writing(const ErrorTrap& trap) const {
 void ProductFile::fail_cut_short() const {
   if (disk_is_full()) fail_full({});
   fail(Errc::output, fmt::format("cannot write '{}': not all of it reached the disk", path_));
+}
+
+bool ProductFile::is_of_writing(std::string text) const {
+  // What a file is called says nothing.
+  for (const auto& own : {temporary_, path_, folder_})
+    for (auto at = text.find(own); own.size() > 1 && at != std::string::npos; at = text.find(own))
+      text.erase(at, own.size());
+  text = lower_case(std::move(text));
+  static constexpr std::array words{"writ", "flush", "i/o", "hdf error", "netcdf error", "space", "truncat", "fputs"};
+  return text.empty() || std::any_of(words.begin(), words.end(),
+                                     [&](const char* word) { return text.find(word) != std::string::npos; });
 }
 
 bool ProductFile::disk_is_full() const {

@@ -62,6 +62,8 @@ class ProductFile {
  private:
   void write_text(const std::string& name, const std::string& text) const;
   [[nodiscard]] bool disk_is_full() const;
+  /// True where the driver's words tell of a write that failed, or nothing: others are no matter of room.
+  [[nodiscard]] bool is_of_writing(std::string text) const;
   /// `aside`: the driver's words.
   [[noreturn]] void fail_full(const std::string& aside) const;
   [[nodiscard]] std::vector<std::string> temporaries() const;

@@ -255,6 +255,15 @@ def test_full_disk(small_disk, tmp_path, product):
     assert files(small_disk) == ["ballast"], message
 
 
+def test_what_else_goes_wrong_on_a_full_disk(small_disk, tmp_path):
+    scene = tmp_path / "noise.tif"
+    write(scene, np.random.default_rng(0).random((110, 120)).astype(np.float32))
+    (small_disk / "ballast").write_bytes(bytes(1_200_000))
+    for options, why in (("--co BLOCKXSIZE=17", "TileWidth"), ("--co COMPRESS=JPEG", "not allowed for JPEG")):
+        done = call("run", f"{scene} ! expression 'b1 * 1.0001' ! {small_disk}/o.tif {options}")
+        assert done.code == 4 and why in done.err and "no room left" not in done.err, done.err
+
+
 def test_full_disk_keeps_the_old_product(small_disk, tmp_path):
     scene = tmp_path / "noise.tif"
     write(scene, np.random.default_rng(0).random((1100, 1200)).astype(np.float32))
