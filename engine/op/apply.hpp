@@ -14,7 +14,8 @@
 /// end() leaves the state whole. A card takes cell by cell, and so does the reference backend, which hands windows of
 /// one. So does a functor on one cell, with a class Rows{functor}: take(width, result, rows...) stores what the functor
 /// returns for the cells of a row, result.store(x, value), to the bit, or returns false; it is called for all rows of a
-/// window from the top, and may keep what the next ones need again (core/kept_rows.hpp).
+/// window from the top, and may keep what the next ones need again (core/kept_rows.hpp). Of a class with a State it is
+/// called CellRows.
 /// A class with whole(rows, planes...) is handed whole rasters. A class with tabulate(tables, writer) makes a
 /// table of tables.
 #pragma once
@@ -253,6 +254,25 @@ struct Result<Both<A, B>> {
   }
 };
 
+/// What takes whole rows in place of a functor; void where nothing does. Rows of a class with a State are those of its
+/// step(), CellRows those of its function.
+template <class F>
+struct RowsOf {
+  using type = void;
+};
+template <class F>
+requires requires { typename F::Rows; } &&(!requires { typename F::State; }) struct RowsOf<F> {
+  using type = typename F::Rows;
+};
+template <class F>
+requires requires {
+  typename F::State;
+  typename F::CellRows;
+}
+struct RowsOf<F> {
+  using type = typename F::CellRows;
+};
+
 /// The signature of a functor's operator().
 template <class M>
 struct Signature;
@@ -360,10 +380,9 @@ struct Signature<R (F::*)(A...) const> {
   template <class Out, std::size_t... I>
   static void rows(const F& f, const fulmar_call& call, std::index_sequence<I...>) {
     const std::int64_t width = call.output->width;
-    if constexpr (
-        requires { typename F::Rows; } && !requires { typename F::State; }) {  // not those of its step()
+    if constexpr (!std::is_void_v<typename RowsOf<F>::type>) {
       if (width > 1) {
-        typename F::Rows together{f};
+        typename RowsOf<F>::type together{f};
         for (std::int64_t y = 0; y < call.output->height; ++y)
           if (!together.take(width, Out{call, y}, Argument<A>{call, call.input + plane_of(I), y}...))
             row(f, Out{call, y}, width, Argument<A>{call, call.input + plane_of(I), y}...);

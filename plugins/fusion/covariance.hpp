@@ -52,8 +52,8 @@ struct Covariance : SceneMoments<> {
         numbers[0] = static_cast<double>(i + 1);
         numbers[1] = static_cast<double>(j + 1);
         numbers[2] = static_cast<double>(s.n);
-        numbers[3] = s.n > 0 ? s.means()[i] : none;
-        numbers[4] = s.n > 0 ? s.means()[j] : none;
+        numbers[3] = s.n > 0 ? s.mean(i) : none;
+        numbers[4] = s.n > 0 ? s.mean(j) : none;
         numbers[5] = s.n > params.ddof ? s.covariance(i, j, params.ddof) : none;
         numbers[6] = of_both > 0 ? (i == j ? 1 : s.covariance(i, j, 0) / of_both) : none;
         numbers[7] = condition;

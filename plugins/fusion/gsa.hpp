@@ -51,7 +51,7 @@ struct Gsa : SceneMoments<float, float> {
     for (std::int64_t i = 0; i < k; ++i) numbers[i] = s.covariance(i, intensity, 0) / of_intensity;
     const double slope = std::sqrt(of_intensity / of_pan);
     numbers[k] = slope;
-    numbers[k + 1] = s.means()[intensity] - slope * s.means()[pan];
+    numbers[k + 1] = s.mean(intensity) - slope * s.mean(pan);
     return count;
   }
 

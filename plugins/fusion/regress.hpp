@@ -47,11 +47,11 @@ struct Regress : SceneMoments<float> {
     factor_of(s, k, 0, factor.data());
     for (std::int64_t i = 0; i < k; ++i) weights[static_cast<std::size_t>(i)] = s.covariance(i, k, 0);
     moments::solve(factor.data(), k, weights.data());
-    double constant = s.means()[k], explained = 0;
+    double constant = s.mean(k), explained = 0;
     for (std::int64_t i = 0; i < k; ++i) {
       const double weight = weights[static_cast<std::size_t>(i)];
       numbers[columns * (i + 1) + 1] = weight;
-      constant -= weight * s.means()[i];
+      constant -= weight * s.mean(i);
       explained += weight * s.covariance(i, k, 0);
     }
     numbers[1] = constant;

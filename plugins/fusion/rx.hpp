@@ -33,7 +33,7 @@ struct Rx : SceneMoments<> {
       return count;
     }
     double* factor = numbers + s.k;
-    for (std::int64_t i = 0; i < s.k; ++i) numbers[i] = s.means()[i];
+    for (std::int64_t i = 0; i < s.k; ++i) numbers[i] = s.mean(i);
     factor_of(s, s.k, 1, factor);
     for (std::int64_t i = 0; i < s.k; ++i) factor[moments::at(i, i)] = 1 / factor[moments::at(i, i)];
     return count;
@@ -61,6 +61,41 @@ struct Rx : SceneMoments<> {
     }
     return static_cast<float>(distance);
   }
+  /// Band by band over many cells.
+  struct CellRows {
+    const Rx& op;
+    template <class Out, class Scene, class Numbers, class Work>
+    bool take(std::int64_t width, const Out& out, const Scene& in, const Numbers& numbers, const Work&) {
+      constexpr std::int64_t together = 128;
+      const std::int64_t bands = in[0].count;
+      const Table table = numbers[0];
+      std::vector<double> found(static_cast<std::size_t>(bands * together));
+      double distance[together];
+      for (std::int64_t from = 0; from < width; from += together) {
+        const std::int64_t n = width - from < together ? width - from : together;
+        const double* factor = table.values + bands;
+        for (std::int64_t x = 0; x < n; ++x) distance[x] = 0;
+        for (std::int64_t i = 0; i < bands; ++i) {
+          double* const z = found.data() + i * together;
+          const float* const band = in[from].values + i;
+          for (std::int64_t x = 0; x < n; ++x) z[x] = static_cast<double>(band[x * bands]) - table[i];
+          for (std::int64_t j = 0; j < i; ++j) {
+            const double* const before = found.data() + j * together;
+            const double part = factor[j];
+#pragma GCC ivdep
+            for (std::int64_t x = 0; x < n; ++x) z[x] -= part * before[x];
+          }
+          const double scale = factor[i];
+          for (std::int64_t x = 0; x < n; ++x) z[x] *= scale;
+          for (std::int64_t x = 0; x < n; ++x) distance[x] += z[x] * z[x];
+          factor += i + 1;
+        }
+#pragma GCC ivdep
+        for (std::int64_t x = 0; x < n; ++x) out.store(from + x, static_cast<float>(distance[x]));
+      }
+      return true;
+    }
+  };
 };
 
 }  // namespace fulmar::ops
