@@ -351,8 +351,10 @@ class Shaper {
 bool is_feature_file(const std::string& path, const FileOptions& options) {
   const ErrorTrap quiet;
   const auto extension = extension_of(path);
-  for (const char* raster : {"tif",   "tiff", "vrt",  "nc",  "img", "jp2",  "h5",  "hdf", "hdf5", "grib", "grb",
-                             "grib2", "grb2", "zarr", "png", "jpg", "jpeg", "asc", "hgt", "dem",  "bil",  "safe"})
+  // A VRT may be of either kind, and tells which where it begins.
+  if (extension == "vrt") return first_bytes(path).find("<OGRVRTDataSource") != std::string::npos;
+  for (const char* raster : {"tif",  "tiff", "nc",  "img", "jp2",  "h5",  "hdf", "hdf5", "grib", "grb", "grib2",
+                             "grb2", "zarr", "png", "jpg", "jpeg", "asc", "hgt", "dem",  "bil",  "safe"})
     if (extension == raster) return false;
   for (const char* known :
        {"csv", "nmea", "geojson", "geojsonl", "geojsons", "ndjson", "fgb", "shp", "parquet", "gpx", "kml", "gml"})

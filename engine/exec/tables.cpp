@@ -168,6 +168,8 @@ struct Collector {
     Column made{name, static_cast<ColumnType>(c.type), Unit{c.unit == nullptr ? "" : c.unit},
                 c.description == nullptr ? "" : c.description};
     made.form = form_of(c.name, made);
+    // Days, as the contract says them.
+    if (made.type == ColumnType::time && made.unit.symbol == "d") made.form = Form::date, made.unit = {};
     table.columns.push_back(std::move(made));
     return 0;
   }

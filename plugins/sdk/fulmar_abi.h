@@ -167,7 +167,7 @@ enum {
   FULMAR_COLUMN_REAL = 1,
   FULMAR_COLUMN_FLAG = 2,
   FULMAR_COLUMN_TEXT = 3,
-  FULMAR_COLUMN_TIME = 4 /**< seconds since 1970-01-01 UTC */
+  FULMAR_COLUMN_TIME = 4 /**< seconds since 1970-01-01 UTC; in the unit "d" days, written without a time of day */
 };
 
 /** What the rows of a table have for a geometry. */

@@ -90,9 +90,9 @@ struct HeatwaveEvents {
     const auto column = [&](const char* name, ColumnType type, std::string_view unit, const char* words) {
       return out.column({name, type, Unit{std::string{unit}}, words});
     };
-    const int first = column("date_start", time, "", "First day");
-    column("date_end", time, "", "Last day");
-    column("date_peak", time, "", "Day of the largest intensity");
+    const int first = column("date_start", time, "d", "First day");
+    column("date_end", time, "d", "Last day");
+    column("date_peak", time, "d", "Day of the largest intensity");
     column("duration", integer, "d", "From the first day to the last");
     column("intensity_max", real, units::kelvin, "Largest difference from the normal");
     column("intensity_mean", real, units::kelvin, "Mean difference from the normal");

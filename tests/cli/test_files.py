@@ -247,3 +247,14 @@ def test_zones_are_called_by_name(folder):
     write("two.tif", RNG.normal(5, 2, (2, 40, 80)).astype(np.float32), (0, 0.1, 0, 4, 0, -0.1), "EPSG:4326")
     rows = json.loads(run("two.tif ! zonal --zones zones.geojson ! z.csv", "--json").out)["summaries"][0]["rows"]
     assert [r["name"] for r in rows] == ["west", "west", "east", "east"]
+
+
+def test_a_vrt_of_shapes_is_a_table(folder):
+    (folder / "p.csv").write_text("id,x,y\n1,500005,3999995\n2,500015,3999985\n")
+    (folder / "p.vrt").write_text('<OGRVRTDataSource><OGRVRTLayer name="p"><SrcDataSource relativeToVRT="1">p.csv</SrcDataSource>'
+                                  '<GeometryType>wkbPoint</GeometryType><LayerSRS>EPSG:32633</LayerSRS>'
+                                  '<GeometryField encoding="PointFromColumns" x="x" y="y"/></OGRVRTLayer></OGRVRTDataSource>')
+    out = run("""p.vrt ! filter "id == '2'" ! -""").out
+    assert out.splitlines()[1].startswith("2,")
+    gdal.Translate("r.vrt", "degrees.tif")
+    run("r.vrt ! stats ! r.csv")
