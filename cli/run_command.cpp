@@ -51,47 +51,45 @@ const char* word_of(const ProductReport& p) {
   return name_of(p.kind);
 }
 
-/// A time, or the day where the column holds days.
-std::string moment(const Column& column, double value) {
-  return column.form == Form::date ? iso_date(value) : iso_time(value);
-}
-
 /// A value as it is printed; nothing where it is missing.
 std::string text_of(const FeatureTable& table, const Feature& row, std::size_t column) {
   const double value = row.values[column];
   if (is_missing(value)) return {};
   if (table.columns[column].type == ColumnType::text) return table.word(value);
-  return table.columns[column].type == ColumnType::time ? moment(table.columns[column], value)
+  return table.columns[column].type == ColumnType::time ? time_text(table.columns[column], value)
                                                         : fmt::format("{}", value);
 }
 
 /// The numbers of one row, a line each.
-void print_numbers(std::FILE* to, const SummaryReport& s) {
+std::string numbers_of(const SummaryReport& s) {
+  std::string text;
   for (std::size_t c = 0; c < s.table.columns.size(); ++c) {
     const std::string value = text_of(s.table, s.table.rows.front(), c), &unit = s.table.columns[c].unit.symbol;
     // A number without a unit stands alone, and so does one that is not there.
-    fmt::print(to, "{:<8}  {:<16} {}{}\n", c == 0 ? s.op : "", s.table.columns[c].name, value.empty() ? "none" : value,
-               value.empty() || unit == units::one || unit.empty() ? "" : " " + unit);
+    text +=
+        fmt::format("{:<8}  {:<16} {}{}\n", c == 0 ? s.op : "", s.table.columns[c].name, value.empty() ? "none" : value,
+                    value.empty() || unit == units::one || unit.empty() ? "" : " " + unit);
   }
+  return text;
 }
 
 /// A few rows beneath the names of their columns.
-void print_rows(std::FILE* to, const SummaryReport& s) {
+std::string rows_of(const SummaryReport& s) {
   std::vector<std::size_t> width;
   for (std::size_t c = 0; c < s.table.columns.size(); ++c) {
     width.push_back(s.table.columns[c].name.size());
     for (const Feature& row : s.table.rows) width[c] = std::max(width[c], text_of(s.table, row, c).size());
   }
-  fmt::print(to, "{:<8}", s.op);
-  for (std::size_t c = 0; c < width.size(); ++c) fmt::print(to, "  {:<{}}", s.table.columns[c].name, width[c]);
+  std::string text = fmt::format("{:<8}", s.op);
+  for (std::size_t c = 0; c < width.size(); ++c) text += fmt::format("  {:<{}}", s.table.columns[c].name, width[c]);
   for (const Feature& row : s.table.rows) {
-    fmt::print(to, "\n{:<8}", "");
-    for (std::size_t c = 0; c < width.size(); ++c) fmt::print(to, "  {:<{}}", text_of(s.table, row, c), width[c]);
+    text += fmt::format("\n{:<8}", "");
+    for (std::size_t c = 0; c < width.size(); ++c) text += fmt::format("  {:<{}}", text_of(s.table, row, c), width[c]);
   }
-  fmt::print(to, "\n");
+  return text + "\n";
 }
 
-/// The products of all runs, what operators have to say (each sentence once), and what reducing operators found; tables
+/// The products of all runs, what operators have to say, and what reducing operators found, each once; tables
 /// of many rows are left to their products. To standard error where a table is printed.
 void print_reports(const std::vector<RunReport>& reports) {
   constexpr std::size_t few = 16;
@@ -117,8 +115,9 @@ void print_reports(const std::vector<RunReport>& reports) {
       // with.
       const bool told = s.table.rows.size() == 1 || s.table.columns.front().type != ColumnType::real;
       if (prints || !told || s.table.rows.size() > few) continue;
-      fmt::print(to, "\n");
-      s.table.rows.size() == 1 ? print_numbers(to, s) : print_rows(to, s);
+      // Pipelines of a recipe may find the same.
+      if (const std::string text = s.table.rows.size() == 1 ? numbers_of(s) : rows_of(s); said.insert(text).second)
+        fmt::print(to, "\n{}", text);
     }
 }
 
@@ -127,7 +126,7 @@ nlohmann::ordered_json to_json(const FeatureTable& table, const Feature& row, st
   const double value = row.values[column];
   if (is_missing(value)) return {};
   if (table.columns[column].type == ColumnType::text) return table.word(value);
-  if (table.columns[column].type == ColumnType::time) return moment(table.columns[column], value);
+  if (table.columns[column].type == ColumnType::time) return time_text(table.columns[column], value);
   if (table.columns[column].type == ColumnType::integer) return std::llround(value);
   return value;
 }

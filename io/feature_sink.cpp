@@ -273,11 +273,6 @@ class NamesAboveColumns {
   }
 };
 
-/// A time, or the day where the column holds days.
-std::string time_text(const Column& column, double value) {
-  return column.form == Form::date ? iso_date(value) : iso_time(value);
-}
-
 /// Rows of a CSV beneath the names that GDAL wrote, the same characters as its driver's, in a tenth of its time: it
 /// goes through several copies of each row and printf. What does not reach the file is noticed at once.
 class CsvRows {

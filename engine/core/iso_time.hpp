@@ -4,6 +4,7 @@
 /// seconds.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -12,6 +13,7 @@
 #include <string_view>
 
 #include "core/calendar.hpp"
+#include "core/features.hpp"
 
 namespace fulmar {
 
@@ -50,7 +52,16 @@ inline std::string iso_time(double seconds) {
 }
 
 /// "2021-01-05", the day of a time.
-inline std::string iso_date(double seconds) { return iso_time(seconds).substr(0, iso_time(seconds).find('T')); }
+inline std::string iso_date(double seconds) {
+  std::string text = iso_time(seconds);
+  text.resize(std::min(text.find('T'), text.size()));
+  return text;
+}
+
+/// A time of a column, or the day where the column holds days.
+inline std::string time_text(const Column& column, double value) {
+  return column.form == Form::date ? iso_date(value) : iso_time(value);
+}
 
 /// Reads a date, or a date and a time of day, in ISO 8601: 2021-01-05, 2021-01-05T13:44, 2021/01/05 13:44:00.5,
 /// 2021-01-05T13:44:00+09:00. Without an offset it is UTC. Nothing where it is none, or no such day exists.
