@@ -196,7 +196,8 @@ std::string explain(const Graph& graph, const Plan& plan) {
   if (plan.card_bytes > 0) out += fmt::format("card      {} of its memory at the peak\n", mebibytes(plan.card_bytes));
   if (!plan.no_card.empty()) out += fmt::format("card      not used: {}\n", plan.no_card);
   if (plan.feature_bytes > 0)
-    out += fmt::format("          and up to {} for features\n", mebibytes(plan.feature_bytes));
+    out += fmt::format("          and {} for features at least, {} at most\n", mebibytes(least_features),
+                       mebibytes(plan.feature_bytes));
   return out;
 }
 

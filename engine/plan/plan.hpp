@@ -64,6 +64,9 @@ struct SourceUse {
 
 struct Pass;
 
+/// What is set aside for features at least.
+inline constexpr std::int64_t least_features = std::int64_t{64} << 20;
+
 struct Plan {
   Backend backend = Backend::cpu;
   int threads = 1;
@@ -85,7 +88,7 @@ struct Plan {
   std::int64_t tile_bytes = 0;     ///< one tile in flight
   std::int64_t scratch_bytes = 0;  ///< one thread
   std::int64_t buffer_bytes = 0;   ///< what the pool holds: tiles in flight and scratch of all threads
-  std::int64_t feature_bytes = 0;  ///< left for features
+  std::int64_t feature_bytes = 0;  ///< left for features; least_features at least where there are any
   std::int64_t reduce_bytes = 0;   ///< states of reducing operators, part of buffer_bytes
   std::int64_t lane_bytes = 0;     ///< device memory of one tile in flight, where stages run on a card
   std::int64_t card_bytes = 0;     ///< of all tiles in flight, of the pass that needs most

@@ -16,8 +16,6 @@ constexpr std::int64_t mebi = std::int64_t{1} << 20;
 constexpr std::int64_t process_bytes = 104 * mebi;
 /// What the C library and GDAL keep for every thread beyond two, whose share is in process_bytes, as measured.
 constexpr std::int64_t thread_bytes = 2 * mebi;
-/// What is set aside for features at least.
-constexpr std::int64_t least_features = 64 * mebi;
 
 /// The stages, from the nodes' own halos and from their sides: no stage works on both.
 std::vector<Stage> make_stages(const Graph& graph, const std::vector<Side>& sides) {
@@ -382,13 +380,15 @@ Window tile_window(const Graph& graph, const Plan& plan, std::int64_t column, st
 namespace {
 
 /// What stands out of the memory that is lacking.
-std::string parts_of(const Graph& graph, const Budget& budget, std::int64_t states) {
-  std::string words;
+std::string parts_of(const Graph& graph, const Budget& budget, std::int64_t states, std::int64_t features) {
+  std::string words, counted;
+  if (features > 0) words = fmt::format("; {} MiB of it for features", features / mebi);
   for (const Node& node : graph.nodes)
     if (node.round >= 0 && states >= mebi)
-      words += (words.empty() ? fmt::format("; {} MiB of it for what is counted by ", states / mebi)
-                              : std::string{" and "}) +
-               node.op->name();
+      counted += (counted.empty() ? fmt::format("; {} MiB of it for what is counted by ", states / mebi)
+                                  : std::string{" and "}) +
+                 node.op->name();
+  words += counted;
   if (budget.held >= mebi)
     words += fmt::format("; {} MiB of it for shapes and their shares of cells", budget.held / mebi);
   return words;
@@ -508,7 +508,7 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
          fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
                      "{} thread{}{}; raise --memory or lower --threads{}",
                      budget.memory / mebi, least.width, least.height, (needed + mebi - 1) / mebi, plan.threads,
-                     plan.threads == 1 ? "" : "s", parts_of(graph, budget, states),
+                     plan.threads == 1 ? "" : "s", parts_of(graph, budget, states, features),
                      counts_zones(graph) ? "; fewer zones, percentiles or categories need less" : ""));
   }
   plan.tile_width = std::min(chosen->width, raster.width);
