@@ -184,6 +184,16 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
   }
 }
 
+static bool has_value(const PlaneRef& plane, const Window& window) {
+  const auto any = [&](const auto* row) {
+    return std::any_of(row, row + window.width, [](auto cell) { return !is_missing(cell); });
+  };
+  for (std::int64_t y = window.y; y < window.bottom(); ++y)
+    if (plane.type == DType::f32 ? any(plane.at<float>(window.x, y)) : any(plane.at<std::uint8_t>(window.x, y)))
+      return true;
+  return false;
+}
+
 void Products::write(const Product& product, std::size_t band, const Window& window, const PlaneRef& plane) {
   if (product.temporary >= 0) {
     TemporaryRaster& raster = *graph_.temporaries[static_cast<std::size_t>(product.temporary)].raster;
@@ -200,6 +210,9 @@ void Products::write(const Product& product, std::size_t band, const Window& win
   }
   const auto place = static_cast<std::size_t>(product.origin);
   if (rasters_[place]) {
+    // The first cell that has a value ends the search, so that it costs where there is none.
+    known_.resize(graph_.products.size());
+    if (!known_[place]) known_[place] = has_value(plane, window);
     const void* cells = plane.type == DType::f32 ? static_cast<const void*>(plane.at<float>(window.x, window.y))
                                                  : static_cast<const void*>(plane.at<std::uint8_t>(window.x, window.y));
     rasters_[place]->write(static_cast<int>(band), window, cells, plane.stride);
@@ -362,6 +375,11 @@ void Products::finish(RunReport& report) {
       const auto notes = features_[p]->notes();
       report.notes.insert(report.notes.end(), notes.begin(), notes.end());
     }
+    // Where an operator has said why, that is enough.
+    const bool told =
+        std::any_of(reduced_.begin(), reduced_.end(), [](const auto& r) { return !r.second.remark.empty(); });
+    if (p < known_.size() && rasters_[p] && !known_[p] && !told)
+      report.notes.push_back(product.path + ": no cell has a value");
     report.products.push_back(std::move(made));
   }
   // Whatever can fail comes before the first product appears, so that they appear together or not at all.

@@ -58,6 +58,7 @@ class Products {
   std::map<int, FeatureTable> found_;                   ///< by node, once asked for
   std::vector<std::unique_ptr<RasterSink>> rasters_;    ///< by product, null where it is not one
   std::vector<std::unique_ptr<FeatureSink>> features_;  ///< likewise
+  std::vector<bool> known_;                             ///< by product: a cell of it had a value
   std::vector<float> row_;                              ///< flags on their way to a temporary raster
 };
 

@@ -122,3 +122,40 @@ def test_items_that_exist(tmp_path, monkeypatch):
     assert "exists" not in call("explain", text, "--overwrite").out
     # What hinders a run besides is no note.
     assert call("explain", "a_20210105.tif ! median --window 3px ! absent/o.tif").code == 4
+
+
+def test_what_two_pipelines_of_a_recipe_find_alike_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.tif", np.random.default_rng(1).random((40, 40)).astype(np.float32))
+    out = run("a.tif ! [ median --window 3px ! stats ! s.csv ] ! [ stats ! t.csv ] ! median --window 3px ! stats ! u.csv").out
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("stats")] == ["stats"] * 2
+
+
+@pytest.mark.parametrize("steps, features", [("median --window 3px ! o.tif", 0), ("expression 'b1 > 0.5' ! objects ! o.gpkg", 64)])
+def test_explain_and_the_refusal_of_a_budget_agree(tmp_path, monkeypatch, steps, features):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.tif", np.random.default_rng(1).random((512, 512)).astype(np.float32))
+    text = f"a.tif ! {steps}"
+    said = refused(2, text, "--memory", "110M", "--threads", "2")
+    needs = int(said.split(" needs ")[1].split()[0])
+    assert (f"{features} MiB of it for features" in said) == (features > 0), said
+    refused(2, text, "--memory", f"{needs - 1}M", "--threads", "2")
+    told = call("explain", "--memory", f"{needs}M", "--threads", "2", text).out
+    peak = float(told.split("memory    ")[1].split()[0])
+    assert needs - 1 < peak + features <= needs, (told, said)
+    assert (f"and {features}.0 MiB for features at least" in told) == (features > 0), told
+
+
+def test_a_product_without_any_value_is_noted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cells = np.full((300, 40), np.nan, np.float32)
+    write(tmp_path / "none.tif", cells)
+    cells[-1, -1] = 1
+    write(tmp_path / "one.tif", cells)
+    for backend in ("cpu", "reference"):
+        for steps in ("expression 'b1 * 2'", "expression 'b1 > 0'", "speckle --filter boxcar", "cfar --guard 3px --background 9px"):
+            done = run(f"none.tif --unit 1 ! {steps} ! [ n.tif ] ! o.tif", "--backend", backend, "--tile", "32x64")
+            assert "n.tif: no cell has a value" in done.out and "o.tif: no cell has a value" in done.out, done.out
+        assert "no cell" not in run("one.tif ! expression 'b1 * 2' ! o.tif", "--backend", backend, "--tile", "32x64").out
+        two = run("none.tif --with one.tif ! expression 'b2 > 0' ! o.tif", "--backend", backend).out
+        assert "no cell" not in two
