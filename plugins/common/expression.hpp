@@ -8,6 +8,9 @@ namespace fulmar::ops {
 
 /// Band mathematics: a formula of the bands b1 to b64 of the scene, in muParser's syntax, computed in f64.
 ///
+/// Bands come as f32, from files and from steps before: one that was written as 0.1 is 0.100000001 in `b1 > 0.1`, which
+/// holds. What one formula computes and compares at once stays f64.
+///
 /// A cell is missing if any band that the formula names is missing there, or if the result is not finite in f32 (a
 /// division by zero, the logarithm of a negative number). No edge. Errors: the formula does not parse (the place is
 /// shown), or it names a band that the scene does not have.
