@@ -346,8 +346,8 @@ TEST_P(Law, Memory) {
       promised = std::max(promised, buffers_of(got.plan)), ++runs;
       EXPECT_LE(got.report.pool_peak, buffers_of(got.plan)) << "the run holds more bytes than its plan promised";
       EXPECT_LE(got.plan.peak_bytes + got.plan.feature_bytes, memory) << "the plan promises more bytes than it may";
-      EXPECT_EQ(got.plan.peak_bytes,
-                got.plan.process_bytes + got.plan.decoder_bytes + got.plan.cache_bytes + got.plan.buffer_bytes);
+      EXPECT_EQ(got.plan.peak_bytes, got.plan.process_bytes + got.plan.decoder_bytes + got.plan.encoder_bytes +
+                                         got.plan.cache_bytes + got.plan.buffer_bytes);
       EXPECT_EQ(difference(expected, got, scene_width), "");
     }
   }
