@@ -38,7 +38,10 @@ struct Histogram : HistogramOf<Histogram> {
     };
     if (numbers != nullptr) {
       if (ranged()) row(missing<double>, bins.low, s.below);
-      for (std::int64_t i = 0; i < bins.count; ++i) row(bins.edge(i), bins.edge(i + 1), counts[i]);
+      // A raster without a value has no range.
+      const bool nothing = !ranged() && std::all_of(counts, counts + bins.count, [](std::int64_t n) { return n == 0; });
+      for (std::int64_t i = 0; i < bins.count; ++i)
+        row(nothing ? missing<double> : bins.edge(i), nothing ? missing<double> : bins.edge(i + 1), counts[i]);
       if (ranged()) row(bins.high, missing<double>, s.above);
     }
     return static_cast<std::uint64_t>(3 * rows);

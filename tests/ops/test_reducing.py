@@ -129,6 +129,10 @@ def test_nothing_is_told_of_nothing(tmp_path):
         assert row["threshold"] is None and row["n"] == 0
         assert said == [f"{op}: there is no threshold, because no cell has a value: every cell of the result is missing"]
         assert (read(tmp_path / "o.tif") == 255).all()
+    rows = found(f"{tmp_path}/none.tif ! histogram --bins 4 ! {tmp_path}/h.csv")[0]
+    assert rows == [{"low": None, "high": None, "n": 0}] * 4
+    rows = found(f"{tmp_path}/none.tif ! histogram --bins 2 --low 0 --high 4 ! {tmp_path}/h.csv")[0]
+    assert [(r["low"], r["high"], r["n"]) for r in rows] == [(None, 0, 0), (0, 2, 0), (2, 4, 0), (4, None, 0)]
 
 
 def test_one_value_has_no_threshold(tmp_path):
