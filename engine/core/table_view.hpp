@@ -49,6 +49,13 @@ class TableView {
     const fulmar_column& c = table_->column[column];
     return c.texts == nullptr || c.texts[row] == nullptr ? std::string_view{} : std::string_view{c.texts[row]};
   }
+  /// True of a column of texts of which no row has one: what it would hold a file of text, such as CSV, does not tell.
+  [[nodiscard]] bool blank(int column) const {
+    if (type(column) != ColumnType::text) return false;
+    for (std::size_t row = 0; row < rows(); ++row)
+      if (!text(row, column).empty()) return false;
+    return true;
+  }
   /// The column of that name, whatever the case of its letters; absent where there is none.
   [[nodiscard]] int find(std::string_view name) const {
     for (int i = 0; i < columns(); ++i)

@@ -169,12 +169,15 @@ struct Filter {
     [[nodiscard]] bool is_column(const Token& t, ColumnType type) const {
       return t.kind == Kind::column && table_.type(t.column) == type;
     }
+    /// True of a column in which nothing stands, beside which anything may.
+    [[nodiscard]] bool is_blank(const Token& t) const { return t.kind == Kind::column && table_.blank(t.column); }
     [[noreturn]] static void refuse(const std::string& why) { fail(Errc::usage, "where: " + why); }
 
     /// Texts and times are numbers to the program; what they are compared with must be of their kind.
     void check_comparisons() const {
       std::size_t texts = 0, compared = 0;
-      for (const Token& t : tokens_) texts += t.kind == Kind::text || is_column(t, ColumnType::text) ? 1 : 0;
+      for (const Token& t : tokens_)
+        texts += t.kind == Kind::text || (is_column(t, ColumnType::text) && !is_blank(t)) ? 1 : 0;
       for (std::size_t i = 0; i < tokens_.size(); ++i) {
         if (!compares(tokens_[i])) continue;
         const auto left = side(i, -1), right = side(i, 1);
@@ -192,7 +195,9 @@ struct Filter {
               refuse("the text '" + a.words + "' must stand beside a column of text, as in name == '" + a.words + "'");
             if (tokens_[i].words != "==" && tokens_[i].words != "!=")
               refuse(b->words + " holds texts, which are compared with == and != alone");
-            compared += 2;
+            compared += is_blank(*b) ? 1 : 2;
+          } else if (is_blank(a)) {
+            continue;
           } else if (is_column(a, ColumnType::text)) {
             if (b != nullptr && b->kind == Kind::time)
               refuse(a.words + " holds texts, and '" + b->words + "' is a time");
@@ -205,7 +210,7 @@ struct Filter {
             if (number)
               refuse(a.words + " is a time, and is compared with one in quotes, as in " + a.words + " >= '2021-01-02'");
           } else if (a.kind == Kind::time && b != nullptr && b->kind == Kind::column &&
-                     !is_column(*b, ColumnType::time)) {
+                     !is_column(*b, ColumnType::time) && !is_blank(*b)) {
             refuse(b->words + " holds no times, and '" + a.words + "' is one");
           }
         }

@@ -109,7 +109,7 @@ struct Rank {
         fail(Errc::usage, "like: '" + std::string{item} + "' is not column=value or column=value~scale");
       const std::string_view name = trimmed(item.substr(0, equals)), value = trimmed(item.substr(equals + 1));
       const int column = table.must_find(name, "like: the table");
-      if (table.type(column) == ColumnType::text)
+      if (table.type(column) == ColumnType::text && !table.blank(column))
         fail(Errc::usage, "like: the column '" + std::string{name} + "' holds texts, which have no distance");
       const auto wave = value.find('~');
       Wanted w{column, number(trimmed(value.substr(0, wave)), item), 0};

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from fulmar_cli import call, features, refused, run
+from fulmar_cli import call, features, refused, run, write
 
 
 def make(path, rng, count=500):
@@ -121,3 +121,27 @@ def test_conditions_that_do_not_parse_are_shown_as_they_were_written(tmp_path):
         lines = shown.split("\n")
         at = lines.index("  " + " " * place + "^")
         assert lines[at - 1].rstrip() == ("  " + where).rstrip(), shown
+
+
+def test_columns_in_which_nothing_stands(tmp_path):
+    """A text file does not tell what a column without a value would hold: numbers, times and texts may stand beside it."""
+    (tmp_path / "a.csv").write_text("id,length,seen,name,kind\n1,,,,tug\n2,,,,cargo\n")
+    (tmp_path / "e.csv").write_text("id,length,seen,name,kind\n")
+    for source, ids in (("a.csv", [1, 2]), ("e.csv", [])):
+        for condition, holds in (("length > 3", False), ("length * 2 <= id", False), ("name == 'ANNA'", False),
+                                 ("seen >= '2021-01-02'", False), ("length == length", False), ("id > 0", True)):
+            run(f"{tmp_path}/{source} ! filter \"{condition}\" ! {tmp_path}/o.csv")
+            with open(tmp_path / "o.csv") as file:
+                assert [int(r["id"]) for r in csv.DictReader(file)] == (ids if holds else []), condition
+        run(f"{tmp_path}/{source} ! rank 'length=180~10' ! {tmp_path}/o.csv")
+        assert len((tmp_path / "o.csv").read_text().splitlines()) == 1
+    refused(2, f"{tmp_path}/a.csv ! filter 'kind > 3' ! {tmp_path}/x.csv", names="kind holds texts")
+    refused(2, f"{tmp_path}/a.csv ! filter \"name < 'B'\" ! {tmp_path}/x.csv", names="== and != alone")
+    refused(2, f"{tmp_path}/a.csv ! filter \"id == 'B'\" ! {tmp_path}/x.csv", names="id is a number")
+
+
+def test_a_scene_without_a_ship_goes_through(tmp_path):
+    write(tmp_path / "dark.tif", np.zeros((40, 50), np.float32))
+    run(f"{tmp_path}/dark.tif ! expression 'b1 > 1' ! objects ! {tmp_path}/none.csv")
+    run(f"{tmp_path}/none.csv ! filter 'length > 100 && contrast > 3' ! rank 'length=180~10' ! {tmp_path}/o.csv")
+    assert len((tmp_path / "o.csv").read_text().splitlines()) == 1
