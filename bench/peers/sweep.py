@@ -50,10 +50,10 @@ def run(a):
 
 def verdict(wall, cpu, target, share):
     """Whether the ratios reach the target; share: what of the peer's CPU reading and writing alone is."""
-    if wall >= target:
+    if min(wall, cpu) >= target:
         return "yes"
-    if cpu >= target:
-        return "by CPU"
+    if max(wall, cpu) >= target:
+        return "by CPU" if cpu >= target else "by wall"
     return f"out of reach, {1 / share:.1f} at most" if 1 / target < share < 1 else "no"
 
 
