@@ -394,6 +394,23 @@ std::string parts_of(const Graph& graph, const Budget& budget, std::int64_t stat
   return words;
 }
 
+/// What makes tiles large that cannot be made smaller: an operator that looks far around each cell.
+std::string far_sighted(const Graph& graph, const std::vector<Stage>& stages) {
+  constexpr std::int64_t far = 1024;
+  const Node* furthest = nullptr;
+  Halo most;
+  for (const Stage& stage : stages)
+    for (const int n : stage.nodes) {
+      const Node& node = graph.nodes[static_cast<std::size_t>(n)];
+      for (std::size_t i = 0; node.op != nullptr && i < node.inputs.size(); ++i)
+        if (const Halo h = node.halo(i, graph.grid); std::max(h.x, h.y) > std::max({most.x, most.y, far}))
+          furthest = &node, most = h;
+    }
+  if (furthest == nullptr) return {};
+  return fmt::format("; {} looks {} x {} cells around each: a smaller window or search, or coarser cells, need less",
+                     furthest->op->name(), 2 * most.x + 1, 2 * most.y + 1);
+}
+
 /// True if what is counted grows with a number of zones.
 bool counts_zones(const Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [](const Node& node) {
@@ -506,10 +523,11 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
                                 features + states + tiles_of(least) + plan.scratch_bytes * plan.threads;
     fail(Errc::usage,
          fmt::format("{} MiB of memory do not suffice: the smallest tile, {} x {} cells, needs {} MiB in all with "
-                     "{} thread{}{}; raise --memory or lower --threads{}",
+                     "{} thread{}{}; raise --memory or lower --threads{}{}",
                      budget.memory / mebi, least.width, least.height, (needed + mebi - 1) / mebi, plan.threads,
                      plan.threads == 1 ? "" : "s", parts_of(graph, budget, states, features),
-                     counts_zones(graph) ? "; fewer zones, percentiles or categories need less" : ""));
+                     counts_zones(graph) ? "; fewer zones, percentiles or categories need less" : "",
+                     far_sighted(graph, plan.stages)));
   }
   plan.tile_width = std::min(chosen->width, raster.width);
   plan.tile_height = std::min(chosen->height, raster.height);

@@ -102,6 +102,17 @@ TEST(Plan, TinyBudget) {
   expect_golden("tiny_budget.txt", explain(g, make_plan(g, budget(136, 1))));
 }
 
+TEST(Plan, SaysWhoLooksFar) {
+  const Graph g =
+      graph_of("scene.tif ! median --window 9001px ! out.tif", grid_of(30000, 20000, 10), DType::f32, {0, 0, 30000, 1});
+  try {
+    make_plan(g, budget(512, 2));
+    FAIL() << "a window of 9001 cells fits in 512 MiB";
+  } catch (const Error& e) {
+    EXPECT_NE(e.message().find("median looks 9001 x 9001 cells around each"), std::string::npos) << e.what();
+  }
+}
+
 TEST(Plan, JsonSaysTheSame) {
   const Graph g = graph_of(ships, grid_of(1200, 900, 30), DType::f32, {0, 0, 1200, 1}, "dB");
   expect_golden("small_scene.json", explain_json(g, make_plan(g, budget(512, 4))));
