@@ -94,7 +94,9 @@ void EngineOptions::add_to(CLI::App& command) {
   command.add_option("--memory", memory, "Most memory that the run may use: 512M, 2G, 1GiB, or bytes")
       ->type_name("SIZE")
       ->capture_default_str();
-  command.add_option("--threads", threads, "Threads to compute with; as many as the machine has by default")
+  command
+      .add_option("--threads", threads,
+                  "Threads to compute with; as many as the machine has, or the memory suffices for, by default")
       ->type_name("N")
       ->check(CLI::Range(1, 4096));
   command.add_option("--backend", backend, "What computes: auto, cpu, reference or cuda")

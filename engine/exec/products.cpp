@@ -180,7 +180,9 @@ Products::Products(const Graph& graph, const Plan& plan, const Io& io, const Run
                              : io.create_features(product.path, product.options, grid, Labeller::columns(), metadata);
       continue;
     }
-    rasters_[p] = io.create_raster(product.path, product.options, grid, product_bands(graph, product), metadata);
+    FileOptions of_raster = product.options;
+    of_raster.threads = std::min(of_raster.threads, plan.encoders);
+    rasters_[p] = io.create_raster(product.path, of_raster, grid, product_bands(graph, product), metadata);
   }
 }
 

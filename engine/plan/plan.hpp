@@ -35,7 +35,7 @@ const char* name_of(Backend backend);
 struct Budget {
   std::int64_t memory = std::int64_t{512} << 20;  ///< bytes, everything counted
   std::int64_t held = 0;                          ///< of these, what companions keep; make_plan() counts it
-  int threads = 0;                                ///< 0: as many as the machine has
+  int threads = 0;                                ///< 0: as many as the machine has, or as the memory suffices for
   std::int64_t tile_width = 0, tile_height = 0;   ///< forced, for tests; 0: the planner chooses
   Backend backend = Backend::automatic;
   std::int64_t device_memory = 0;  ///< free memory of the card; 0: there is none
@@ -70,7 +70,8 @@ inline constexpr std::int64_t least_features = std::int64_t{64} << 20;
 struct Plan {
   Backend backend = Backend::cpu;
   int threads = 1;
-  int tokens = 1;  ///< tiles in flight
+  int encoders = 1;  ///< of the threads, those that encode the blocks of a raster product
+  int tokens = 1;    ///< tiles in flight
   std::int64_t tile_width = 0, tile_height = 0;
   std::vector<SourceUse> sources;
   std::vector<Stage> stages;

@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <set>
+#include <string_view>
 #include <thread>
 
 #include "plan/device_plan.hpp"
@@ -12,6 +15,11 @@ namespace fulmar {
 namespace {
 
 constexpr std::int64_t mebi = std::int64_t{1} << 20;
+
+int threads_of(const Budget& budget) {
+  return budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
 /// The program with GDAL, PROJ and TBB loaded and one small file open, as measured; see decision 0005.
 constexpr std::int64_t process_bytes = 104 * mebi;
 /// What the C library and GDAL keep for every thread beyond two, whose share is in process_bytes, as measured.
@@ -217,24 +225,58 @@ std::int64_t decoder_bytes(const Graph& graph, const Plan& plan) {
   return bytes;
 }
 
-/// What the library below holds while several threads encode, as measured: a block of 512 x 512 cells for each and one
-/// that waits, as cells, as differences, encoded into memory that grows, and with the state of the codec. What one
-/// thread needs is in process_bytes.
-std::int64_t encoder_bytes(const Graph& graph, const Plan& plan) {
-  constexpr std::int64_t side = 512, codec = 5 * mebi;
-  if (plan.threads < 2) return 0;
-  const Window raster = graph.grid.window();
-  const std::int64_t block = std::min(raster.width, side) * std::min(raster.height, side);
-  const std::int64_t blocks = ((raster.width + side - 1) / side) * ((raster.height + side - 1) / side);
+std::string lower_case(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
+/// The value of a creation option of a product, in small letters; empty where it is not given.
+std::string creation_option(const Product& product, std::string_view name) {
+  for (const std::string& pair : product.options.creation_options)
+    if (const auto end = pair.find('='); end != std::string::npos && lower_case(pair.substr(0, end)) == name)
+      return lower_case(pair.substr(end + 1));
+  return {};
+}
+
+/// Blocks in which a raster product is encoded: those of 512 x 512 cells of all bands, or band by band of many, unless
+/// its options choose others.
+struct EncodedBlocks {
+  std::int64_t bytes = 0, count = 0;
+
+  EncodedBlocks(const Graph& graph, const Product& product) {
+    const auto size = [&](std::string_view name, std::int64_t otherwise) {
+      const std::string value = creation_option(product, name);
+      std::int64_t number = 0;
+      std::from_chars(value.data(), value.data() + value.size(), number);
+      return number > 0 && number < (1 << 20) ? number : otherwise;
+    };
+    const Window raster = graph.grid.window();
+    const std::string tiled = creation_option(product, "tiled"), interleave = creation_option(product, "interleave");
+    const bool strips = tiled == "no" || tiled == "false" || tiled == "off" || tiled == "0";
+    const std::int64_t side = size("blocksize", 512), wide = strips ? raster.width : size("blockxsize", side),
+                       high = size("blockysize", strips ? 1 : side), bands = std::ssize(product.bands);
+    std::int64_t cell = 1;
+    for (const Edge& e : product.bands) {
+      const DType type = graph.node_of(e).outputs[static_cast<std::size_t>(e.output)].type;
+      cell = std::max(cell, static_cast<std::int64_t>(size_of(product.options.type.value_or(type))));
+    }
+    const std::int64_t together = interleave == "pixel" || (interleave.empty() && bands <= 8) ? bands : 1;
+    bytes = std::min(raster.width, wide) * std::min(raster.height, high) * cell * together;
+    count = ((raster.width + wide - 1) / wide) * ((raster.height + high - 1) / high) * (bands / together);
+  }
+};
+
+/// What the library below holds while it encodes, as measured. Several threads: a block for each and one that waits, as
+/// cells, as differences, encoded into memory that grows, and with the state of the codec. One: what a large block
+/// needs beyond what is in process_bytes.
+std::int64_t encoder_bytes(const Graph& graph, int encoders) {
+  constexpr std::int64_t codec = 5 * mebi, of_process = 8 * mebi;
   std::int64_t bytes = 0;
   for (const Product& p : graph.products) {
     if (p.kind != ProductKind::raster || p.temporary >= 0) continue;
-    std::int64_t cell = 1;
-    for (const Edge& e : p.bands) {
-      const DType type = graph.node_of(e).outputs[static_cast<std::size_t>(e.output)].type;
-      cell = std::max(cell, static_cast<std::int64_t>(size_of(p.options.type.value_or(type))));
-    }
-    bytes += std::min(plan.threads + std::int64_t{1}, blocks * std::ssize(p.bands)) * (6 * block * cell + codec);
+    const EncodedBlocks blocks{graph, p};
+    bytes += encoders < 2 ? std::max<std::int64_t>(0, 3 * blocks.bytes - of_process)
+                          : std::min(encoders + std::int64_t{1}, blocks.count) * (6 * blocks.bytes + codec);
   }
   return bytes;
 }
@@ -419,13 +461,12 @@ bool counts_zones(const Graph& graph) {
   });
 }
 
-Plan plan_pass_on(const Graph& graph, const Budget& budget) {
+Plan plan_for_encoders(const Graph& graph, const Budget& budget, int encoders) {
   Plan plan;
   plan.backend = budget.backend;
   if (plan.backend == Backend::cuda && budget.device_memory <= 0)
     fail(Errc::device, "no CUDA device is at hand; --backend cpu, or auto, runs everything on the processor");
-  plan.threads =
-      budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  plan.threads = threads_of(budget);
   plan.stages = make_stages(
       graph, plan.backend == Backend::cuda ? place_nodes(graph) : std::vector<Side>(graph.nodes.size(), Side::host));
   shrink_blocks(graph, plan.stages);
@@ -434,7 +475,8 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   plan.held_bytes = budget.held;
   plan.process_bytes = process_bytes + std::max(0, plan.threads - 2) * thread_bytes + budget.held;
   plan.decoder_bytes = decoder_bytes(graph, plan);
-  plan.encoder_bytes = encoder_bytes(graph, plan);
+  plan.encoders = encoders;
+  plan.encoder_bytes = encoder_bytes(graph, encoders);
   const Window raster = graph.grid.window();
   if (raster.empty()) fail(Errc::input, "the scene has no cells");
 
@@ -577,6 +619,17 @@ Plan plan_pass_on(const Graph& graph, const Budget& budget) {
   return plan;
 }
 
+/// As many threads encode as a third of the memory holds the blocks of; fewer where no tile fits beside them.
+Plan plan_pass_on(const Graph& graph, const Budget& budget) {
+  int encoders = threads_of(budget);
+  while (encoders > 1 && encoder_bytes(graph, encoders) > budget.memory / 3) --encoders;
+  for (;; encoders /= 2) try {
+      return plan_for_encoders(graph, budget, encoders);
+    } catch (const Error& e) {
+      if (e.code() != Errc::usage || encoders < 2) throw;
+    }
+}
+
 /// What the companions of a graph keep.
 std::int64_t bytes_held(const Graph& graph) {
   std::set<const RasterSource*> counted;
@@ -622,8 +675,7 @@ std::int64_t bytes_there(const std::vector<Pass>& passes) {
 Plan plan_tables(const Budget& budget) {
   Plan plan;
   plan.backend = budget.backend == Backend::reference ? Backend::reference : Backend::cpu;
-  plan.threads =
-      budget.threads > 0 ? budget.threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  plan.threads = threads_of(budget);
   plan.process_bytes = process_bytes;
   plan.cache_bytes = 16 * mebi;
   plan.peak_bytes = plan.process_bytes + plan.cache_bytes;
@@ -721,7 +773,15 @@ Plan make_plan(const Graph& graph, const Budget& given) {
   if (graph.nodes.empty()) return plan_tables(given);
   Budget budget = given;
   budget.held = bytes_held(graph);
-  Plan plan = plan_graph(graph, budget);
+  Plan plan = [&] {
+    if (budget.threads > 0) return plan_graph(graph, budget);
+    // Nobody asked for all threads of a machine: fewer, where the memory does not suffice for them.
+    for (budget.threads = threads_of(budget);; budget.threads /= 2) try {
+        return plan_graph(graph, budget);
+      } catch (const Error& e) {
+        if (e.code() != Errc::usage || budget.threads < 2) throw;
+      }
+  }();
   plan.bytes_warped = bytes_of_warps(graph);
   return plan;
 }
@@ -790,6 +850,7 @@ Plan plan_graph(const Graph& graph, const Budget& budget) {
     if (pass.plan.backend == Backend::cuda) plan.backend = Backend::cuda;
     if (!pass.plan.no_card.empty()) plan.no_card = pass.plan.no_card;
     plan.card_bytes = std::max(plan.card_bytes, pass.plan.card_bytes);
+    plan.encoders = std::min(plan.encoders, pass.plan.encoders);
   }
   plan.bytes_read = plan.bytes_written = 0;
   for (const Pass& pass : passes) {

@@ -103,6 +103,28 @@ def test_the_prediction_holds_for_wide_cells_and_many_encoders(scenes, tmp_path,
     holds(f"{scenes}/large.tif ! median --window 5px ! o.tif {' '.join(words)}", options, tmp_path)
 
 
+@pytest.fixture(scope="module")
+def eight_bands(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bands") / "eight.tif"
+    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 2500, 2500, 8, gdal.GDT_Float32, ["TILED=YES", "INTERLEAVE=BAND"])
+    dataset.SetGeoTransform(UTM)
+    noise = np.random.default_rng(8).random((2500, 2500), np.float32)
+    for band in range(8):
+        dataset.GetRasterBand(band + 1).WriteArray(noise)
+    dataset.FlushCache()
+    return path
+
+
+@pytest.mark.parametrize("options", [["--threads", "4", "--memory", "512M"], ["--threads", "16", "--memory", "512M"]])
+def test_blocks_of_several_bands_count_with_all_of_them(eight_bands, tmp_path, options):
+    holds(f"{eight_bands} ! median --window 3px ! o.tif", options, tmp_path)
+
+
+def test_many_threads_do_with_few_encoders(scenes, tmp_path):
+    """The memory that is given by default suffices for all the threads of a large machine."""
+    holds(f"{scenes}/small.tif ! median --window 5px ! o.tif", ["--threads", "64", "--memory", "512M"], tmp_path)
+
+
 def holds(text, options, folder):
     told = call("explain", *options, text, cwd=folder)
     assert told.code == 0

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "core/error.hpp"
 #include "plan/plan.hpp"
@@ -183,6 +184,20 @@ TEST(Plan, RefusesWithTheNumbers) {
     EXPECT_NO_THROW(static_cast<void>(make_plan(g, budget(needed, 4))));
     EXPECT_THROW(static_cast<void>(make_plan(g, budget(needed - 1, 4))), Error);
   }
+}
+
+TEST(Plan, ThreadsThatNobodyAskedForAreAsManyAsFit) {
+  const int all = static_cast<int>(std::thread::hardware_concurrency());
+  if (all < 2) GTEST_SKIP() << "the machine has one";
+  const Graph g = graph_of(ships, grid_of(25847, 16731, 10), DType::u16, {0, 0, 25847, 1}, "dB");
+  std::int64_t fewest = 64;
+  for (bool fits = false; !fits; fewest += fits ? 0 : 1) try {
+      static_cast<void>(make_plan(g, budget(fewest, all)));
+      fits = true;
+    } catch (const Error&) {
+    }
+  EXPECT_EQ(make_plan(g, budget(fewest, 0)).threads, all);
+  EXPECT_LT(make_plan(g, budget(fewest - 1, 0)).threads, all);
 }
 
 /// A cube of 35 years of days on a quarter-degree globe, packed: its rows are as long as memory allows.

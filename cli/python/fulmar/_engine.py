@@ -71,7 +71,7 @@ class Engine:
     """Operators and ceilings. Engines of different ceilings may work side by side, each in any thread.
 
     memory   bytes that a run may use, or "512M", "2G"; rasters handed in or out are not counted
-    threads  0: as many as the machine has
+    threads  0: as many as the machine has, or the memory suffices for
     backend  "auto", "cpu", "cuda" or "reference"
     plugins  libraries whose operators are wanted too, beside those in the folders of FULMAR_PLUGIN_PATH
 

@@ -35,7 +35,7 @@ struct EngineSettings {
   /// Bytes that a run may use, program and libraries counted, and rasters that one pass leaves for the next where there
   /// are no files for them. The caller's own rasters, and those of results, are not.
   std::int64_t memory = std::int64_t{512} << 20;
-  int threads = 0;  ///< 0: as many as the machine has
+  int threads = 0;  ///< 0: as many as the machine has, or as the memory suffices for
   Backend backend = Backend::automatic;
   /// The door to files: files() of <fulmar/files.hpp>, or the program's own. Null: all is in memory.
   std::shared_ptr<const Io> files = {};
