@@ -29,6 +29,9 @@ const std::atomic<bool>& catch_signals() {
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGHUP, &action, nullptr);
+  // A file too large for the limits of the shell is a write that fails, and told as one.
+  std::signal(SIGXFSZ, SIG_IGN);
   return asked_to_stop;
 }
 

@@ -37,14 +37,16 @@ class Folder {
                              "; set TMPDIR to a folder that can be written");
     path_ = name;
   }
-  ~Folder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
+  ~Folder() { remove(); }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
 
   [[nodiscard]] std::string file(const char* name) const { return (path_ / name).string(); }
+  void remove() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+    path_.clear();
+  }
 
  private:
   std::filesystem::path path_;
@@ -78,6 +80,8 @@ class PrintedTable : public FeatureSink {
   void commit() override {
     sink_->commit();
     std::FILE* file = std::fopen(folder_.file("table.csv").c_str(), "rb");
+    // What is open stays readable; a reader that closes the pipe, such as `head`, ends the program at once.
+    folder_.remove();
     bool whole = file != nullptr;
     std::array<char, 1 << 16> bytes{};
     while (whole) {

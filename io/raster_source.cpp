@@ -418,7 +418,8 @@ Metadata metadata_of(GDALDataset& dataset) {
 /// when the file was made.
 std::optional<double> time_of(GDALDataset& dataset, const std::string& path) {
   if (const char* text = dataset.GetMetadataItem("ACQUISITIONDATETIME", "IMAGERY"); text != nullptr)
-    if (const auto time = moment_in_text(text)) return time;
+    // GDAL's reader says 1970 where the time of a Landsat scene stands in quotes.
+    if (const auto time = moment_in_text(text); time && *time != 0) return time;
   for (const char* key : {"ACQUISITION_DATETIME", "ACQUISITION_DATE", "ACQUISITION_TIME", "ACQUISITION",
                           "DATE_ACQUIRED", "DATATAKE_1_DATATAKE_SENSING_START", "SENSING_TIME", "PRODUCT_START_TIME",
                           "START_TIME", "datetime", "DATETIME", "time_coverage_start", "NC_GLOBAL#time_coverage_start"})

@@ -86,6 +86,7 @@ void Binder::check_unit(const Step& step, const Operator& op, const Port& port, 
       note_values(op, port, source, origin->band);
     }
   }
+  note_decibels(op, port, edge);
 }
 
 void Binder::note_values(const Operator& op, const Port& port, const RasterSource& source, int band) {
@@ -109,10 +110,37 @@ void Binder::note_values(const Operator& op, const Port& port, const RasterSourc
   if (!words.empty()) note(words);
 }
 
+void Binder::note_decibels(const Operator& op, const Port& port, const Edge& edge) {
+  const Node& node = node_of(edge);
+  if (port.unit.symbol != units::decibel || band(edge).unit.known() || node.source < 0) return;
+  const RasterSource& source = *graph_.sources[static_cast<std::size_t>(node.source)];
+  if (source.computed() || source.temporary()) return;
+  constexpr double most = 100;  // no radar measures so much
+  if (const Sight seen = look_at(source, node.band); seen.valid > 0 && seen.most > most)
+    note(
+        fmt::format("{}: the values of {} run up to {:.6g} and are taken for decibels, as no unit is told; of counts, "
+                    "`calibrate` makes intensities",
+                    op.name(), source.name(), seen.most));
+}
+
+void Binder::note_dates_left(const Operator& op, const Node& node, const Flow& flow) {
+  const std::size_t dates = flow.times.size(), bands = flow.bands.size();
+  if (!op.variadic() || op.table().kind == FULMAR_KIND_TEMPORAL || dates < 2 || bands % dates != 0) return;
+  const std::size_t of_date = bands / dates;
+  for (const fulmar_view& v : node.views)
+    if (v.kind == FULMAR_VIEW_BANDS && v.outer_x > 0 && static_cast<std::size_t>(v.outer_x) <= of_date)
+      note(
+          fmt::format("{}: {} has {} bands, {} for each of {} dates, and only those of the first date are used: b{} "
+                      "is the first band of the second. Other dates are read one at a time, with --time-range or "
+                      "--band",
+                      op.name(), flow.last, bands, of_date, dates, of_date + 1));
+}
+
 int Binder::add_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
                      const Flow& flow) {
   Node node = make_node(step, op, arguments, inputs, flow);
   note_lengths(op, node);
+  note_dates_left(op, node, flow);
   // The same operator on the same inputs is computed once. What is told of objects and numbers stays as often as
   // asked.
   if (!node.labels() && !node.reduces())

@@ -159,6 +159,10 @@ class Binder {
   void check_unit(const Step& step, const Operator& op, const Port& port, const Edge& edge, const std::string& from);
   /// Notes values that an input takes, and that look like something else.
   void note_values(const Operator& op, const Port& port, const RasterSource& source, int band);
+  /// Notes numbers that are too large for decibels.
+  void note_decibels(const Operator& op, const Port& port, const Edge& edge);
+  /// Notes dates of a stack that a formula does not look at.
+  void note_dates_left(const Operator& op, const Node& node, const Flow& flow);
   int add_node(const Step& step, const Operator& op, const Arguments& arguments, const std::vector<Edge>& inputs,
                const Flow& flow);
   /// Notes lengths in metres that are less than a cell.

@@ -209,8 +209,14 @@ class Parser {
           const char* own = rules::separator_trouble(s.name);
           if (own != nullptr) refuse(text_, s.span, own);
           const char* trouble = rules::separator_trouble(a.value);
-          refuse(text_, a.span,
-                 trouble != nullptr ? trouble : "a file takes no second name; is a '!' missing before this?");
+          refuse(
+              text_, a.span,
+              trouble != nullptr ? trouble
+              : a.value.size() > 1 && a.value.front() == '-'
+                  ? "options of files have two dashes: --band 1 of one that is read, --co COMPRESS=ZSTD or --type u8 "
+                    "of a product"
+                  : "a file takes no second name; is a '!' missing before this? A * that the shell is to leave alone "
+                    "stands in quotes");
         }
     }
     if (place == Place::top && steps.size() == 1)

@@ -109,8 +109,10 @@ inline std::string written_here(std::string_view foreign) {
   std::string lower{foreign.substr(0, 8)};
   for (char& c : lower)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  if (lower == "and" || lower == "&") return "'" + std::string{foreign} + "' is written &&";
-  if (lower == "or" || lower == "|") return "'" + std::string{foreign} + "' is written ||";
+  if (lower == "&") return "'&' is written && between conditions; single bits cannot be looked at";
+  if (lower == "and") return "'" + std::string{foreign} + "' is written &&";
+  if (lower == "|") return "'|' is written || between conditions; single bits cannot be looked at";
+  if (lower == "or") return "'" + std::string{foreign} + "' is written ||";
   if (lower == "not") return "'" + std::string{foreign} + " x' is written x == 0";
   if (lower == "**") return "a power is written ^, as in b1 ^ 2";
   if (lower == "where" || lower == "if" || lower == "iif" || lower == "ifelse")

@@ -9,7 +9,10 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from fulmar_cli import write
 
 ROOT = Path(__file__).resolve().parents[2]
 FULMAR = os.environ.get("FULMAR_BIN", str(ROOT / "build/release/cli/fulmar"))
@@ -368,7 +371,7 @@ def large_scene(name, cells):
     )
 
 
-@pytest.mark.parametrize("which, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("which, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_leave_nothing_behind(folder, which, code):
     large_scene("large.vrt", 30000)
     words = [FULMAR, "run", "large.vrt ! linear ! cfar --guard 7px --background 31px ! out.tif", "--progress=json"]
@@ -382,3 +385,22 @@ def test_signals_leave_nothing_behind(folder, which, code):
         assert time.monotonic() - asked < 20
         assert "fulmar: error: " in rest and process.stdout.read() == ""
     assert leftovers(folder) == ["large.vrt"]
+
+
+def test_a_limit_of_the_shell_is_a_full_disk(folder):
+    words = f"ulimit -f 8; exec {FULMAR} run 'scene.tif ! linear ! out.tif --co COMPRESS=NONE'"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True)
+    assert done.returncode == 4 and "out.tif" in done.stderr, done.stderr
+    assert leftovers(folder) == []
+
+
+def test_a_pipe_that_closes_leaves_nothing_behind(folder, tmp_path):
+    """`head` ends before the table does."""
+    write(folder / "noise.tif", np.random.default_rng(1).random((300, 300)).astype(np.float32))
+    words = f"{FULMAR} run -q \"noise.tif ! expression 'b1 > 0.95' ! objects ! -\" | head -1; exit ${{PIPESTATUS[0]}}"
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True,
+                          env={**os.environ, "TMPDIR": str(temporary)})
+    assert done.returncode == 141 and done.stdout.count("\n") == 1, done.stderr
+    assert list(temporary.iterdir()) == []

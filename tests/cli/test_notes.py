@@ -159,3 +159,20 @@ def test_a_product_without_any_value_is_noted(tmp_path, monkeypatch):
         assert "no cell" not in run("one.tif ! expression 'b1 * 2' ! o.tif", "--backend", backend, "--tile", "32x64").out
         two = run("none.tif --with one.tif ! expression 'b2 > 0' ! o.tif", "--backend", backend).out
         assert "no cell" not in two
+
+
+def test_counts_taken_for_decibels(tmp_path):
+    write(tmp_path / "counts.tif", RNG.integers(0, 2800, (40, 50)).astype(np.uint16))
+    (note,) = [n for n in notes("counts.tif ! linear ! o.tif", tmp_path) if "decibels" in n]
+    assert note.startswith("linear: the values of counts.tif run up to 27") and "`calibrate`" in note
+    write(tmp_path / "db.tif", RNG.uniform(-30, 30, (40, 50)).astype(np.float32))
+    assert notes("db.tif ! linear ! o.tif", tmp_path) == []
+
+
+def test_dates_that_a_formula_leaves_out(tmp_path):
+    for day in (1, 2, 3):
+        write(tmp_path / f"s_2021010{day}.tif", RNG.random((2, 20, 30)).astype(np.float32))
+    (note,) = notes("s_*.tif ! expression 'b2 - b1' ! o.tif", tmp_path)
+    assert "6 bands, 2 for each of 3 dates" in note and "b3 is the first band of the second" in note
+    assert notes("s_*.tif ! expression 'b3 - b1' ! o.tif", tmp_path) == []
+    assert notes("s_20210101.tif ! expression 'b2 - b1' ! o.tif", tmp_path) == []

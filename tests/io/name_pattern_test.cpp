@@ -70,20 +70,25 @@ TEST(NamePattern, Moments) {
 TEST(NamePattern, ASceneTellsWhenItWasMeasured) {
   const Scratch folder;
   const auto time_of = [&](const std::string& name) { return GdalIo{}.open(folder / name, {})->bands().back().time; };
-  const auto make = [&](const std::string& name, const char* key, const char* text) {
+  const auto make = [&](const std::string& name, const char* key, const char* text, const char* domain = "") {
     auto file = make_tiff(folder / name, 2, 2, 2, GDT_Byte);
-    if (key != nullptr) file->SetMetadataItem(key, text);
+    if (key != nullptr) file->SetMetadataItem(key, text, domain);
   };
   make("a_20200102.tif", nullptr, nullptr);
   make("b_20200102.tif", "TIFFTAG_DATETIME", "2022:01:01 00:00:00");
   make("c.tif", "TIFFTAG_DATETIME", "2022:01:01 00:00:00");
   make("d_20200102.tif", "DATE_ACQUIRED", "2019-01-01");
   make("e.tif", nullptr, nullptr);
+  // What GDAL makes of a Landsat MTL whose time stands in quotes.
+  make("f_20200102.tif", "ACQUISITIONDATETIME", "1970-01-01 00:00:00", "IMAGERY");
+  make("g_20200102.tif", "ACQUISITIONDATETIME", "2019-01-01 00:00:00", "IMAGERY");
   EXPECT_EQ(time_of("a_20200102.tif"), 1577923200);
   EXPECT_EQ(time_of("b_20200102.tif"), 1577923200);
   EXPECT_EQ(time_of("c.tif"), 1640995200);
   EXPECT_EQ(time_of("d_20200102.tif"), 1546300800);
   EXPECT_EQ(time_of("e.tif"), std::nullopt);
+  EXPECT_EQ(time_of("f_20200102.tif"), 1577923200);
+  EXPECT_EQ(time_of("g_20200102.tif"), 1546300800);
 }
 
 }  // namespace

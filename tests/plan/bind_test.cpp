@@ -192,7 +192,8 @@ TEST_F(Bind, Bands) {
 TEST_F(Bind, OptionsOfFiles) {
   expect_refused("linear.tif --bnad 1 ! cfar ! out.tif", "--bnad", {"no option --bnad", "did you mean --band"});
   expect_refused("linear.tif ! cfar ! out.tif --band 1", "--band", {"--band"});
-  expect_refused("linear.tif twice ! cfar ! out.tif", "twice", {"a file takes no second name"});
+  expect_refused("linear.tif twice ! cfar ! out.tif", "twice", {"a file takes no second name", "stands in quotes"});
+  expect_refused("linear.tif ! cfar ! out.tif -ot Byte", "-ot", {"two dashes", "--type u8"});
 }
 
 TEST_F(Bind, WindowsThatDoNotNest) {

@@ -197,7 +197,8 @@ TEST(ParseTextTest, ShowsThePlace) {
             "  a.tif ! ! b.tif\n"
             "          ^");
   EXPECT_EQ(text_refusal("a.tif linear ! b.tif"),
-            "a file takes no second name; is a '!' missing before this?\n"
+            "a file takes no second name; is a '!' missing before this? A * that the shell is to leave alone stands in "
+            "quotes\n"
             "  a.tif linear ! b.tif\n"
             "        ^^^^^^");
   EXPECT_EQ(text_refusal("a.tif !linear! b.tif"),
