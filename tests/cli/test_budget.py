@@ -203,7 +203,7 @@ def test_detections_beyond_memory_are_told_with_both_numbers(tmp_path):
     dataset.GetRasterBand(1).WriteArray(np.random.default_rng(0).random((2000, 2000)).astype(np.float32))
     del dataset
     text, options = "noise.tif ! expression 'b1 > 0.7' ! objects ! o.csv", ["--threads", "1", "--memory", "200M"]
-    whole = re.search(r"up to ([\d.]+) MiB for features", call("explain", *options, text, cwd=tmp_path).out)[1]
+    whole = re.search(r"([\d.]+) MiB at most", call("explain", *options, text, cwd=tmp_path).out)[1]
     done = call("run", *options, text, cwd=tmp_path)
     told = re.search(r"in one tile needs more than its share, ([\d.]+) MiB of the ([\d.]+) MiB that the memory budget", done.err)
     assert done.code == 1 and told and abs(float(told[2]) - float(whole)) < 0.11, (done.err, whole)
