@@ -126,6 +126,9 @@ void Binder::note_decibels(const Operator& op, const Port& port, const Edge& edg
 void Binder::note_dates_left(const Operator& op, const Node& node, const Flow& flow) {
   const std::size_t dates = flow.times.size(), bands = flow.bands.size();
   if (!op.variadic() || op.table().kind == FULMAR_KIND_TEMPORAL || dates < 2 || bands % dates != 0) return;
+  // Bands of a file without dates may be anything.
+  const bool dated = std::all_of(flow.times.begin(), flow.times.end(), [](double t) { return !is_missing(t); });
+  if (!dated || std::set<double>(flow.times.begin(), flow.times.end()).size() < 2) return;
   const std::size_t of_date = bands / dates;
   for (const fulmar_view& v : node.views)
     if (v.kind == FULMAR_VIEW_BANDS && v.outer_x > 0 && static_cast<std::size_t>(v.outer_x) <= of_date)

@@ -176,3 +176,5 @@ def test_dates_that_a_formula_leaves_out(tmp_path):
     assert "6 bands, 2 for each of 3 dates" in note and "b3 is the first band of the second" in note
     assert notes("s_*.tif ! expression 'b3 - b1' ! o.tif", tmp_path) == []
     assert notes("s_20210101.tif ! expression 'b2 - b1' ! o.tif", tmp_path) == []
+    write(tmp_path / "undated.tif", RNG.random((4, 20, 30)).astype(np.float32))
+    assert notes("undated.tif ! expression 'b1 * 2' ! o.tif", tmp_path) == []
