@@ -226,7 +226,7 @@ struct Zonal {
     each.high = x > each.high ? x : each.high;
     if (weight > 0) {
       each.weight += weight;
-      each.mean += d * (weight / each.weight);  // the division does not wait for the mean
+      each.mean += d * weight / each.weight;
       each.m2 += weight * d * (x - each.mean);
     }
     if (categories() > 0) add_category(each, category(s, z), x, share);
