@@ -26,7 +26,7 @@ using nlohmann::ordered_json;
 
 /// Of a plugin from outside: which. Nothing of the program's own.
 std::string origin_of(const Operator& op) {
-  return op.facts().library.empty() ? "" : fmt::format("  [{} {}]", op.plugin(), op.facts().version);
+  return op.facts().file.empty() ? "" : fmt::format("  [{} {}]", op.plugin(), op.facts().version);
 }
 
 void list_operators(const Registry& registry, bool json) {
@@ -37,7 +37,7 @@ void list_operators(const Registry& registry, bool json) {
                      {"kind", op.kind()},
                      {"plugin", op.plugin()},
                      {"version", op.facts().version},
-                     {"library", op.facts().library},
+                     {"library", op.facts().file},
                      {"summary", op.summary()}});
     fmt::print("{}\n", all.dump(2));
     return;
@@ -127,8 +127,8 @@ void inspect_operator(const Registry& registry, const std::string& name, bool js
   fmt::print("{}: {}\n", op.name(), op.summary());
   fmt::print("{}, of the plugin {}; backends agree {}\n", op.kind(), op.plugin(),
              op.agrees() == "exactly" ? "exactly" : "within one unit in the last place");
-  if (const PluginFacts& facts = op.facts(); !facts.library.empty())
-    fmt::print("version {}, {}; {}\n", facts.version, facts.license, facts.library);
+  if (const PluginFacts& facts = op.facts(); !facts.file.empty())
+    fmt::print("version {}, {}; {}\n", facts.version, facts.license, facts.file);
   const auto ports = [](const std::vector<Port>& all) {
     std::vector<std::pair<std::string, std::string>> rows;
     for (const Port& p : all) rows.emplace_back(p.name, describe(p));

@@ -39,13 +39,13 @@ void list_plugins(const PluginOptions& options, bool json) {
                      {"origin", p.facts.origin},
                      {"abi", fmt::format("{}.{}", p.facts.abi_major, p.facts.abi_minor)},
                      {"cuda", p.facts.cuda_archs},
-                     {"library", p.facts.library},
+                     {"library", p.facts.file},
                      {"operators", p.operators}});
     fmt::print("{}\n", all.dump(2));
     return;
   }
   for (const FoundPlugin& p : found.plugins)
-    fmt::print("{} {}  {}\n  {}\n", p.facts.name, p.facts.version, fmt::join(p.operators, ", "), p.facts.library);
+    fmt::print("{} {}  {}\n  {}\n", p.facts.name, p.facts.version, fmt::join(p.operators, ", "), p.facts.file);
   if (!found.plugins.empty()) return;
   fmt::print("no plugins; looked in:\n");
   for (const std::string& folder : folders_of_plugins()) fmt::print("  {}\n", folder);

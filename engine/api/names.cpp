@@ -32,7 +32,7 @@ std::string awaited(const Pipeline& pipeline, const std::set<std::string>& made)
 
 /// An operator of a plugin says which, and of what version.
 static std::string full_name(const Operator& op) {
-  if (op.facts().library.empty()) return op.name();
+  if (op.facts().file.empty()) return op.name();
   return op.name() + " (" + op.plugin() + " " + op.facts().version + ")";
 }
 

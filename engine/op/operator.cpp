@@ -482,7 +482,7 @@ std::vector<std::string> Operator::lint() const {
 namespace {
 /// A plugin as an error names it: a path is never cut short.
 std::string named(const PluginFacts& facts) {
-  return facts.name == facts.library ? "'" + facts.library + "'" : shown(facts.name);
+  return facts.name == facts.file ? "'" + facts.file + "'" : shown(facts.name);
 }
 }  // namespace
 
@@ -490,7 +490,7 @@ PluginFacts facts_of(const fulmar_plugin& plugin, const std::string& library) {
   const auto text = [](const char* t) { return t == nullptr ? std::string{} : std::string{t}; };
   PluginFacts facts;
   facts.name = library.empty() ? "?" : library;
-  facts.library = library;
+  facts.file = library;
   facts.abi_major = plugin.abi_major, facts.abi_minor = plugin.abi_minor;
   check_abi(facts);  // what follows in another contract's struct is not known
   // Where version 1.0 ended: what later versions append is not asked of an older plugin.
@@ -530,7 +530,7 @@ void Registry::add(const fulmar_plugin& plugin, const std::string& library) {
 
 void Registry::add(std::vector<Operator> operators) {
   const auto who = [](const Operator& op) {
-    return shown(op.plugin()) + (op.facts().library.empty() ? "" : " (" + op.facts().library + ")");
+    return shown(op.plugin()) + (op.facts().file.empty() ? "" : " (" + op.facts().file + ")");
   };
   // All or none: a plugin that fails half way leaves nothing behind.
   std::map<std::string, Operator, std::less<>> added;

@@ -70,7 +70,7 @@ ParamValue parse_param(const Param& param, const std::string& text);
 struct PluginFacts {
   std::string name, version, license, origin, cuda_archs;
   std::uint32_t abi_major = 0, abi_minor = 0;
-  std::string library = {};  ///< its file; empty for one that is part of the program
+  std::string file = {};  ///< its library; empty for one that is part of the program
 };
 
 /// Where the tables of operators come from that are known by their schemas alone so far.

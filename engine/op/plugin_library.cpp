@@ -86,7 +86,7 @@ Sidecar read_sidecar(const std::string& file, const std::string& library) {
   try {
     const json all = json::parse(text);
     Sidecar sidecar;
-    sidecar.facts.library = library;
+    sidecar.facts.file = library;
     sidecar.facts.name = all.at("name").get<std::string>();
     const auto version = all.at("abi").get<std::vector<std::uint32_t>>();
     if (version.size() != 2) fail(Errc::usage, "\"abi\" is not two numbers, such as [1, 3]");

@@ -27,7 +27,7 @@ inline const Registry& tested_registry() {
   return registry;
 }
 
-inline bool is_tested(const Operator& op) { return op.facts().library == tested_plugin(); }
+inline bool is_tested(const Operator& op) { return op.facts().file == tested_plugin(); }
 
 inline std::vector<std::string> tested_names() {
   std::vector<std::string> names;
